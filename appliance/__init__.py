@@ -1,0 +1,1 @@
+"""The instrument: what takes a smear and gives a differential."""

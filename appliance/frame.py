@@ -1,0 +1,73 @@
+"""One exposure, and the seam through which it becomes cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import Scale
+from models import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place on the slide or the stage, in micrometres."""
+
+    x_um: float
+    y_um: float
+    z_um: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One exposure, as the sensor gave it.
+
+    index: its place in the plan, from 0.  name: what a person calls it (a file's name relative to the folder).
+    pixels: uint8, H×W×3, RGB.  position: stage, µm, of the frame's top left corner.
+    exposure_start_ns: monotonic.  exposure_us and gain: None where the sensor did not say.
+    calibration_id: the id of the Scale it belongs to.
+    """
+
+    index: int
+    name: str
+    pixels: NDArray[np.uint8]
+    position: Point
+    exposure_start_ns: int
+    exposure_us: int | None
+    gain: float | None
+    calibration_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedField:
+    """A field of the plan that could not be had, on record. Never a field with zero cells.
+
+    reason: its kind in a few words, the same for every such field ("cut short", "greyscale").
+    detail: one sentence for a person: which file, what is wrong, what to do.
+    """
+
+    index: int
+    name: str
+    reason: str
+    detail: str
+
+
+class Analyser(Protocol):
+    """A frame and its calibration in, cells out, or an error."""
+
+    @property
+    def engine(self) -> str:
+        """The engine and device in use, for status and every result."""
+
+    @property
+    def weights(self) -> str:
+        """Name and digest of the weights in use."""
+
+    def analyse(self, frame: Frame, scale: Scale) -> list[Cell]:
+        """Every white cell of the frame.
+
+        Raises AnalysisError when the answer is not known; an empty list means that there are none.
+        """

@@ -1,0 +1,5 @@
+"""What a calibration refuses."""
+
+
+class CalibrationRefused(ValueError):
+    """A scale that is missing, implausible or does not belong to this setup. Says what to do."""

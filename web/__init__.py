@@ -1,0 +1,1 @@
+"""The Flask page: the tally, live."""
