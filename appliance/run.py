@@ -1,0 +1,294 @@
+"""The run: a pure state machine. Events in, commands out; no clock, no thread, no file.
+
+The instrument asks `Run.takes_fields` before it commits a field, commits it, and then reports it here. What a
+person asks at the wrong moment is refused with a sentence; what the machinery reports too late (a field after the
+end) is ignored, because nobody can act on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from appliance.errors import ApplianceRefused
+from appliance.plan import Plan
+from appliance.stopping import stopping_rule
+from appliance.tally import Tally
+
+EMPTY_FIELDS_END_RUN = 20
+"""So many fields in a row without any detection: the slide has run out of cells."""
+
+FAILURES_END_RUN = 20
+"""So many fields in a row whose analysis failed: it is not the field."""
+
+
+class State(StrEnum):
+    """Where a run is."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    COUNTING = "counting"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    INSUFFICIENT = "insufficient"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to the run."""
+        return self in (State.COMPLETED, State.INSUFFICIENT, State.STOPPED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A person starts the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Camera and analyser are ready, the stage is homed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCommitted:
+    """The next field of the plan is in the database. tally: after it. detections: cells found in it, all kinds."""
+
+    tally: Tally
+    detections: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSkipped:
+    """The next field of the plan could not be had (input) or not be analysed (analysis)."""
+
+    kind: Literal["input", "analysis"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanExhausted:
+    """The plan has no further field."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """A person pauses the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """A person resumes a paused run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """A person ends the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run cannot go on. reason: one sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The run may go on, but only a person may say so: a power cut, a lost position. reason: one sentence."""
+
+    reason: str
+
+
+Event = (
+    Start
+    | Prepared
+    | FieldCommitted
+    | FieldSkipped
+    | PlanExhausted
+    | PauseAsked
+    | ResumeAsked
+    | StopAsked
+    | Failed
+    | Interrupted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Home the stage, open the camera, load the analyser; then report `Prepared` or `Failed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAcquisition:
+    """Take the plan's fields, beginning with number from_index (from 0)."""
+
+    from_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAcquisition:
+    """Take no further field and drop those in flight."""
+
+
+Command = Prepare | StartAcquisition | StopAcquisition
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run at one moment.
+
+    reason: why it is in this state, for a person.  aim: how many cells it counts towards now.
+    next_field: number of the plan's next field.  committed: fields counted.
+    skipped_input, skipped_analysis: fields skipped.  empty_in_a_row, failed_in_a_row: since the last field that
+    held a detection, and since the last field that was analysed.
+    """
+
+    plan: Plan
+    tally: Tally
+    state: State = State.IDLE
+    reason: str = "Not started."
+    aim: int = 0
+    next_field: int = 0
+    committed: int = 0
+    skipped_input: int = 0
+    skipped_analysis: int = 0
+    empty_in_a_row: int = 0
+    failed_in_a_row: int = 0
+    doubt: str = ""
+
+    @classmethod
+    def idle(cls, plan: Plan) -> Run:
+        """Return a run that has not begun. Raises ModelRefused or ApplianceRefused where the plan fits no panel."""
+        return cls(plan=plan, tally=Tally(plan.rules()), aim=plan.min_cells)
+
+    @property
+    def takes_fields(self) -> bool:
+        """Whether a field may be committed now. Fields in flight at any other time are dropped."""
+        return self.state is State.COUNTING
+
+    def to(self, state: State, reason: str) -> Run:
+        """Return the run in another state."""
+        return replace(self, state=state, reason=reason)
+
+
+def replay(plan: Plan, history: Iterable[FieldCommitted | FieldSkipped], reason: str) -> Run:
+    """Return the run that the database remembers: paused for the reason given, or ended if its last field ended it.
+
+    history: every field on record, in the plan's order. Resumed from here, a run takes the same looks and counts
+    the same fields as one that nobody interrupted.
+    """
+    run = Run.idle(plan).to(State.COUNTING, "Counting.")
+    for event in history:
+        run, _ = advance(run, event)
+    run, _ = advance(run, Interrupted(reason))
+    return run
+
+
+def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
+    """Return the next state of a run and what the instrument must do.
+
+    Raises ApplianceRefused where a person asks for what the state does not allow.
+    """
+    match run.state, event:
+        case State.IDLE, Start():
+            return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
+        case State.PREPARING, Prepared():
+            return run.to(State.COUNTING, "Counting."), [StartAcquisition(run.next_field)]
+        case State.COUNTING, FieldCommitted():
+            return _after_field(run, event)
+        case State.COUNTING, FieldSkipped():
+            return _after_skip(run, event)
+        case State.COUNTING, PlanExhausted():
+            return run.to(State.INSUFFICIENT, _ran_out(run)), [StopAcquisition()]
+        case ((State.PREPARING | State.COUNTING), PauseAsked()):
+            return run.to(State.PAUSED, "Paused by a person. Resume it to go on."), [StopAcquisition()]
+        case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason)):
+            return run.to(State.PAUSED, reason), [StopAcquisition()]
+        case State.PAUSED, ResumeAsked():
+            return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
+        case ((State.PREPARING | State.COUNTING | State.PAUSED), StopAsked()):
+            reason = f"Stopped by a person at {run.tally.counted} counted cells."
+            return run.to(State.STOPPED, reason), [StopAcquisition()]
+        case ((State.IDLE | State.PREPARING | State.COUNTING | State.PAUSED), Failed(reason=reason)):
+            return run.to(State.FAILED, reason), [StopAcquisition()]
+        case _, (Start() | PauseAsked() | ResumeAsked() | StopAsked()):
+            raise ApplianceRefused(_refusal(run, event))
+        case _:
+            return run, []
+
+
+def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
+    before = run.tally
+    run = replace(
+        run,
+        tally=event.tally,
+        next_field=run.next_field + 1,
+        committed=run.committed + 1,
+        empty_in_a_row=0 if event.detections else run.empty_in_a_row + 1,
+        failed_in_a_row=0,
+    )
+    verdict = stopping_rule(before, run.tally, run.plan.min_cells, run.plan.max_cells)
+    run = replace(run, aim=verdict.aim)
+    if verdict.stop:
+        return run.to(State.COMPLETED, verdict.reason), [StopAcquisition()]
+    if verdict.looked:
+        run = replace(run, reason=verdict.reason, doubt=verdict.reason)
+    if run.empty_in_a_row >= EMPTY_FIELDS_END_RUN:
+        return run.to(State.INSUFFICIENT, _only_empty(run)), [StopAcquisition()]
+    return run, []
+
+
+def _after_skip(run: Run, event: FieldSkipped) -> tuple[Run, list[Command]]:
+    analysis = event.kind == "analysis"
+    run = replace(
+        run,
+        next_field=run.next_field + 1,
+        skipped_input=run.skipped_input + (not analysis),
+        skipped_analysis=run.skipped_analysis + analysis,
+        failed_in_a_row=run.failed_in_a_row + analysis,
+    )
+    if analysis and run.failed_in_a_row >= FAILURES_END_RUN:
+        reason = (
+            f"The analysis of {run.failed_in_a_row} fields in a row failed. "
+            f"See the reasons of the skipped fields, then start again."
+        )
+        return run.to(State.FAILED, reason), [StopAcquisition()]
+    return run, []
+
+
+def _ran_out(run: Run) -> str:
+    skipped = run.skipped_input + run.skipped_analysis
+    if run.next_field == 0:
+        return "The plan holds no field. Add fields, or choose another folder."
+    if run.committed == 0:
+        return f"None of {run.next_field} fields could be counted: all were skipped. See their reasons."
+    fields = f"{run.committed} fields hold {run.tally.counted} cells that count"
+    rest = f" ({skipped} more were skipped)" if skipped else ""
+    return f"{fields}{rest}; {_needed(run)} Add fields or another smear."
+
+
+def _only_empty(run: Run) -> str:
+    return (
+        f"The last {run.empty_in_a_row} fields in a row hold no white cell. "
+        f"{run.tally.counted} cells count; {_needed(run)} Choose a denser region or another smear."
+    )
+
+
+def _needed(run: Run) -> str:
+    if run.aim > run.plan.min_cells and run.doubt:
+        return f"{run.aim} are needed. {run.doubt}"
+    return f"at least {run.aim} are needed."
+
+
+def _refusal(run: Run, event: Event) -> str:
+    wish = {
+        Start: "started",
+        PauseAsked: "paused",
+        ResumeAsked: "resumed",
+        StopAsked: "stopped",
+    }[type(event)]
+    if run.state.ended:
+        return f"The run has ended ({run.state}); it cannot be {wish}. Start a new one."
+    return f"The run is {run.state}; it cannot be {wish} now."
