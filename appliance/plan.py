@@ -36,7 +36,7 @@ class Plan:
     max_cells: int = 500
     detector: str = "network"
     merge_band_and_segmented: bool = False
-    monocytes_in_me: bool = False
+    monocytes_in_me: bool = True
     reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
     watched: Mapping[str, Sequence[float]] = field(default_factory=dict)
     me_formula: str | None = None
@@ -55,7 +55,7 @@ class Plan:
         return _whole(self.order.partition(":")[2])
 
     def rules(self) -> Rules:
-        """Return the rules in force. Raises ModelRefused or ApplianceRefused where panel and plan do not fit."""
+        """Return the rules in force. Raises ModelRefused or ApplianceRefused where they do not fit."""
         return Rules.resolve(
             load_panel(self.panel),
             self.specimen,
@@ -119,7 +119,8 @@ def _check_numbers(plan: Plan) -> None:
             raise ApplianceRefused(f"{name} is {value}; it must be a whole number from 1.")
     if plan.min_cells > plan.max_cells:
         raise ApplianceRefused(
-            f"min_cells ({plan.min_cells}) is more than max_cells ({plan.max_cells}). Lower one or raise the other."
+            f"min_cells ({plan.min_cells}) is more than max_cells ({plan.max_cells}). "
+            f"Lower the one or raise the other."
         )
     scale: object = plan.um_per_px
     if scale is not None and not (

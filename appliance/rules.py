@@ -18,14 +18,15 @@ _T = TypeVar("_T")
 class Overrides:
     """What a laboratory sets itself, for one specimen.
 
-    reference: ranges by label, merged row, "me_ratio" or "nrbc_per_100"; watched: decision limits (%) by label.
+    reference: ranges by label, merged row or measure ("me_ratio", "nrbc_per_100", "erythroid_total").
+    watched: decision limits (%) by label.
     An empty list takes away what the panel proposes.
     me_formula: "promyelocyte + myelocyte : erythroblast", every label of both sides by name; it replaces the
     panel's formula, and then monocytes_in_me says nothing.
     """
 
     merge_band_and_segmented: bool = False
-    monocytes_in_me: bool = False
+    monocytes_in_me: bool = True
     reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
     watched: Mapping[str, Sequence[float]] = field(default_factory=dict)
     me_formula: str | None = None
@@ -48,7 +49,7 @@ class MeFormula:
 class Rules:
     """How a run's cells become its numbers.
 
-    counted: the labels of the denominator, in clinical order.  reference, watched: with the laboratory's overrides.
+    reference, watched: with the laboratory's own in place of the panel's.
     me: None in blood, and where the panel lacks a side of it.
     """
 
@@ -62,7 +63,7 @@ class Rules:
 
     @classmethod
     def resolve(cls, panel: Panel, specimen: Specimen, overrides: Overrides | None = None) -> Rules:
-        """Return the rules in force. Raises ApplianceRefused naming what does not fit and the nearest name."""
+        """Return the rules in force. Raises ApplianceRefused for what does not fit, with the nearest name."""
         overrides = overrides or Overrides()
         if specimen not in panel.specimens:
             raise ApplianceRefused(

@@ -1,8 +1,8 @@
 """The run: a pure state machine. Events in, commands out; no clock, no thread, no file.
 
-The instrument asks `Run.takes_fields` before it commits a field, commits it, and then reports it here. What a
-person asks at the wrong moment is refused with a sentence; what the machinery reports too late (a field after the
-end) is ignored, because nobody can act on it.
+The instrument asks `Run.takes_fields` before it commits a field, commits it, and then reports it here.
+What a person asks at the wrong moment is refused with a sentence; what the machinery reports too late (a field
+after the end) is ignored, because nobody can act on it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class FieldCommitted:
-    """The next field of the plan is in the database. tally: after it. detections: cells found in it, all kinds."""
+    """The next field of the plan is in the database.
+
+    tally: after it.  detections: cells found in it, of every kind and also at the border.
+    """
 
     tally: Tally
     detections: int
@@ -141,8 +144,8 @@ class Run:
 
     reason: why it is in this state, for a person.  aim: how many cells it counts towards now.
     next_field: number of the plan's next field.  committed: fields counted.
-    skipped_input, skipped_analysis: fields skipped.  empty_in_a_row, failed_in_a_row: since the last field that
-    held a detection, and since the last field that was analysed.
+    skipped_input, skipped_analysis: fields skipped.  doubt: what the last look found in doubt.
+    empty_in_a_row: fields since the last detection.  failed_in_a_row: since the last field that was analysed.
     """
 
     plan: Plan
@@ -160,7 +163,10 @@ class Run:
 
     @classmethod
     def idle(cls, plan: Plan) -> Run:
-        """Return a run that has not begun. Raises ModelRefused or ApplianceRefused where the plan fits no panel."""
+        """Return a run that has not begun.
+
+        Raises ModelRefused or ApplianceRefused where the plan does not fit its panel.
+        """
         return cls(plan=plan, tally=Tally(plan.rules()), aim=plan.min_cells)
 
     @property
@@ -174,10 +180,10 @@ class Run:
 
 
 def replay(plan: Plan, history: Iterable[FieldCommitted | FieldSkipped], reason: str) -> Run:
-    """Return the run that the database remembers: paused for the reason given, or ended if its last field ended it.
+    """Return the run that the database remembers: paused, or ended if its last field ended it.
 
-    history: every field on record, in the plan's order. Resumed from here, a run takes the same looks and counts
-    the same fields as one that nobody interrupted.
+    history: every field on record, in the plan's order.  reason: why it is paused, for a person.
+    Resumed from here, a run takes the same looks and counts the same fields as one that nobody interrupted.
     """
     run = Run.idle(plan).to(State.COUNTING, "Counting.")
     for event in history:

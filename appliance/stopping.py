@@ -1,9 +1,9 @@
 """When enough cells are counted.
 
-300 are enough unless a percentage that decides the diagnosis is in doubt (ICSH, Lee et al. 2008, IJLH 30:349: at
-least 300, 500 where a percentage matters). So the run looks three times, at the least number, half-way and at the
-most, and each time asks whether the 99 % interval of a watched label contains one of its decision limits. Three
-looks at 99 % keep the chance of a wrong early stop under 3 %.
+300 are enough unless a percentage that decides the diagnosis is in doubt, then 500 (ICSH guideline for bone marrow
+specimens, Lee et al. 2008). So the run looks three times, at the least number, half-way and at the most, and each
+time asks whether the 99 % interval of a watched label contains one of its decision limits. Three looks at 99 % keep
+the chance of a wrong early stop under 3 %.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def looks(min_cells: int, max_cells: int) -> tuple[int, ...]:
 def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -> Verdict:
     """Whether the field between two tallies ends the count.
 
-    A look happens in the field in which the count first reaches its number, and the field counts whole. Only the
-    two tallies decide, so a resumed run decides as an uninterrupted one.
+    A look happens in the field in which the count first reaches its number, and the field counts whole.
+    Only the two tallies decide, so a resumed run decides as an uninterrupted one.
     """
     numbers = looks(min_cells, max_cells)
     aim = next((number for number in numbers if number > after.counted), max_cells)

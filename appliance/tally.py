@@ -83,7 +83,7 @@ class Tally:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """A row per counted label in clinical order, zero counts too; one for band and segmented if merged."""
+        """A row per counted label in clinical order, zero counts too; band and segmented as one if merged."""
         rows: list[Row] = []
         merged = self.rules.panel.merged if self.rules.merge_band_and_segmented else None
         for label in self.rules.counted:
@@ -114,9 +114,21 @@ class Tally:
         return self.rules.me.text if self.rules.me else None
 
     @property
+    def erythroid_percent(self) -> float | None:
+        """All erythroid cells in percent of the counted ones; None in blood and while nothing is counted."""
+        if self.rules.specimen is Specimen.BLOOD or self.counted == 0:
+            return None
+        return 100 * self._erythroid / self.counted
+
+    @property
     def nrbc_per_100(self) -> float | None:
         """Erythroblasts per 100 white cells; None in marrow, and where nothing is counted or can be known."""
-        erythroid = [label.name for label in self.rules.panel.labels if label.side == "erythroid"]
-        if self.rules.specimen is not Specimen.BLOOD or not erythroid or self.counted == 0:
+        if self.rules.specimen is Specimen.MARROW or self.counted == 0:
             return None
-        return 100 * sum(self.count(name) for name in erythroid) / self.counted
+        if all(label.side != "erythroid" for label in self.rules.panel.labels):
+            return None
+        return 100 * self._erythroid / self.counted
+
+    @property
+    def _erythroid(self) -> int:
+        return sum(self.count(label.name) for label in self.rules.panel.labels if label.side == "erythroid")

@@ -1,4 +1,4 @@
-"""What cell types there are: a panel is a list of labels in clinical order, and the rules that belong to them."""
+"""What cell types there are: a panel is a list of labels in clinical order, and what belongs to them."""
 
 from __future__ import annotations
 
