@@ -1,0 +1,136 @@
+"""The other end of the instrument's socket: ask it for a change, or follow what it does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.view import Change, Snapshot
+
+REPLY_WITHIN_S = 60.0  # loading an engine for the first run is the longest that an answer takes
+
+
+class InstrumentGone(ApplianceError):  # noqa: N818 - a fact, as ApplianceRefused is
+    """Nobody serves the socket, or whoever did has stopped."""
+
+
+class InstrumentClient:
+    """Asks the instrument that serves the socket at ``path``. Safe to use from several threads.
+
+    Every method raises InstrumentGone when nobody answers, ApplianceRefused with the instrument's sentence
+    when it refuses, and ApplianceError when it failed.
+    """
+
+    def __init__(self, path: Path, reply_within_s: float = REPLY_WITHIN_S) -> None:
+        self._path = path
+        self._reply_within_s = reply_within_s
+
+    def status(self) -> Snapshot:
+        """Return the instrument and its current run, as a snapshot."""
+        reply = self._ask("status")
+        del reply["ok"]
+        return cast(Snapshot, reply)
+
+    def start(self, plan: Mapping[str, Any] | None = None) -> str:
+        """Start a run of the plan (``Plan.to_json()``), or of the configured one; return the run's id."""
+        return str(self._ask("start", plan=None if plan is None else dict(plan))["run"])
+
+    def pause(self) -> None:
+        """Pause the run that counts."""
+        self._ask("pause")
+
+    def resume(self, run: str | None = None) -> str:
+        """Resume a paused run, by default the instrument's latest; return its id."""
+        return str(self._ask("resume", run=run)["run"])
+
+    def stop(self) -> None:
+        """End the current run as ``stopped``; what was counted is kept."""
+        self._ask("stop")
+
+    def follow(self) -> Following:
+        """Return the instrument's messages from now on: a snapshot, then changes."""
+        connection = self._connect()
+        try:
+            connection.sendall(b'{"ask":"follow"}\n')
+        except OSError as error:
+            connection.close()
+            raise self._gone() from error
+        connection.settimeout(None)
+        return Following(connection, self._gone())
+
+    def _ask(self, ask: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            with self._connect() as connection, connection.makefile("rb") as replies:
+                connection.sendall(json.dumps({"ask": ask, **arguments}).encode() + b"\n")
+                line = replies.readline()
+        except TimeoutError as error:
+            raise ApplianceError(
+                f"The instrument gave no answer within {self._reply_within_s:g} s. Restart it."
+            ) from error
+        except OSError as error:
+            raise self._gone() from error
+        if not line.endswith(b"\n"):
+            raise self._gone()
+        reply: dict[str, Any] = json.loads(line)
+        if reply["ok"]:
+            return reply
+        raise (ApplianceRefused if reply["refused"] else ApplianceError)(reply["error"])
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(self._reply_within_s)
+        try:
+            connection.connect(os.fspath(self._path))
+        except OSError as error:
+            connection.close()
+            raise self._gone() from error
+        return connection
+
+    def _gone(self) -> InstrumentGone:
+        return InstrumentGone(f"No instrument answers at {self._path}. Start one with `hemadiff serve`.")
+
+
+class Following(Iterator["Snapshot | Change"]):
+    """The instrument's messages, one by one. ``close`` may come from another thread and ends the iteration.
+
+    Raises InstrumentGone when the instrument stops or dies: a closed socket means that it is gone.
+    """
+
+    def __init__(self, connection: socket.socket, gone: InstrumentGone) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._gone = gone
+        self._closed = False
+
+    def __next__(self) -> Snapshot | Change:
+        """Wait for the next message."""
+        line = b""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed in the meantime
+            line = self._lines.readline()
+        if self._closed:
+            raise StopIteration
+        if not line.endswith(b"\n"):
+            raise self._gone
+        return cast("Snapshot | Change", json.loads(line))
+
+    def close(self) -> None:
+        """Stop following."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def __enter__(self) -> Following:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,246 @@
+"""A run as others see it: what the socket carries, the page shows and ``count --json`` publishes.
+
+The same functions serve a run that counts now and one from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from appliance.tally import Row, Tally
+from models.panel import UNIDENTIFIED, Panel
+
+LATEST = 24
+"""How many of the latest cells a run's view carries."""
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+
+
+class CellView(TypedDict):
+    """One cell. label, title, short and probability are null where its window leaves the frame."""
+
+    cell: int
+    label: str | None
+    title: str | None
+    short: str | None
+    probability: float | None
+    views: int
+    counted: bool
+
+
+class RowView(TypedDict):
+    """One row of the differential; percent, low and high (95 % limits) are percentages."""
+
+    label: str
+    title: str
+    short: str
+    count: int
+    percent: float
+    low: float
+    high: float
+    reference: list[float] | None
+
+
+class FieldsView(TypedDict):
+    """Fields of the plan: analysed and committed, planned (null: endless), and skipped by reason."""
+
+    counted: int
+    planned: int | None
+    skipped: dict[str, int]
+
+
+class ChangedRun(TypedDict):
+    """A run without its latest cells: what a change carries."""
+
+    run: str
+    state: str
+    reason: str
+    ended: bool
+    specimen: str
+    panel: str
+    min_cells: int
+    max_cells: int
+    aim: int
+    counted: int
+    unidentified: int
+    not_counted: dict[str, int]
+    at_border: int
+    tally: list[RowView]
+    me_ratio: float | None
+    me_formula: str | None
+    nrbc_per_100: float | None
+    engine: str
+    weights: str
+    um_per_px: float
+    calibration: str
+    simulated: bool
+    camera: str
+    fields: FieldsView
+    started: str
+
+
+class RunView(ChangedRun):
+    """A run, with its latest cells, newest first."""
+
+    latest: list[CellView]
+
+
+class InstrumentView(TypedDict):
+    """The instrument. engine, weights, camera and calibration are null while they are not known.
+
+    run: the id of the current run.  why_not: a sentence when no run can be started now.
+    """
+
+    engine: str | None
+    weights: str | None
+    camera: str | None
+    simulated: bool
+    calibration: str | None
+    version: str
+    can_start: bool
+    why_not: str | None
+    run: str | None
+
+
+class Snapshot(TypedDict):
+    """The whole state; ``seq`` is that of the last change it contains."""
+
+    event: Literal["snapshot"]
+    seq: int
+    instrument: InstrumentView
+    run: RunView | None
+
+
+class Change(TypedDict):
+    """What a follower hears after its snapshot: the run, and the cells of the field just committed."""
+
+    event: Literal["run"]
+    seq: int
+    instrument: InstrumentView
+    run: ChangedRun
+    cells: list[CellView]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run's view says beside its tally. ``started`` is ISO 8601, UTC."""
+
+    run: str
+    state: str
+    reason: str
+    ended: bool
+    min_cells: int
+    max_cells: int
+    aim: int
+    engine: str
+    weights: str
+    um_per_px: float
+    calibration: str
+    simulated: bool
+    camera: str
+    fields_counted: int
+    fields_planned: int | None
+    skipped: Mapping[str, int]
+    started: str
+
+
+def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
+    """Return what a change says of the run."""
+    return ChangedRun(
+        run=facts.run,
+        state=facts.state,
+        reason=facts.reason,
+        ended=facts.ended,
+        specimen=str(tally.rules.specimen),
+        panel=tally.rules.panel.name,
+        min_cells=facts.min_cells,
+        max_cells=facts.max_cells,
+        aim=facts.aim,
+        counted=tally.counted,
+        unidentified=tally.unidentified,
+        not_counted=dict(tally.not_counted),
+        at_border=tally.at_border,
+        tally=[_row(row) for row in tally.rows],
+        me_ratio=tally.me_ratio,
+        me_formula=tally.me_formula,
+        nrbc_per_100=tally.nrbc_per_100,
+        engine=facts.engine,
+        weights=facts.weights,
+        um_per_px=facts.um_per_px,
+        calibration=facts.calibration,
+        simulated=facts.simulated,
+        camera=facts.camera,
+        fields=FieldsView(
+            counted=facts.fields_counted, planned=facts.fields_planned, skipped=dict(facts.skipped)
+        ),
+        started=facts.started,
+    )
+
+
+def run_view(facts: RunFacts, tally: Tally, latest: Sequence[CellView]) -> RunView:
+    """Return the whole view of a run; ``latest`` newest first, of which the first `LATEST` are kept."""
+    return RunView(**changed_run(facts, tally), latest=list(latest[:LATEST]))
+
+
+def cell_view(cell: int, label: str | None, probability: float | None, views: int, tally: Tally) -> CellView:
+    """Return one cell's view; ``label`` None means that its window leaves the frame."""
+    title, short = _names(label, tally.rules.panel)
+    counted = label is not None and any(label == each.name for each in tally.rules.counted)
+    return CellView(
+        cell=cell,
+        label=label,
+        title=title,
+        short=short,
+        probability=None if probability is None else round(float(probability), 4),
+        views=views,
+        counted=counted,
+    )
+
+
+def with_new_cells(latest: Sequence[CellView], new: Sequence[CellView]) -> list[CellView]:
+    """Return the latest cells, newest first, after ``new`` (oldest first). Cells at the border stay out."""
+    shown = [cell for cell in reversed(new) if cell["label"] is not None]
+    return [*shown, *latest][:LATEST]
+
+
+def published(run: RunView | ChangedRun) -> dict[str, Any]:
+    """Return what ``count --json`` publishes: these keys are stable."""
+    rows = [{key: row[key] for key in ("label", "count", "percent", "low", "high")} for row in run["tally"]]
+    return {
+        "run": run["run"],
+        "state": run["state"],
+        "reason": run["reason"],
+        "counted": run["counted"],
+        "unidentified": run["unidentified"],
+        "not_counted": run["not_counted"],
+        "tally": rows,
+        "me_ratio": run["me_ratio"],
+        "engine": run["engine"],
+        "weights": run["weights"],
+        "um_per_px": run["um_per_px"],
+        "fields": {"counted": run["fields"]["counted"], "skipped": run["fields"]["skipped"]},
+    }
+
+
+def _row(row: Row) -> RowView:
+    return RowView(
+        label=row.label,
+        title=row.title,
+        short=row.short,
+        count=row.count,
+        percent=row.percent,
+        low=row.low,
+        high=row.high,
+        reference=None if row.reference is None else list(row.reference),
+    )
+
+
+def _names(label: str | None, panel: Panel) -> tuple[str | None, str | None]:
+    if label is None:
+        return None, None
+    if label == UNIDENTIFIED:
+        return "Unidentified", "?"
+    found = panel.label(label)
+    return found.title, found.short
