@@ -6,9 +6,9 @@ Choi's thesis); it is the baseline that every benchmark compares with. What is p
 - Published (X. Hou and L. Zhang, CVPR 2007, and their own program of it): the residual of the log spectrum
   from its 3×3 mean, the phase kept, the squared inverse transform smoothed by a Gaussian of σ 2.5 px, an
   input 64 px wide; objects are where the saliency exceeds 3 times its mean.
-- Ours, because we could not verify what Choi used: everything else below. The 64 px are kept as a scale
-  (0.8 µm/px, so a field of 51 µm is 64 px wide), since fields differ in size and cells do not.
-  Lengths are in µm, and were chosen on the train splits of BCCD and Raabin-WBC.
+- Ours, because we could not check Choi's own numbers against the full text: everything else below.
+  The 64 px are kept as a scale (0.8 µm/px, so a field of 51 µm is 64 px wide), since fields differ in size
+  and cells do not. Lengths are in µm, and were chosen on the train splits of BCCD and Raabin-WBC.
 
 Saliency weighs the score and never vetoes: in a field that one cell fills, only the cell's rim is salient.
 """

@@ -1,10 +1,11 @@
 """The published classifier: VGG-16 with batch normalisation, as the yardstick of every benchmark.
 
-Published (J. W. Choi et al. 2017, PLoS ONE 12(12):e0189259, and Choi's thesis): the VGG-16 layout (K.
-Simonyan and A. Zisserman 2015, configuration D), batch normalisation, MSRA initialisation (K. He et al.
-2015), dropout, images in YUV, 96×96 px. Not verified by us, and therefore ours: where the normalisation stands
-(after each convolution and each hidden dense layer), dropout of 0.5 on the two hidden dense layers, their
-4096 units (those of Simonyan and Zisserman), and YUV as BT.601 with each channel scaled to about ±0.5.
+Published (J. W. Choi et al. 2017, PLoS ONE 12(12):e0189259, and Choi's thesis; taken from descriptions of
+them, not checked against their full text): the VGG-16 layout (K. Simonyan and A. Zisserman 2015,
+configuration D), batch normalisation, MSRA initialisation (K. He et al. 2015), dropout, images in YUV.
+Ours: where the normalisation stands (after each convolution and each hidden dense layer), dropout of 0.5 on
+the two hidden dense layers, their 4096 units (Simonyan and Zisserman's), patches of 96×96 px, and YUV as
+BT.601 with each channel scaled to about ±0.5.
 With random weights its cost is that of the trained network, which is all that a benchmark of time needs.
 """
 
