@@ -136,7 +136,7 @@ def _checked(check: Callable[[object, str], _T], value: object, where: str) -> _
 
 def _me_formula(panel: Panel, specimen: Specimen, overrides: Overrides) -> MeFormula | None:
     if overrides.me_formula is not None:
-        own = _parsed(overrides.me_formula, panel)
+        own = _parsed(overrides.me_formula, panel)  # refused early in blood too, where it is not used
         return own if specimen is Specimen.MARROW else None
     if specimen is Specimen.BLOOD:
         return None
@@ -163,6 +163,10 @@ def _parsed(text: str, panel: Panel) -> MeFormula:
             raise ApplianceRefused(
                 f'The M:E formula names "{name}", which the panel {panel.name} does not have.'
                 f"{did_you_mean(name, panel.names)}"
+            )
+        if not panel.label(name).counted:
+            raise ApplianceRefused(
+                f'The M:E formula names "{name}", which is outside the count. Leave it out.'
             )
         if names.count(name) > 1:
             raise ApplianceRefused(f'The M:E formula names "{name}" twice. Name each label once.')

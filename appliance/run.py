@@ -1,8 +1,8 @@
 """The run: a pure state machine. Events in, commands out; no clock, no thread, no file.
 
 The instrument asks `Run.takes_fields` before it commits a field, commits it, and then reports it here.
-What a person asks at the wrong moment is refused with a sentence; what the machinery reports too late (a field
-after the end) is ignored, because nobody can act on it.
+What a person asks at the wrong moment is refused with a sentence; what the machinery reports too late (a
+field after the end) is ignored, because nobody can act on it.
 """
 
 from __future__ import annotations
@@ -178,6 +178,10 @@ class Run:
         """Return the run in another state."""
         return replace(self, state=state, reason=reason)
 
+    def with_tally(self, tally: Tally) -> Run:
+        """Return the run with another tally."""
+        return replace(self, tally=tally)
+
 
 def replay(plan: Plan, history: Iterable[FieldCommitted | FieldSkipped], reason: str) -> Run:
     """Return the run that the database remembers: paused, or ended if its last field ended it.
@@ -239,8 +243,8 @@ def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
     run = replace(run, aim=verdict.aim)
     if verdict.stop:
         return run.to(State.COMPLETED, verdict.reason), [StopAcquisition()]
-    if verdict.looked:
-        run = replace(run, reason=verdict.reason, doubt=verdict.reason)
+    if verdict.doubts:
+        run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts))
     if run.empty_in_a_row >= EMPTY_FIELDS_END_RUN:
         return run.to(State.INSUFFICIENT, _only_empty(run)), [StopAcquisition()]
     return run, []
@@ -270,9 +274,10 @@ def _ran_out(run: Run) -> str:
         return "The plan holds no field. Add fields, or choose another folder."
     if run.committed == 0:
         return f"None of {run.next_field} fields could be counted: all were skipped. See their reasons."
-    fields = f"{run.committed} fields hold {run.tally.counted} cells that count"
-    rest = f" ({skipped} more were skipped)" if skipped else ""
-    return f"{fields}{rest}; {_needed(run)} Add fields or another smear."
+    fields = "1 field holds" if run.committed == 1 else f"{run.committed} fields hold"
+    more = "1 more field was" if skipped == 1 else f"{skipped} more fields were"
+    rest = f" ({more} skipped)" if skipped else ""
+    return f"{fields} {run.tally.counted} cells that count{rest}; {_needed(run)} Add fields or another smear."
 
 
 def _only_empty(run: Run) -> str:
@@ -284,7 +289,7 @@ def _only_empty(run: Run) -> str:
 
 def _needed(run: Run) -> str:
     if run.aim > run.plan.min_cells and run.doubt:
-        return f"{run.aim} are needed. {run.doubt}"
+        return f"{run.aim} are needed: at the last look, {run.doubt}."
     return f"at least {run.aim} are needed."
 
 

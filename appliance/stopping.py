@@ -1,9 +1,9 @@
 """When enough cells are counted.
 
-300 are enough unless a percentage that decides the diagnosis is in doubt, then 500 (ICSH guideline for bone marrow
-specimens, Lee et al. 2008). So the run looks three times, at the least number, half-way and at the most, and each
-time asks whether the 99 % interval of a watched label contains one of its decision limits. Three looks at 99 % keep
-the chance of a wrong early stop under 3 %.
+300 are enough unless a percentage that decides the diagnosis is in doubt, then 500 (ICSH guideline for bone
+marrow specimens, Lee et al. 2008). So the run looks three times, at the least number, half-way and at the
+most, and each time asks whether the 99 % interval of a watched label contains one of its decision limits.
+Three looks at 99 % keep the chance of a wrong early stop under 3 %.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LOOK_CONFIDENCE = 0.99
 class Verdict:
     """Whether to stop, why (for a person), and how many cells the run now aims at.
 
-    looked: whether this field reached a look; between looks the answer is always to go on.
+    doubts: a phrase for each watched label in doubt at this look; empty between looks.
     """
 
     stop: bool
     reason: str
     aim: int
-    looked: bool
+    doubts: tuple[str, ...] = ()
 
 
 def looks(min_cells: int, max_cells: int) -> tuple[int, ...]:
@@ -44,16 +44,18 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
     aim = next((number for number in numbers if number > after.counted), max_cells)
     if not any(before.counted < number <= after.counted for number in numbers):
         reason = f"{after.counted} of {aim} cells counted."
-        return Verdict(False, reason, aim, looked=False)
+        return Verdict(False, reason, aim)
     doubts = in_doubt(after)
     if after.counted >= max_cells:
         rest = f" Still in doubt: {'; '.join(doubts)}." if doubts else ""
-        return Verdict(True, f"{after.counted} cells counted, the most that were asked for.{rest}", aim, True)
+        return Verdict(
+            True, f"{after.counted} cells counted, the most that were asked for.{rest}", aim, doubts
+        )
     if doubts:
-        return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, True)
+        return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts)
     reached = max(number for number in numbers if number <= after.counted)
     watched = " and no watched percentage is in doubt" if after.rules.watched else ""
-    return Verdict(True, f"{after.counted} cells counted; {reached} are enough{watched}.", reached, True)
+    return Verdict(True, f"{after.counted} cells counted; {reached} are enough{watched}.", reached)
 
 
 def in_doubt(tally: Tally) -> tuple[str, ...]:

@@ -41,6 +41,13 @@ class Tally:
     counts: Mapping[str, int] = field(default_factory=dict)
     at_border: int = 0
 
+    def __post_init__(self) -> None:
+        """Keep the labels that were seen. Raises ModelRefused for one that the panel does not know."""
+        for name in self.counts:
+            if name != UNIDENTIFIED:
+                self.rules.panel.label(name)
+        object.__setattr__(self, "counts", {name: n for name, n in self.counts.items() if n})
+
     def adding(self, labels: Iterable[str | None]) -> Tally:
         """Return this tally with more cells; None stands for a cell whose window left the frame.
 

@@ -68,7 +68,9 @@ def _panel(table: Table, where: str) -> Panel:
     return panel
 
 
-def _label(table: Table, where: str) -> Label:
+def _label(table: Any, where: str) -> Label:
+    if not isinstance(table, dict):
+        raise ModelRefused(f"{where} must be a table.")
     _only(table, ("name", "title", "short", "lineage", "maturation", "counted", "side"), where)
     name = _text(table, "name", where)
     if name == UNIDENTIFIED:
@@ -129,7 +131,7 @@ def _customs(table: Table, rows: tuple[str, ...], where: str) -> Customs:
     return Customs(
         watched={name: limits(value, f"{where} {name}") for name, value in watched.items()},
         reference={name: reference_range(value, f"{where} {name}") for name, value in reference.items()},
-        reference_source=str(table.get("reference_source", "")),
+        reference_source=_text(table, "reference_source", where) if "reference_source" in table else "",
         loinc={
             name: _loinc(name, value, rows, f"{where} loinc")
             for name, value in _table(table, "loinc", where).items()
@@ -183,7 +185,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _tables(table: Table, where: str) -> list[Table]:
+def _tables(table: Table, where: str) -> list[Any]:
     entries = table.get("label")
     if not isinstance(entries, list) or not entries:
         raise ModelRefused(f"{where}: a panel needs at least one [[label]].")
@@ -200,7 +202,7 @@ def _table(table: Table, key: str, where: str) -> Table:
 def _text(table: Table, key: str, where: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise ModelRefused(f"{where}: {key} is missing or empty.")
+        raise ModelRefused(f"{where}: {key} must be a text and not empty.")
     return value
 
 
