@@ -1,0 +1,290 @@
+"""The settings: one TOML file and environment variables, every key known, every value checked.
+
+`HEMADIFF_SECTION__KEY` in the environment goes before the file; what neither says has the default given here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from appliance.config_sources import (
+    DELIMITER,
+    PREFIX,
+    Key,
+    Source,
+    find_file,
+    from_environment,
+    from_file,
+)
+from appliance.errors import ApplianceRefused
+
+SOCKET_BYTES = 107  # a Unix socket's path on Linux: sockaddr_un.sun_path, less the closing zero
+DEFAULT = "default"
+WholePath = Annotated[Path, PlainSerializer(str)]
+Percent = Annotated[float, Field(ge=0)]  # no upper end: NRBC per 100 cells may pass 100
+
+
+def _low_and_high(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) not in (0, 2) or list(values) != sorted(values):
+        raise ValueError("a range is [low, high], or [] for none")
+    return values
+
+
+Range = Annotated[tuple[Percent, ...], AfterValidator(_low_and_high)]
+
+
+def data_home(env: Mapping[str, str] | None = None) -> Path:
+    """Where a user's data belongs (XDG Base Directory Specification)."""
+    env = os.environ if env is None else env
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and every key known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class StoreSection(Section):
+    """Where counts are kept."""
+
+    path: WholePath = Field(default_factory=lambda: data_home() / "hemadiff" / "hemadiff.sqlite")
+
+
+class InstrumentSection(Section):
+    """How other programs reach the instrument. socket: unset puts it beside the store."""
+
+    socket: WholePath | None = None
+
+
+class CameraSection(Section):
+    """Where fields come from when a command does not say.
+
+    source: "folder:DIR" or "painted[:SEED]".  um_per_px: stated; goes before calibration (a file).
+    """
+
+    source: str | None = Field(default=None, pattern=r"^(folder:.+|painted(:[0-9]+)?)$")
+    um_per_px: float | None = Field(default=None, ge=0.01, le=10.0)
+    calibration: WholePath | None = None
+    order: str = Field(default="natural", pattern=r"^(natural|random:[0-9]+)$")
+
+
+class CountSection(Section):
+    """What a run counts, and how far."""
+
+    panel: str = "smear-13"
+    specimen: Literal["blood", "marrow"] = "blood"
+    min_cells: int = Field(default=300, ge=1)
+    max_cells: int = Field(default=500, ge=1)
+    merge_band_and_segmented: bool = False
+    monocytes_in_me: bool = True
+    detector: Literal["network", "saliency"] = "network"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CountSection:
+        if self.min_cells > self.max_cells:
+            raise ValueError(f"min_cells ({self.min_cells}) is more than max_cells ({self.max_cells})")
+        return self
+
+
+class SpecimenRules(Section):
+    """A laboratory's own for one specimen, by label.
+
+    reference: low and high (%), none to show no range.  watched: decision limits (%), none to watch nothing.
+    """
+
+    reference: Mapping[str, Range] = Field(default_factory=dict)
+    watched: Mapping[str, tuple[Percent, ...]] = Field(default_factory=dict)
+
+
+class MarrowRules(SpecimenRules):
+    """As for any specimen. me_formula: "promyelocyte + myelocyte : erythroblast", in place of the panel's."""
+
+    me_formula: str | None = None
+
+
+class LaboratorySection(Section):
+    """What a laboratory sets itself instead of what a panel proposes."""
+
+    blood: SpecimenRules = SpecimenRules()
+    marrow: MarrowRules = MarrowRules()
+
+
+class WebSection(Section):
+    """The page. Every viewer of a live page holds a thread.
+
+    remote_control: other machines may start and stop counts.
+    """
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
+    threads: int = Field(default=96, ge=64, le=4096)
+    remote_control: bool = False
+
+
+_sources: ContextVar[tuple[Source, ...]] = ContextVar("_sources", default=())
+
+
+class Config(BaseSettings):
+    """The settings in force. `Config()` has the defaults alone; `load_config` reads file and environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    store: StoreSection = Field(default_factory=StoreSection)
+    instrument: InstrumentSection = InstrumentSection()
+    camera: CameraSection = CameraSection()
+    count: CountSection = CountSection()
+    laboratory: LaboratorySection = LaboratorySection()
+    web: WebSection = WebSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use our own sources, which know the line or the variable of every value."""
+        ours = (InitSettingsSource(settings_cls, source.values) for source in _sources.get())
+        return (init_settings, *ours)
+
+    @property
+    def socket_path(self) -> Path:
+        """The instrument's socket. Raises ApplianceRefused for a path longer than the system takes."""
+        path = self.instrument.socket or self.store.path.parent / "instrument.sock"
+        if len(os.fsencode(path)) > SOCKET_BYTES:
+            raise ApplianceRefused(
+                f"The instrument's socket {path} has a path of more than {SOCKET_BYTES} bytes. "
+                "Set [instrument] socket to a shorter one."
+            )
+        return path
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock of which one instrument per store holds the only hand."""
+        return self.store.path.with_name(self.store.path.name + ".lock")
+
+
+def load_config(path: Path | None = None, env: Mapping[str, str] | None = None) -> Config:
+    """Return the settings in force.
+
+    path: from --config; otherwise $HEMADIFF_CONFIG or the first usual file that exists.
+    Raises ApplianceRefused with file and line, or variable, and the nearest name for an unknown key.
+    """
+    return load_config_with_origins(path, env)[0]
+
+
+def load_config_with_origins(
+    path: Path | None = None, env: Mapping[str, str] | None = None
+) -> tuple[Config, dict[str, str]]:
+    """Return the settings in force, and for every dotted key where its value comes from."""
+    env = os.environ if env is None else env
+    _refuse_near_misses(env)
+    file = find_file(path, env)
+    sources = (from_environment(env), from_file(file) if file else Source())
+    token = _sources.set(sources)
+    try:
+        config = Config()
+    except ValidationError as error:
+        raise ApplianceRefused(_sentences(error, sources)) from error
+    finally:
+        _sources.reset(token)
+    return config, {".".join(key): _origin(key, sources) for key, _ in flat(config)}
+
+
+def flat(config: Config) -> Iterator[tuple[Key, Any]]:
+    """Every key with its value, tables taken apart."""
+    return _flat(config.model_dump(), ())
+
+
+def _flat(table: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def _origin(key: Key, sources: tuple[Source, ...]) -> str:
+    return next((source.origins[key] for source in sources if key in source.origins), DEFAULT)
+
+
+def _refuse_near_misses(env: Mapping[str, str]) -> None:
+    """HEMADIFF_WEB_PORT sets nothing; whoever wrote it meant HEMADIFF_WEB__PORT."""
+    for name in env:
+        section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+        if name.startswith(PREFIX) and section in Config.model_fields and not key.startswith("_"):
+            meant = f"{PREFIX}{section}{DELIMITER}{key or 'key'}".upper()
+            raise ApplianceRefused(f"The environment variable {name} sets nothing. Did you mean {meant}?")
+
+
+def _sentences(error: ValidationError, sources: tuple[Source, ...]) -> str:
+    """One sentence for every wrong key, each with its place."""
+    lines = dict.fromkeys(_sentence(dict(one), sources) for one in error.errors())
+    return "\n".join(sorted(lines, key=_line))
+
+
+def _line(sentence: str) -> int:
+    found = re.search(r", line ([0-9]+): ", sentence)
+    return int(found[1]) if found else 0
+
+
+def _sentence(one: dict[str, Any], sources: tuple[Source, ...]) -> str:
+    key = tuple(part for part in one["loc"] if isinstance(part, str) and not part.startswith("tuple["))
+    origin = next((place for source in sources if (place := source.origin(key))), None)
+    where = f"{origin}: " if origin else ""
+    if one["type"] == "extra_forbidden":
+        return f"{where}{_unknown(key)}"
+    name = key[-1] if len(key) > 1 else ""
+    table = f"[{'.'.join(key[:-1] or key)}]"
+    message = one["msg"].removeprefix("Value error, ")
+    message = f"{message[:1].lower()}{message[1:]}"
+    given = "" if isinstance(one["input"], dict) else f" = {one['input']!r}"
+    return f"{where}{table} {name}{given}: {message}.".replace("] :", "]:").replace("] =", "] is")
+
+
+def _unknown(key: Key) -> str:
+    *above, name = key
+    known = _keys(tuple(above))
+    what = f'[{".".join(above)}] has no key "{name}".' if above else f"there is no section [{name}]."
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
+    if near:
+        return f'{what} Did you mean "{near[0]}"?'
+    elsewhere = [section for section in Config.model_fields if above and name in _keys((section,))]
+    if elsewhere:
+        return f"{what} Did you mean the one of [{elsewhere[0]}]?"
+    return f"{what} There are: {', '.join(known)}."
+
+
+def _keys(table: Key) -> list[str]:
+    """The names that a table may have."""
+    model: type[BaseModel] = Config
+    for part in table:
+        found = model.model_fields.get(part)
+        if (
+            found is None
+            or not isinstance(found.annotation, type)
+            or not issubclass(found.annotation, Section)
+        ):
+            return []
+        model = found.annotation
+    return list(model.model_fields)

@@ -1,0 +1,375 @@
+"""What was counted, in one SQLite file. A field is in it whole, or it never happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlite_utils.db import Database
+
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.frame import Frame, SkippedField
+from appliance.migrations import migrations
+from appliance.patches import to_png
+from appliance.plan import Plan
+from appliance.run import FieldCommitted, FieldSkipped, State
+from appliance.store_records import CellRecord, RunRecord, cell_row
+from appliance.tally import Tally
+from calibration import Scale
+from models.cells import Cell
+
+BUSY_S = 10.0
+CELLS = "SELECT cells.*, fields.number, fields.name FROM cells JOIN fields ON fields.id = cells.field"
+
+
+def new_run_id() -> str:
+    """Return a random id that says nothing of a patient: 12 hexadecimal digits."""
+    return secrets.token_hex(6)
+
+
+class Store:
+    """The database of one instrument. Open it in the thread that uses it; one thread of one process writes.
+
+    Raises ApplianceRefused for a file that is no store, and ApplianceError where the disk fails.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _said(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Before SQLite makes it, because its own files (the log of a WAL) get the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self.db = _opened(sqlite3.connect(path, timeout=BUSY_S))
+            self._refuse_newer()
+            self.db.enable_wal()
+            self.db.conn.execute("PRAGMA synchronous = FULL")
+            migrations.apply(self.db)
+
+    @classmethod
+    def read_only(cls, path: Path) -> Store:
+        """Open a store that another process may be writing. Every method that writes fails.
+
+        Raises ApplianceRefused where there is none yet, or where it is older or newer than this version.
+        """
+        if not path.is_file():
+            raise ApplianceRefused(f"There is no store {path} yet. The first count makes it.")
+        store = cls.__new__(cls)
+        store.path = path
+        with _said(path):
+            uri = f"{path.resolve().as_uri()}?mode=ro"
+            store.db = _opened(sqlite3.connect(uri, uri=True, timeout=BUSY_S))
+            store._refuse_newer()
+            if migrations.pending(store.db):
+                raise ApplianceRefused(
+                    f"The store {path} is of an older version. Start the instrument once to update it."
+                )
+        return store
+
+    def close(self) -> None:
+        """Close the database. May be called twice."""
+        self.db.conn.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Writing
+
+    def create_run(
+        self,
+        run_id: str,
+        plan: Plan,
+        scale: Scale,
+        engine: str,
+        weights: str,
+        simulated: bool,
+        planned: int | None,
+        at: datetime,
+        *,
+        camera: str | None = None,
+        outputs: Sequence[str] = (),
+        record_number: str | None = None,
+        state: State = State.PREPARING,
+        reason: str = "Getting ready.",
+    ) -> None:
+        """Put a run on record, with a slide of its own.
+
+        camera: its name, where it is not the plan's.  outputs: the names of the probabilities, in order.
+        record_number: whose slide it is; kept in the table `records` and nowhere else.
+        """
+        slide = secrets.token_hex(6)
+        with self._atomic():
+            self._insert("slides", {"id": slide, "added": _iso(at)})
+            if record_number:
+                self._insert("records", {"slide": slide, "record_number": record_number})
+            self._insert(
+                "runs",
+                {
+                    "id": run_id,
+                    "slide": slide,
+                    "state": str(state),
+                    "reason": reason,
+                    "plan": plan.to_json(),
+                    "um_per_px": scale.um_per_px,
+                    "calibration": scale.id,
+                    "calibration_source": scale.source,
+                    "engine": engine,
+                    "weights": weights,
+                    "outputs": json.dumps(list(outputs)),
+                    "camera": camera or plan.camera,
+                    "simulated": int(simulated),
+                    "planned": planned,
+                    "version": _version(),
+                    "started": _iso(at),
+                    "changed": _iso(at),
+                },
+            )
+            self._event(run_id, f"state:{state}", reason, at)
+
+    def set_state(self, run_id: str, state: State, reason: str, at: datetime) -> None:
+        """Put a run into another state, on record with its reason."""
+        with self._atomic():
+            self.db.conn.execute(
+                "UPDATE runs SET state = ?, reason = ?, changed = ? WHERE id = ?",
+                (str(state), reason, _iso(at), run_id),
+            )
+            self._event(run_id, f"state:{state}", reason, at)
+
+    def commit_field(
+        self, run_id: str, frame: Frame, cells: Sequence[Cell], tally: Tally, at: datetime
+    ) -> list[int]:
+        """Put a field on record whole: its row, its cells, their patches and the tally after it.
+
+        Returns the cells' ids in their order. Raises ApplianceError, and then nothing of it is on record.
+        """
+        height, width = frame.pixels.shape[:2]
+        images = [None if cell.patch is None else to_png(cell.patch) for cell in cells]
+        with self._atomic():
+            field = self._insert(
+                "fields",
+                {
+                    "run": run_id,
+                    "number": frame.index,
+                    "name": frame.name,
+                    "x_um": float(frame.position.x_um),
+                    "y_um": float(frame.position.y_um),
+                    "z_um": float(frame.position.z_um),
+                    "width": width,
+                    "height": height,
+                    "exposure_start_ns": frame.exposure_start_ns,
+                    "exposure_us": frame.exposure_us,
+                    "gain": frame.gain,
+                    "at": _iso(at),
+                },
+            )
+            ids = [self._insert("cells", cell_row(cell, run_id, field)) for cell in cells]
+            for cell_id, png in zip(ids, images, strict=True):
+                if png is not None:
+                    self._insert("patches", {"cell": cell_id, "png": png})
+            self._insert(
+                "tallies",
+                {
+                    "field": field,
+                    "run": run_id,
+                    "counts": json.dumps(dict(tally.counts)),
+                    "at_border": tally.at_border,
+                    "detections": len(cells),
+                },
+            )
+        return ids
+
+    def commit_skip(
+        self, run_id: str, skipped: SkippedField, at: datetime, kind: Literal["input", "analysis"] = "input"
+    ) -> None:
+        """Put a field on record that could not be had (input) or not be analysed (analysis)."""
+        with self._atomic():
+            self._insert(
+                "fields",
+                {
+                    "run": run_id,
+                    "number": skipped.index,
+                    "name": skipped.name,
+                    "skipped": skipped.reason,
+                    "skipped_at": kind,
+                    "detail": skipped.detail,
+                    "at": _iso(at),
+                },
+            )
+
+    def record_event(self, run_id: str | None, kind: str, detail: str, at: datetime) -> None:
+        """Put something on record that is neither a state nor a field."""
+        with self._atomic():
+            self._event(run_id, kind, detail, at)
+
+    # Reading
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return a run by its id or an unambiguous beginning of one. Raises ApplianceRefused otherwise."""
+        rows = self._rows("SELECT * FROM runs WHERE substr(id, 1, ?) = ? LIMIT 2", len(run_id), run_id)
+        if not rows or not run_id:
+            raise ApplianceRefused(f'There is no run "{run_id}". hemadiff runs list names them all.')
+        if len(rows) > 1 and rows[0]["id"] != run_id:
+            raise ApplianceRefused(f'Several runs begin with "{run_id}". Give more of the id.')
+        return RunRecord.from_row(rows[0])
+
+    def runs(self) -> list[RunRecord]:
+        """Return every run, the newest first."""
+        rows = self._rows("SELECT * FROM runs ORDER BY started DESC, rowid DESC")
+        return [RunRecord.from_row(row) for row in rows]
+
+    def unfinished_runs(self) -> list[RunRecord]:
+        """Return the runs that have not ended, the oldest first."""
+        return [run for run in reversed(self.runs()) if not run.state.ended]
+
+    def record_number(self, slide: str) -> str | None:
+        """Return whose slide it is, where that is on record."""
+        rows = self._rows("SELECT record_number FROM records WHERE slide = ?", slide)
+        return rows[0]["record_number"] if rows else None
+
+    def tally(self, run_id: str) -> Tally:
+        """Return a run's tally after its last field."""
+        rows = self._rows("SELECT * FROM tallies WHERE run = ? ORDER BY field DESC LIMIT 1", run_id)
+        empty = Tally(self.run(run_id).plan.rules())
+        return _tally(empty, rows[0]) if rows else empty
+
+    def history(self, run_id: str) -> list[FieldCommitted | FieldSkipped]:
+        """Return every field on record as the events that it was, in the plan's order (for `run.replay`)."""
+        empty = Tally(self.run(run_id).plan.rules())
+        rows = self._rows(
+            "SELECT fields.skipped_at, tallies.* FROM fields LEFT JOIN tallies ON tallies.field = fields.id "
+            "WHERE fields.run = ? ORDER BY fields.number",
+            run_id,
+        )
+        return [
+            FieldSkipped(row["skipped_at"])
+            if row["skipped_at"]
+            else FieldCommitted(_tally(empty, row), row["detections"])
+            for row in rows
+        ]
+
+    def fields_done(self, run_id: str) -> int:
+        """Return the number of the plan's next field. Fields on record are a prefix of the plan."""
+        return self._number("SELECT coalesce(max(number) + 1, 0) FROM fields WHERE run = ?", run_id)
+
+    def fields_counted(self, run_id: str) -> int:
+        """Return how many fields were analysed."""
+        return self._number("SELECT count(*) FROM tallies WHERE run = ?", run_id)
+
+    def skipped(self, run_id: str) -> dict[str, int]:
+        """Return how many fields were skipped, by reason."""
+        rows = self._rows(
+            "SELECT skipped, count(*) AS n FROM fields WHERE run = ? AND skipped IS NOT NULL "
+            "GROUP BY skipped ORDER BY n DESC, skipped",
+            run_id,
+        )
+        return {row["skipped"]: row["n"] for row in rows}
+
+    def skipped_fields(self, run_id: str) -> list[SkippedField]:
+        """Return every skipped field, in the plan's order."""
+        rows = self._rows(
+            "SELECT * FROM fields WHERE run = ? AND skipped IS NOT NULL ORDER BY number", run_id
+        )
+        return [SkippedField(row["number"], row["name"], row["skipped"], row["detail"]) for row in rows]
+
+    def cells(self, run_id: str) -> list[CellRecord]:
+        """Return every cell of a run, in the order in which they were found."""
+        rows = self._rows(f"{CELLS} WHERE cells.run = ? ORDER BY cells.id", run_id)
+        return [CellRecord.from_row(row) for row in rows]
+
+    def latest_cells(self, run_id: str, limit: int) -> list[CellRecord]:
+        """Return the latest cells that have a label, the newest first."""
+        labelled = "WHERE cells.run = ? AND cells.label IS NOT NULL"
+        rows = self._rows(f"{CELLS} {labelled} ORDER BY cells.id DESC LIMIT ?", run_id, limit)
+        return [CellRecord.from_row(row) for row in rows]
+
+    def patch(self, cell_id: int) -> bytes:
+        """Return a cell's patch as a PNG. Raises ApplianceRefused where there is none."""
+        rows = self._rows("SELECT png FROM patches WHERE cell = ?", cell_id)
+        if not rows:
+            raise ApplianceRefused(f"There is no picture of a cell {cell_id}.")
+        return bytes(rows[0]["png"])
+
+    def events(self, run_id: str | None = None) -> list[tuple[datetime, str | None, str, str]]:
+        """Return what happened, oldest first: when, to which run, kind and detail. None: to every run."""
+        rows = self._rows("SELECT * FROM events WHERE ?1 IS NULL OR run = ?1 ORDER BY id", run_id)
+        return [(datetime.fromisoformat(row["at"]), row["run"], row["kind"], row["detail"]) for row in rows]
+
+    # Inside
+
+    @contextmanager
+    def _atomic(self) -> Iterator[None]:
+        with _said(self.path), self.db.atomic():
+            yield
+
+    def _insert(self, table: str, row: dict[str, Any]) -> int:
+        """Insert one row and return its rowid."""
+        return int(self.db.table(table).insert(row).last_rowid or 0)
+
+    def _event(self, run_id: str | None, kind: str, detail: str, at: datetime) -> None:
+        self._insert("events", {"run": run_id, "kind": kind, "detail": detail, "at": _iso(at)})
+
+    def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        with _said(self.path):
+            return list(self.db.query(sql, values))
+
+    def _number(self, sql: str, *values: object) -> int:
+        (row,) = self._rows(sql, *values)
+        return int(next(iter(row.values())))
+
+    def _refuse_newer(self) -> None:
+        nothing = Database(memory=True, execute_plugins=False)
+        known = {migration.name for migration in migrations.pending(nothing)}
+        newer = [done.name for done in migrations.applied(self.db) if done.name not in known]
+        if newer:
+            raise ApplianceRefused(
+                f"The store {self.path} was written by a newer hemadiff ({newer[-1]}). Update this one."
+            )
+
+
+def _opened(connection: sqlite3.Connection) -> Database:
+    connection.execute("PRAGMA foreign_keys = ON")
+    return Database(connection, execute_plugins=False)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the disk raise into a sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ApplianceError(f"The store {path} failed: {error}. Check the disk and its rights.") from error
+    except sqlite3.IntegrityError as error:
+        raise ApplianceError(f"The store {path} took nothing of this: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise ApplianceRefused(
+            f"{path} is no store, or is damaged: {error}. Choose another with [store] path."
+        ) from error
+    except OSError as error:
+        raise ApplianceRefused(
+            f"The store {path} cannot be made: {error.strerror or error}. Choose another with [store] path."
+        ) from error
+
+
+def _tally(empty: Tally, row: dict[str, Any]) -> Tally:
+    return Tally(empty.rules, json.loads(row["counts"]), row["at_border"])
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _version() -> str:
+    try:
+        return version("hemadiff")
+    except PackageNotFoundError:
+        return "unknown"
