@@ -66,6 +66,13 @@ class Analyser(Protocol):
     def weights(self) -> str:
         """Name and digest of the weights in use."""
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of a cell's probabilities, in their order."""
+
+    def check(self, scale: Scale) -> None:
+        """Raise ModelRefused where frames of this scale are too coarse for the weights."""
+
     def analyse(self, frame: Frame, scale: Scale) -> list[Cell]:
         """Every white cell of the frame.
 
