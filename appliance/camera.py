@@ -52,12 +52,22 @@ def open_camera(plan: Plan) -> Camera:
     if kind == "folder" and rest:
         return _folder_camera(Path(rest), plan)
     if kind == "painted" and (not rest or rest.isdecimal()):
-        from appliance.painted_smear import PaintedSmear
-
-        return PaintedSmear(int(rest or 0))
+        return _painted_smear(int(rest or 0), plan)
     raise ApplianceRefused(
         f'There is no camera "{plan.camera}". Give folder:DIR (images) or painted[:SEED] (a simulated smear).'
     )
+
+
+def _painted_smear(seed: int, plan: Plan) -> Camera:
+    from appliance.painted_smear import PaintedSmear
+
+    camera = PaintedSmear(seed)
+    painted = camera.scale.um_per_px
+    if plan.um_per_px is not None and abs(plan.um_per_px - painted) > 1e-9:
+        raise ApplianceRefused(
+            f"A painted smear has {painted:g} µm/px, not {plan.um_per_px:g}. Leave the pixel size out."
+        )
+    return camera
 
 
 def _folder_camera(folder: Path, plan: Plan) -> Camera:

@@ -153,11 +153,26 @@ def _verdict(error: Exception, command: str | None) -> tuple[int, str]:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
-    name = command or ""
+    name = f" {command}" if command else ""
     return FAILED, (
-        f"hemadiff {name} failed in a way it did not foresee{where}: {said}. "
-        f"For the whole trace: hemadiff --debug {name} …"
+        f"hemadiff{name} failed in a way it did not foresee{where}: {said}. "
+        f"For the whole trace: hemadiff --debug{name} …"
     )
+
+
+def version() -> str:
+    """Return the version of hemadiff that is installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("hemadiff")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _show_version(ctx: click.Context) -> Never:
+    click.echo(f"hemadiff {version()}. Research use only: not for diagnosis.")
+    ctx.exit()
 
 
 @click.group(
@@ -174,7 +189,14 @@ def _verdict(error: Exception, command: str | None) -> tuple[int, str]:
     "/etc/hemadiff/hemadiff.toml; the first that exists.",
 )
 @click.option("--debug", is_flag=True, help="Print the whole trace of an error.")
-@click.version_option(package_name="hemadiff", message="hemadiff %(version)s, research use only")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, asked: _show_version(ctx) if asked else None,
+    help="Show the version.",
+)
 @click.pass_context
 def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
     """Count white cells on stained smears of bone marrow and blood.

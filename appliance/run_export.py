@@ -1,0 +1,187 @@
+"""A run as other programs take it: a table of its differential, and one object with everything behind it.
+
+Only LOINC codes that someone compared with the LOINC table leave the house.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.store_records import CellRecord, RunRecord
+from appliance.tally import Tally
+from models.panel import UNIDENTIFIED
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+COLUMNS = (
+    "run",
+    "state",
+    "specimen",
+    "kind",
+    "label",
+    "title",
+    "count",
+    "value",
+    "unit",
+    "low",
+    "high",
+    "reference_low",
+    "reference_high",
+    "loinc",
+    "note",
+)
+
+
+def rows(record: RunRecord, tally: Tally) -> list[dict[str, Any]]:
+    """Return the differential in clinical order, the measures, and what is outside the denominator.
+
+    kind: "counted" (value: % of the counted cells; low, high: its exact 95 % limits), "measure" or "not counted".
+    """
+    table = [
+        _row(record, tally, "counted", row.label, row.title, row.count, row.percent, "%", (row.low, row.high))
+        for row in tally.rows
+    ]
+    table.append(
+        _row(record, tally, "measure", "counted", "Cells counted", tally.counted, tally.counted, "cells")
+    )
+    if tally.me_ratio is not None:
+        title = f"M:E ({tally.me_formula})"
+        table.append(_row(record, tally, "measure", "me_ratio", title, None, tally.me_ratio, "ratio"))
+    if tally.nrbc_per_100 is not None:
+        title = "Erythroblasts per 100 white cells"
+        table.append(
+            _row(
+                record,
+                tally,
+                "measure",
+                "nrbc_per_100",
+                title,
+                None,
+                tally.nrbc_per_100,
+                "per 100 white cells",
+            )
+        )
+    table.append(_row(record, tally, "not counted", UNIDENTIFIED, "Unidentified", tally.unidentified))
+    for label, count in tally.not_counted.items():
+        table.append(_row(record, tally, "not counted", label, tally.rules.panel.label(label).title, count))
+    return table
+
+
+def _row(
+    record: RunRecord,
+    tally: Tally,
+    kind: str,
+    label: str,
+    title: str,
+    count: int | None,
+    value: float | None = None,
+    unit: str | None = None,
+    limits: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    low, high = limits or (None, None)
+    reference = tally.rules.reference.get(label) if kind != "not counted" else None
+    reference_low, reference_high = reference or (None, None)
+    loinc = tally.rules.panel.exportable_loinc(label, tally.rules.specimen) if kind != "not counted" else None
+    values = (record.id, str(record.state), str(tally.rules.specimen), kind, label, title, count)
+    numbers = (value, unit, low, high, reference_low, reference_high, loinc, RESEARCH_USE_ONLY)
+    return dict(zip(COLUMNS, (*values, *numbers), strict=True))
+
+
+def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as CSV (RFC 4180), numbers to four decimals; every row says what it is for."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS)
+    writer.writeheader()
+    writer.writerows(
+        {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        for row in table
+    )
+    return buffer.getvalue()
+
+
+def to_object(
+    record: RunRecord,
+    tally: Tally,
+    skipped: Mapping[str, int],
+    fields_counted: int,
+    cells: Sequence[CellRecord],
+) -> dict[str, Any]:
+    """Return everything on record of a run but its patches. The keys of `count --json` mean the same here."""
+    panel, specimen = tally.rules.panel, tally.rules.specimen
+    return {
+        "use": RESEARCH_USE_ONLY,
+        "run": record.id,
+        "slide": record.slide,
+        "state": str(record.state),
+        "reason": record.reason,
+        "started": record.started.isoformat(),
+        "changed": record.changed.isoformat(),
+        "specimen": str(specimen),
+        "panel": panel.name,
+        "counted": tally.counted,
+        "unidentified": tally.unidentified,
+        "not_counted": dict(tally.not_counted),
+        "at_border": tally.at_border,
+        "tally": [
+            {
+                "label": row.label,
+                "title": row.title,
+                "count": row.count,
+                "percent": row.percent,
+                "low": row.low,
+                "high": row.high,
+                "reference": None if row.reference is None else list(row.reference),
+                "loinc": panel.exportable_loinc(row.label, specimen),
+            }
+            for row in tally.rows
+        ],
+        "counts": dict(tally.counts),
+        "me_ratio": tally.me_ratio,
+        "me_formula": tally.me_formula,
+        "nrbc_per_100": tally.nrbc_per_100,
+        "loinc": {
+            name: code
+            for name in ("counted", "me_ratio", "nrbc_per_100")
+            if (code := panel.exportable_loinc(name, specimen))
+        },
+        "engine": record.engine,
+        "weights": record.weights,
+        "um_per_px": record.scale.um_per_px,
+        "calibration": record.scale.id,
+        "camera": record.camera,
+        "simulated": record.simulated,
+        "version": record.version,
+        "fields": {"counted": fields_counted, "planned": record.planned, "skipped": dict(skipped)},
+        "cells": [_cell(cell, record, tally) for cell in cells],
+    }
+
+
+def _cell(cell: CellRecord, record: RunRecord, tally: Tally) -> dict[str, Any]:
+    names = record.outputs
+
+    def named(values: Any) -> dict[str, float] | list[float] | None:
+        if values is None:
+            return None
+        numbers = [float(str(value)) for value in values]
+        return dict(zip(names, numbers, strict=True)) if len(names) == len(numbers) else numbers
+
+    return {
+        "cell": cell.id,
+        "field": cell.field,
+        "image": cell.image,
+        "x": cell.x,
+        "y": cell.y,
+        "radius": cell.radius_um,
+        "score": cell.score,
+        "label": cell.label,
+        "probability": cell.probability,
+        "probabilities": named(cell.probabilities),
+        "label_single_view": cell.label_single_view,
+        "probability_single_view": cell.probability_single_view,
+        "single_view": named(cell.single_view),
+        "views": cell.views,
+        "counted": any(label.name == cell.label for label in tally.rules.counted),
+        "findings": list(cell.findings),
+    }
