@@ -27,7 +27,7 @@ HIDDEN = 4096
 DROPOUT = 0.5
 
 
-class Vgg16(nn.Module):  # type: ignore[misc, unused-ignore]
+class Vgg16(nn.Module):
     """VGG-16 with batch normalisation. Input: float32, N×3×96×96, YUV; output: N×labels logits."""
 
     def __init__(self, labels: int) -> None:

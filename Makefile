@@ -1,0 +1,44 @@
+# `make demo` runs a count on a painted smear and serves the page. `make test` runs everything that CI runs.
+# Both set up .venv/ by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_STORE ?= var/demo/hemadiff.sqlite
+
+.PHONY: demo test check bench lock clean
+
+demo: .venv/.run
+	HEMADIFF_STORE__PATH=$(DEMO_STORE) $(BIN)/hemadiff serve --simulate --start
+
+test: check
+	sh scripts/chromium.sh
+	$(BIN)/python -m pytest
+
+check: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.test
+	$(BIN)/python -m benchmarks
+
+.venv/.run: requirements/run.lock pyproject.toml
+	PYTHON=$(PYTHON) sh scripts/install.sh requirements/run.lock
+	touch $@
+
+.venv/.test: requirements/test.lock pyproject.toml
+	PYTHON=$(PYTHON) sh scripts/install.sh requirements/test.lock
+	touch $@ .venv/.run
+
+# Needs uv. PyTorch is left to whoever installs it: its builds differ in hashes, not in name.
+LOCK := uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	pyproject.toml requirements/build.in --extra cpu
+lock:
+	$(LOCK) --universal --python-version 3.11 -o requirements/run.lock
+	$(LOCK) --universal --python-version 3.11 --extra test -c requirements/run.lock -o requirements/test.lock
+	$(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --extra test --extra train \
+		-c requirements/test.lock -c requirements/torch.in --no-emit-package torch $(LOCK_OPTIONS) \
+		-o requirements/train.lock
+
+clean:
+	rm -rf .venv build dist var *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

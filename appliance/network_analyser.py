@@ -1,0 +1,80 @@
+"""The analyser of a CPU: a detector finds white cells, a cascade names them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from appliance.frame import Frame
+from calibration import Scale
+from models import AnalysisError, Cell
+from models.cascade import Cascade, load_cascade
+from models.detector import Detector, NetworkDetector
+
+DARKEST_LIGHT = 60  # of 255: the brightest hundredth of a lit field is brighter than this
+
+
+class NetworkAnalyser:
+    """A detector and a cascade, whole field by whole field."""
+
+    def __init__(self, detector: Detector, cascade: Cascade) -> None:
+        """Take both, ready to run."""
+        self._detector = detector
+        self._cascade = cascade
+        self.engine = cascade.engine
+        self.weights = f"{cascade.name}, {detector.name}"
+        self.outputs = cascade.outputs
+
+    def check(self, scale: Scale) -> None:
+        """Raise ModelRefused where frames of this scale are too coarse for the weights."""
+        self._cascade.refuse_too_coarse(scale.um_per_px)
+
+    def analyse(self, frame: Frame, scale: Scale) -> list[Cell]:
+        """Every white cell of the frame, best first.
+
+        Raises AnalysisError for a dark frame, a frame of another calibration, and where a network fails;
+        ModelRefused for a scale too coarse for the weights.
+        """
+        _refuse_unless_usable(frame, scale)
+        self.check(scale)
+        found = self._detector.detect(frame.pixels, scale.um_per_px)
+        answers = self._cascade.examine(frame.pixels, scale.um_per_px, [(d.x, d.y) for d in found])
+        cells = []
+        for detection, answer in zip(found, answers, strict=True):
+            patch, opinion = answer or (None, None)
+            x_um = frame.position.x_um + detection.x * scale.um_per_px
+            y_um = frame.position.y_um + detection.y * scale.um_per_px
+            cells.append(Cell(detection, x_um, y_um, patch, opinion))
+        return cells
+
+    def warm(self) -> None:
+        """Run everything once, so that the first field takes no longer than the others."""
+        self._detector.detect(np.full((96, 96, 3), 200, np.uint8), 0.4)
+        self._cascade.warm()
+
+
+def load_analyser(detector: str = "network", panel: str = "smear-13") -> NetworkAnalyser:
+    """Load and warm the networks of a panel. detector: ``network`` or ``saliency``.
+
+    Raises ModelRefused where there are no weights for the panel, or they are damaged.
+    """
+    analyser = NetworkAnalyser(_detector(detector), load_cascade(panel))
+    analyser.warm()
+    return analyser
+
+
+def _detector(kind: str) -> Detector:
+    if kind == "saliency":
+        from models.saliency import SaliencyDetector
+
+        return SaliencyDetector()
+    return NetworkDetector()
+
+
+def _refuse_unless_usable(frame: Frame, scale: Scale) -> None:
+    if frame.calibration_id != scale.id:
+        raise AnalysisError(
+            f'{frame.name} was taken under the calibration "{frame.calibration_id}", the run uses "{scale.id}". '
+            "Count it in a run of its own."
+        )
+    if np.percentile(frame.pixels[::8, ::8], 99) < DARKEST_LIGHT:
+        raise AnalysisError(f"{frame.name} is dark. Check the lamp and the shutter.")

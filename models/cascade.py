@@ -1,0 +1,212 @@
+"""A cascade: a global network over a whole panel, then specialists, then a second look at doubtful cells.
+
+Sources: dual-stage network, Choi 2017; probability guidance, Choi's thesis (4.3.3); temperature scaling,
+Guo et al. 2017.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import BUNDLED, Card, read_card
+from models.cascade_file import Guidance, Specialist, read_cascade
+from models.cells import Opinion, Patch, Probabilities
+from models.engine import Engine
+from models.errors import ModelRefused
+from models.panel import UNIDENTIFIED, load_panel
+from models.resample import to_scale, window
+
+COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
+
+
+class Cascade:
+    """The networks of a panel, ready to examine cells.
+
+    name: panel and digest of everything that decides.  outputs: the global network's, in order.
+    """
+
+    def __init__(self, name: str, folder: Path = BUNDLED) -> None:
+        """Load ``NAME.toml`` and its networks. Raises ModelRefused, also where the weights do not fit the panel."""
+        recipe = read_cascade(name, folder)
+        self.panel = load_panel(recipe.panel)
+        self.guidance: Guidance = recipe.guidance
+        self._global = Classifier(read_card(recipe.network, folder))
+        self._specialists = [
+            (specialist, Classifier(read_card(specialist.network, folder)))
+            for specialist in recipe.specialists
+        ]
+        self.outputs = self._global.outputs
+        for output in self.outputs:
+            self.panel.final(output)
+        for specialist, network in self._specialists:
+            _refuse_unless_fitting(specialist, network, self.outputs)
+        digest = hashlib.sha256(recipe.text.encode())
+        for network in (self._global, *(network for _, network in self._specialists)):
+            digest.update(network.sha256.encode())
+        self.name = f"{name} {digest.hexdigest()[:12]}"
+        self.engine = self._global.engine
+
+    @property
+    def um_per_px(self) -> float:
+        """The canonical scale."""
+        return self._global.um_per_px
+
+    def examine(
+        self, pixels: NDArray[np.uint8], um_per_px: float, centres: Sequence[tuple[float, float]]
+    ) -> list[tuple[Patch, Opinion] | None]:
+        """Crop and name the cells at `centres` (x, y in px of `pixels`, H×W×3 RGB).
+
+        One entry a centre: its patch (96×96, canonical scale) and opinion, or None where its window leaves
+        the picture. Raises ModelRefused for a scale too coarse to see by, AnalysisError where a network fails.
+        """
+        self.refuse_too_coarse(um_per_px)
+        canonical = to_scale(pixels, um_per_px, self.um_per_px)
+        across, down = canonical.shape[1] / pixels.shape[1], canonical.shape[0] / pixels.shape[0]
+        places = [(x * across, y * down) for x, y in centres]
+        patches = {}
+        for i, (x, y) in enumerate(places):
+            patch = window(canonical, x, y, self._global.patch_px)
+            if patch is not None:
+                patches[i] = patch.copy()
+        if not patches:
+            return [None] * len(places)
+        single = dict(zip(patches, self.probabilities(np.stack(list(patches.values()))), strict=True))
+        doubtful = [i for i, p in single.items() if p.max() < self.guidance.below]
+        guided, views = self._look_again(canonical, {i: places[i] for i in doubtful}, single)
+        findings = self._findings(patches, guided)
+        return [
+            (patches[i], self._opinion(single[i], guided[i], views.get(i, 1), findings.get(i, ())))
+            if i in patches
+            else None
+            for i in range(len(places))
+        ]
+
+    def refuse_too_coarse(self, um_per_px: float) -> None:
+        """Raise ModelRefused where a camera is too coarse for the canonical scale."""
+        if um_per_px > self.um_per_px * COARSEST + 1e-9:
+            raise ModelRefused(
+                f"Weights {self.name} were trained at {self.um_per_px:.2f} µm/px; this image gives {um_per_px:.3g}. "
+                "Use a higher magnification."
+            )
+
+    def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
+        """Return calibrated probabilities, N×outputs, of N×96×96×3 patches after the deciding specialists."""
+        result = self._global.probabilities(patches)
+        for specialist, network in self._specialists:
+            if specialist.decides:
+                columns = [self.outputs.index(label) for label in network.outputs]
+                rows = np.flatnonzero(np.isin(result.argmax(axis=1), columns))
+                if rows.size:
+                    shares = network.probabilities(patches[rows])
+                    together = result[rows][:, columns].sum(axis=1, keepdims=True)
+                    result[rows[:, None], columns] = together * shares
+        return result
+
+    def warm(self) -> None:
+        """Run every network once, so that the first field takes no longer than the others."""
+        blank = np.full((1, self._global.patch_px, self._global.patch_px, 3), 200, np.uint8)
+        for network in (self._global, *(network for _, network in self._specialists)):
+            network.probabilities(blank)
+
+    def _look_again(
+        self,
+        canonical: NDArray[np.uint8],
+        doubtful: dict[int, tuple[float, float]],
+        single: dict[int, Probabilities],
+    ) -> tuple[dict[int, Probabilities], dict[int, int]]:
+        """Probabilities after guidance for every cell, and the number of views of those looked at again.
+
+        All shifted views of all doubtful cells are classified in one batch. A view that leaves the picture is
+        left out: padding would be something that the networks never saw.
+        """
+        owners, shifted = [], []
+        for i, (x, y) in doubtful.items():
+            for dx, dy in self.guidance.shifts_px:
+                view = window(canonical, x + dx, y + dy, self._global.patch_px)
+                if view is not None:
+                    owners.append(i)
+                    shifted.append(view)
+        if not shifted:
+            return single, {}
+        seen = self.probabilities(np.stack(shifted))
+        guided, views = dict(single), {}
+        for i in dict.fromkeys(owners):
+            mine = [p for owner, p in zip(owners, seen, strict=True) if owner == i]
+            guided[i] = np.mean([single[i], *mine], axis=0, dtype=np.float32)
+            views[i] = 1 + len(mine)
+        return guided, views
+
+    def _opinion(
+        self, single: Probabilities, guided: Probabilities, views: int, findings: tuple[str, ...]
+    ) -> Opinion:
+        label, probability = self._named(guided)
+        label_single, probability_single = self._named(single)
+        return Opinion(label, probability, guided, label_single, probability_single, single, views, findings)
+
+    def _named(self, probabilities: Probabilities) -> tuple[str, float]:
+        best = int(probabilities.argmax())
+        probability = float(probabilities[best])
+        if probability < self.guidance.identified_from:
+            return UNIDENTIFIED, probability
+        return self.panel.final(self.outputs[best]), probability
+
+    def _findings(
+        self, patches: dict[int, Patch], guided: dict[int, Probabilities]
+    ) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
+        for specialist, network in self._specialists:
+            asked = [i for i, p in guided.items() if self.outputs[int(p.argmax())] in specialist.labels]
+            if specialist.decides or not asked:
+                continue
+            column = network.outputs.index(specialist.finding)
+            answers = network.probabilities(np.stack([patches[i] for i in asked]))[:, column]
+            for i in np.asarray(asked)[answers >= specialist.found_from].tolist():
+                found[i] = (*found.get(i, ()), specialist.finding)
+        return found
+
+
+class Classifier:
+    """One classifying network: patches in, calibrated probabilities out."""
+
+    def __init__(self, card: Card) -> None:
+        """Load the network that a card describes. Raises ModelRefused."""
+        self._engine = Engine(card.path)
+        self._temperature = card.settings["temperature"]
+        self.patch_px = int(card.settings["patch_px"])
+        self.outputs = card.outputs
+        self.um_per_px = card.um_per_px
+        self.sha256 = card.sha256
+        self.engine = self._engine.name
+
+    def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
+        """Return softmax(logits / temperature), N×outputs float32. Raises AnalysisError."""
+        logits = self._engine.run(patches) / np.float32(self._temperature)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def load_cascade(name: str, folder: Path = BUNDLED) -> Cascade:
+    """Return the bundled cascade for a panel. Raises ModelRefused where there are no weights for it."""
+    if not (folder / f"{name}.toml").is_file():
+        bundled = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
+        load_panel(name)
+        raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
+    return Cascade(name, folder)
+
+
+def _refuse_unless_fitting(specialist: Specialist, network: Classifier, outputs: tuple[str, ...]) -> None:
+    for label in network.outputs if specialist.decides else specialist.labels:
+        if label not in outputs:
+            raise ModelRefused(
+                f'The specialist {specialist.network} re-examines "{label}", which the global network never says. '
+                "Correct the cascade's file."
+            )
+    if not specialist.decides and specialist.finding not in network.outputs:
+        raise ModelRefused(
+            f'The specialist {specialist.network} has no output "{specialist.finding}". Correct the cascade\'s file.'
+        )

@@ -1,0 +1,105 @@
+"""A cascade as data: the TOML file that says which networks decide, and when a cell is looked at again."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Probability guidance.
+
+    below: a best probability under this is looked at again.  shifts_px: where, from the centre, in canonical
+    pixels.  identified_from: a best probability under this, after guidance, is `unidentified`.
+    """
+
+    below: float
+    shifts_px: tuple[tuple[int, int], ...]
+    identified_from: float
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """A network that re-examines some labels.
+
+    decides: it shares out the probability that the global network gave to its own outputs. Otherwise it adds
+    `finding` to cells of `labels` where its probability reaches `found_from`, and changes no label.
+    """
+
+    network: str
+    decides: bool
+    labels: tuple[str, ...] = ()
+    finding: str = ""
+    found_from: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole cascade. text: the file as it stands, for the digest."""
+
+    panel: str
+    network: str
+    guidance: Guidance
+    specialists: tuple[Specialist, ...]
+    text: str
+
+
+def read_cascade(name: str, folder: Path) -> Recipe:
+    """Read ``NAME.toml``. Raises ModelRefused for a file that is missing, damaged or has unknown keys."""
+    path = folder / f"{name}.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+        recipe = Recipe(
+            panel=_take(table, "panel"),
+            network=_take(table, "network"),
+            guidance=_guidance(_take(table, "guidance")),
+            specialists=tuple(_specialist(item) for item in table.pop("specialist", [])),
+            text=text,
+        )
+        _refuse_left_over(table)
+    except OSError as error:
+        raise ModelRefused(
+            f"The cascade {path} cannot be read: {error.strerror}. Install the weights again."
+        ) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelRefused(f"{path}: {error}. Correct the file.") from error
+    return recipe
+
+
+def _guidance(table: dict[str, Any]) -> Guidance:
+    shifts = tuple((int(x), int(y)) for x, y in _take(table, "shifts_px"))
+    result = Guidance(float(_take(table, "below")), shifts, float(_take(table, "identified_from")))
+    _refuse_left_over(table)
+    if not 0 <= result.identified_from <= result.below <= 1:
+        raise ValueError("[guidance] needs 0 ≤ identified_from ≤ below ≤ 1")
+    return result
+
+
+def _specialist(table: dict[str, Any]) -> Specialist:
+    network, task = _take(table, "network"), _take(table, "task")
+    if task == "decide":
+        result = Specialist(network, decides=True)
+    elif task == "find":
+        labels, finding = tuple(_take(table, "labels")), _take(table, "finding")
+        result = Specialist(network, False, labels, finding, float(_take(table, "found_from")))
+    else:
+        raise ValueError(f'[[specialist]] task is "decide" or "find", not "{task}"')
+    _refuse_left_over(table)
+    return result
+
+
+def _take(table: dict[str, Any], key: str) -> Any:
+    if key not in table:
+        raise ValueError(f'the key "{key}" is missing')
+    return table.pop(key)
+
+
+def _refuse_left_over(table: dict[str, Any]) -> None:
+    if table:
+        raise ValueError(f'there is no key "{next(iter(table))}"')

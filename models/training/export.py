@@ -1,0 +1,139 @@
+"""Write a trained network as ONNX, check it against PyTorch, and write its model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+OPSET = 18
+TOLERANCE = 1e-4
+BATCHES = (1, 3, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class CardText:
+    """What a model card says beside what the exporter knows by itself."""
+
+    title: str
+    um_per_px: float
+    outputs: tuple[str, ...]
+    settings: Mapping[str, float]
+    data: Mapping[str, int]
+    training: Mapping[str, int | float]
+    command: str
+    split: str
+    limits: tuple[str, ...]
+
+
+SOURCES = (
+    "pbc: Acevedo et al. 2020, Data in Brief 30:105474, CC BY 4.0",
+    "mll: Matek et al. 2021, Blood 138:1917, TCIA 10.7937/TCIA.AXH3-T579, CC BY 4.0",
+    "bccd: Shenggan/BCCD_Dataset, MIT",
+    "raabin: Raabin-WBC through TXL-PBC, MIT",
+)
+
+
+def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, any_size: bool) -> float:
+    """Write a network as ONNX with a dynamic batch; return its largest deviation from PyTorch.
+
+    example: height and width of the input.  any_size: whether those may change too.
+    Raises ValueError, and writes nothing, where the deviation is over 1e-4 relative to the output's size.
+    """
+    network = network.eval()
+    height, width = example
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unchecked = path.with_suffix(".part.onnx")
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    dynamic: dict[int, Any] = {0: batch}
+    if any_size:
+        dynamic |= {
+            1: 16 * torch.export.Dim("rows", min=2, max=512),
+            2: 16 * torch.export.Dim("columns", min=2, max=512),
+        }
+    torch.onnx.export(
+        network,
+        (_picture(2, height, width),),
+        str(unchecked),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["images"],
+        output_names=["output"],
+        dynamic_shapes=(dynamic,),
+        external_data=False,
+        verbose=False,
+    )
+    deviation = max(_deviation(network, unchecked, n, height, width) for n in BATCHES)
+    if deviation > TOLERANCE:
+        unchecked.unlink()
+        raise ValueError(
+            f"The exported network differs from PyTorch by {deviation:.2g}, more than {TOLERANCE:g}."
+        )
+    unchecked.replace(path)
+    return deviation
+
+
+def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
+    """Write ``NAME.json`` (for machines) and ``NAME.md`` (for people) beside ``NAME.onnx``."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {
+        "name": path.stem,
+        "title": text.title,
+        "sha256": digest,
+        "um_per_px": text.um_per_px,
+        "outputs": list(text.outputs),
+        "settings": dict(text.settings),
+        "training": dict(text.training),
+        "command": text.command,
+        "split": text.split,
+        "images": dict(text.data),
+        "sources": list(SOURCES),
+        "metrics": dict(metrics),
+        "limits": list(text.limits),
+        "opset": OPSET,
+        "bytes": path.stat().st_size,
+    }
+    path.with_suffix(".json").write_text(
+        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    path.with_suffix(".md").write_text(_markdown(card), encoding="utf-8")
+
+
+def _picture(count: int, height: int, width: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, height, width, 3), generator=random, dtype=torch.uint8)
+
+
+def _deviation(network: torch.nn.Module, path: Path, count: int, height: int, width: int) -> float:
+    images = _picture(count, height, width)
+    with torch.no_grad():
+        expected = network(images).numpy()
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    got = session.run(None, {"images": images.numpy()})[0]
+    return float(np.max(np.abs(got - expected) / np.maximum(1, np.abs(expected))))
+
+
+def _markdown(card: Mapping[str, Any]) -> str:
+    lines = [f"# {card['title']}", "", "Research use only.", ""]
+    lines += [f"- File: `{card['name']}.onnx`, {card['bytes'] / 1e6:.1f} MB, ONNX opset {card['opset']}"]
+    lines += [f"- SHA-256: `{card['sha256']}`", f"- Canonical scale: {card['um_per_px']:.2f} µm/px"]
+    lines += [f"- Outputs: {', '.join(card['outputs'])}"]
+    lines += [f"- Settings: {_listed(card['settings'])}", f"- Training: {_listed(card['training'])}"]
+    lines += [f"- Command: `{card['command']}`", f"- Split: {card['split']}"]
+    lines += [f"- Images: {_listed(card['images'])}", "", "## Data and licences", ""]
+    lines += [f"- {source}" for source in card["sources"]]
+    lines += ["", "## Metrics", ""]
+    lines += [f"- {name}: {value}" for name, value in card["metrics"].items()]
+    lines += ["", "## Limits", ""] + [f"- {limit}" for limit in card["limits"]]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,0 +1,110 @@
+"""What both networks' training shares: the optimiser's schedule, averaged weights, resumable checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+WARM_UP = 0.05  # of all steps
+AVERAGE_DECAY = 0.998
+
+
+class Trainee:
+    """A network in training: optimiser, cosine schedule with warm-up, averaged weights, checkpoint.
+
+    network: trained in place.  average: its exponential moving average, the one that ships.
+    """
+
+    def __init__(
+        self, network: nn.Module, epochs: int, steps_per_epoch: int, rate: float, decay: float
+    ) -> None:
+        self.network = network
+        self.average = copy.deepcopy(network).eval()
+        self.epoch = 0
+        self._epochs = epochs
+        self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+        total = epochs * steps_per_epoch
+        warm = max(1, int(total * WARM_UP))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser,
+            lambda step: (
+                min(1.0, (step + 1) / warm) * (0.5 * (1 + math.cos(math.pi * min(1.0, step / total))) + 1e-3)
+            ),
+        )
+
+    def learn(self, loss: torch.Tensor) -> None:
+        """Take one step down the loss and move the average along."""
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self._optimiser.step()
+        self._schedule.step()
+        decay = min(AVERAGE_DECAY, (self._schedule.last_epoch + 1) / (self._schedule.last_epoch + 10))
+        with torch.no_grad():
+            pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+            for mean, value in pairs:
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+    def epochs(self) -> Iterator[int]:
+        """Yield the epochs that are left, counting each as done when the next is asked for."""
+        while self.epoch < self._epochs:
+            yield self.epoch
+            self.epoch += 1
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint that `resume` continues from, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "epoch": self.epoch + 1,
+            "epochs": self._epochs,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+        unfinished = path.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.replace(path)
+
+    def resume(self, path: Path) -> bool:
+        """Continue from a checkpoint of the same schedule; False where there is none."""
+        if not path.is_file():
+            return False
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        if state["epochs"] != self._epochs:
+            raise ValueError(
+                f"{path} was begun for {state['epochs']} epochs, not {self._epochs}. "
+                "Give the same --epochs, or another --out folder."
+            )
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        return True
+
+
+def progress_bar() -> Progress:
+    """A bar on a terminal; nothing when piped."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        transient=True,
+    )
+
+
+def generator(seed: int, epoch: int) -> torch.Generator:
+    """A random generator that depends on seed and epoch alone, so that a resumed training repeats itself."""
+    return torch.Generator().manual_seed(seed * 100_003 + epoch)

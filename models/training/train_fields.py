@@ -1,0 +1,129 @@
+"""Train the detector on labelled fields and on single cells as small fields."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+from torch.nn import functional
+
+from models.training import augment
+from models.training.field_network import FieldNetwork
+from models.training.field_samples import Sample, Scene, cell_scenes, field_scenes, mosaic, sample
+from models.training.schedule import Trainee, generator, progress_bar
+
+BATCH = 32
+FIELDS, BLOOD_CELLS, MARROW_MOSAICS = 0.6, 0.2, 0.2  # of every epoch
+PENALTY, FALL_OFF = 2, 4  # alpha and beta of the focal loss: Law & Deng 2018, "CornerNet"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTraining:
+    """How a detector is trained; all of it goes into the model card."""
+
+    epochs: int = 40
+    seed: int = 1
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    steps_per_epoch: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedFields:
+    """A trained detector with what its card says of it."""
+
+    network: FieldNetwork
+    training: FieldTraining
+    images: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Everything that the detector is trained on."""
+
+    fields: list[Scene]
+    blood: list[Scene]
+    marrow: list[Scene]
+
+    def draw(self, random: np.random.Generator) -> Sample:
+        """One sample: a piece of a field, a blood cell, or a mosaic of marrow."""
+        kind = random.random()
+        if kind < FIELDS:
+            return sample(_one(self.fields, random), random)
+        if kind < FIELDS + BLOOD_CELLS:
+            return sample(_one(self.blood, random), random)
+        return sample(mosaic([_one(self.marrow, random) for _ in range(4)]), random)
+
+
+def train_fields(data: Path, out: Path, training: FieldTraining, console: Console) -> TrainedFields:
+    """Train, or continue from ``out/checkpoint.pt``; write ``out/log.jsonl``. Only `train` splits are read."""
+    torch.manual_seed(training.seed)
+    console.print("Reading fields and cells ...")
+    scenes = Scenes(
+        field_scenes(data, "train"), cell_scenes(data, "train", "pbc"), cell_scenes(data, "train", "mll")
+    )
+    trainee = Trainee(
+        FieldNetwork(), training.epochs, training.steps_per_epoch, training.rate, training.weight_decay
+    )
+    trainee.resume(out / "checkpoint.pt")
+    for epoch in trainee.epochs():
+        loss = _epoch(trainee, scenes, training, epoch)
+        trainee.save(out / "checkpoint.pt")
+        with (out / "log.jsonl").open("a", encoding="ascii") as log:
+            log.write(json.dumps({"epoch": epoch, "loss": loss}) + "\n")
+        console.print(f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}")
+    network = trainee.average
+    assert isinstance(network, FieldNetwork)
+    images = {"fields": len(scenes.fields), "pbc cells": len(scenes.blood), "mll cells": len(scenes.marrow)}
+    return TrainedFields(network, training, images)
+
+
+def _epoch(trainee: Trainee, scenes: Scenes, training: FieldTraining, epoch: int) -> float:
+    random = np.random.default_rng([training.seed, epoch])
+    jitter = generator(training.seed, epoch)
+    trainee.network.train()
+    total = 0.0
+    with progress_bar() as bar:
+        for _ in bar.track(range(training.steps_per_epoch), description=f"epoch {epoch + 1}"):
+            samples = [scenes.draw(random) for _ in range(BATCH)]
+            images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).float()
+            images = augment.degraded(augment.recoloured(images, jitter), jitter)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                raw = trainee.network.raw((images - 180) / 50)
+            loss = centre_loss(raw.float(), samples)
+            trainee.learn(loss)
+            total += float(loss.detach())
+    return total / training.steps_per_epoch
+
+
+def centre_loss(raw: Tensor, samples: list[Sample]) -> Tensor:
+    """Focal loss of the heat map where something is known, and absolute errors of size and offset at centres."""
+    heat = torch.from_numpy(np.stack([s.heat for s in samples]))
+    known = torch.from_numpy(np.stack([s.known for s in samples]))
+    logit = raw[:, 0]
+    probability = torch.sigmoid(logit)
+    picture = torch.cat([torch.full((len(s.at),), k) for k, s in enumerate(samples)])
+    at = torch.from_numpy(np.concatenate([s.at for s in samples]))
+    centre = torch.zeros_like(heat)
+    centre[picture, at[:, 0], at[:, 1]] = 1
+    hit = -functional.logsigmoid(logit) * (1 - probability) ** PENALTY * centre
+    miss = (
+        -functional.logsigmoid(-logit) * probability**PENALTY * (1 - heat) ** FALL_OFF * known * (1 - centre)
+    )
+    count = max(1, len(at))
+    predicted = raw[picture, :, at[:, 0], at[:, 1]]
+    size = torch.from_numpy(np.concatenate([s.size for s in samples]))
+    measured = ~torch.isnan(size)
+    size_error = (predicted[measured, 1] - size[measured]).abs().sum() / max(1, int(measured.sum()))
+    offset = torch.from_numpy(np.concatenate([s.offset for s in samples]))
+    offset_error = (predicted[:, 2:] - offset).abs().sum() / count
+    return (hit.sum() + miss.sum()) / count + size_error + 0.5 * offset_error
+
+
+def _one(scenes: list[Scene], random: np.random.Generator) -> Scene:
+    return scenes[int(random.integers(len(scenes)))]

@@ -1,0 +1,17 @@
+"""What several tests need: the real images, or a plain skip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of labelled images; the test skips where it is absent."""
+    folder = Path(os.environ.get("HEMADIFF_DATA", "../shared/data"))
+    if not (folder / "cells" / "cells.csv").is_file():
+        pytest.skip(f"the labelled images are not in {folder}: set HEMADIFF_DATA to their folder")
+    return folder
