@@ -266,10 +266,12 @@ def _round_nucleus(low: float, high: float, off_centre: float = 0.0, flat: float
     return draw
 
 
-def _lobes(fewest: int, most: int, long: float, short: float, ring: float, filament: float) -> Shape:
+def _lobes(
+    fewest: int, most: int, long: float, short: float, ring: float, filament: float, tilt_deg: float = 25
+) -> Shape:
     def draw(rng: np.random.Generator, canvas: Grey) -> None:
         count = int(rng.integers(fewest, most + 1))
-        turn, spread = rng.uniform(0, 360), {2: 150, 3: 95, 4: 78}.get(count, 68)
+        turn, spread = rng.uniform(0, 360), {2: 150, 3: 112, 4: 84}.get(count, 70)
         centres = []
         for lobe in range(count):
             at = turn + lobe * spread + rng.normal(0, 7)
@@ -277,7 +279,7 @@ def _lobes(fewest: int, most: int, long: float, short: float, ring: float, filam
             x, y = far * math.cos(math.radians(at)), far * math.sin(math.radians(at))
             centres.append((x, y))
             scale = rng.uniform(0.85, 1.1)
-            _oval(canvas, x, y, long * scale, short * scale, at + 90 + rng.normal(0, 25))
+            _oval(canvas, x, y, long * scale, short * scale, at + 90 + rng.normal(0, tilt_deg))
         _ribbon(canvas, centres, filament)
 
     return draw
@@ -335,7 +337,7 @@ class Look:
 LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "segmented_neutrophil": Look(
-            (6.0, 6.9), _lobes(3, 4, 2.2, 1.75, 2.9, 0.55), (213, 178, 182),
+            (6.0, 6.9), _lobes(3, 5, 1.9, 1.65, 3.3, 0.5, 60), (213, 178, 182),
             granules=((170, 116, 158), 0.26, 1.2, 0),
         ),
         "band_neutrophil": Look((6.1, 7.0), _band, (213, 180, 184), granules=((172, 120, 160), 0.26, 1.2, 0)),
