@@ -16,6 +16,7 @@ import select
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 LONGEST_REQUEST = 1 << 20
 LONGEST_PATH = 107  # sockaddr_un.sun_path on Linux, without its closing zero
 LOOK_FOR_HANGUP_S = 1.0
+LAST_WORDS_S = 2.0
 REFUSALS = (ApplianceRefused, CalibrationRefused, ModelRefused)
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -49,6 +51,7 @@ class ChannelServer:
         self._identity = _identity(path)
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
+        self._streams: set[threading.Thread] = set()
         self._closed = False
 
     def serve(self, broadcast: Broadcast, answer: Answer) -> None:
@@ -58,9 +61,17 @@ class ChannelServer:
         threading.Thread(target=self._accept, name="channel", daemon=True).start()
 
     def close(self) -> None:
-        """Hang up on everybody and remove the socket."""
+        """Hang up on everybody and remove the socket.
+
+        Close the broadcast first: whoever follows then hears its last message, unless it does not read.
+        """
         with self._lock:
             self._closed = True
+            streams = list(self._streams)
+        deadline = time.monotonic() + LAST_WORDS_S
+        for stream in streams:
+            stream.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
             connections = list(self._connections)
         for each in [self._listener, *connections]:
             with contextlib.suppress(OSError):
@@ -93,6 +104,7 @@ class ChannelServer:
         finally:
             with self._lock:
                 self._connections.discard(connection)
+                self._streams.discard(threading.current_thread())
 
     def _reply(self, ask: str | None, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -106,6 +118,8 @@ class ChannelServer:
             return {"ok": False, "error": str(failure) or type(failure).__name__, "refused": False}
 
     def _stream(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._streams.add(threading.current_thread())
         with self._broadcast.follow() as follower, contextlib.suppress(BroadcastClosed):
             while True:
                 message = follower.next(LOOK_FOR_HANGUP_S)

@@ -6,18 +6,21 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.view import Change, Snapshot
+
+if TYPE_CHECKING:
+    from appliance.plan import Plan
+    from appliance.view import Change, Snapshot
 
 REPLY_WITHIN_S = 60.0  # loading an engine for the first run is the longest that an answer takes
 
 
-class InstrumentGone(ApplianceError):  # noqa: N818 - a fact, as ApplianceRefused is
+class InstrumentGone(ApplianceError):
     """Nobody serves the socket, or whoever did has stopped."""
 
 
@@ -36,11 +39,11 @@ class InstrumentClient:
         """Return the instrument and its current run, as a snapshot."""
         reply = self._ask("status")
         del reply["ok"]
-        return cast(Snapshot, reply)
+        return cast("Snapshot", reply)
 
-    def start(self, plan: Mapping[str, Any] | None = None) -> str:
-        """Start a run of the plan (``Plan.to_json()``), or of the configured one; return the run's id."""
-        return str(self._ask("start", plan=None if plan is None else dict(plan))["run"])
+    def start(self, plan: Plan | None = None) -> str:
+        """Start a run of the plan, or of the configured one; return the run's id."""
+        return str(self._ask("start", plan=None if plan is None else json.loads(plan.to_json()))["run"])
 
     def pause(self) -> None:
         """Pause the run that counts."""

@@ -1,0 +1,344 @@
+"""The instrument: owns the cameras, the analysis, the run and every write. One per store, one run at a time.
+
+Everything that changes happens in one writer thread, in the order in which it was asked; the pipeline's threads
+bring it their outcomes one by one. What others may know of it is published on `Instrument.broadcast`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from appliance.broadcast import Broadcast
+from appliance.camera import Camera, open_camera
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.frame import Analyser
+from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
+from appliance.plan import Plan
+from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
+from appliance.run_in_hand import Equipment, RunInHand, Take, recover, remembered
+from appliance.store import Store, new_run_id
+from appliance.store_lock import StoreLock
+from appliance.store_records import RunRecord
+from appliance.view import CellView, InstrumentView, RunView, Snapshot
+from models import ModelRefused
+
+log = logging.getLogger(__name__)
+
+LEFT_OVER_WITHIN_S = 30.0
+SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
+
+LoadAnalyser = Callable[[str, str], Analyser]
+"""Loads and warms the analyser of a detector and a panel."""
+
+_T = TypeVar("_T")
+
+
+def load_network_analyser(detector: str, panel: str) -> Analyser:
+    """Load the bundled networks, which takes long enough to leave it until they are needed."""
+    from appliance.network_analyser import load_analyser
+
+    return load_analyser(detector, panel)
+
+
+class Instrument:
+    """Counts runs into one store. Every method may be called from any thread, and returns when it is done.
+
+    store: its path; one instrument holds its lock.  configured: gives the plan of a run that was asked for
+    without one, or raises the refusal to show instead.  analysis_within_s: how long a field may take.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        configured: Callable[[], Plan],
+        load_analyser: LoadAnalyser = load_network_analyser,
+        open_camera: Callable[[Plan], Camera] = open_camera,
+        analysis_within_s: float = ANALYSIS_WITHIN_S,
+    ) -> None:
+        """Take the store, and find the runs that a power cut left behind: they are paused.
+
+        Raises ApplianceRefused where another instrument has the store, or it cannot be used.
+        """
+        self._plan, self._why_not = _configured(configured)
+        self._load_analyser = load_analyser
+        self._open_camera = open_camera
+        self._analysis_within_s = analysis_within_s
+        self._analysers: dict[tuple[str, str], Analyser] = {}
+        self._in_hand: RunInHand | None = None
+        self._pipelines: list[Pipeline] = []
+        self._lock = StoreLock(store.with_name(f"{store.name}.lock"))
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        try:
+            self._do(self._open_store, store)
+            self.broadcast = Broadcast(self._do(self._snapshot))
+        except BaseException:
+            self._writer.shutdown()
+            self._lock.release()
+            raise
+
+    def prepare(self) -> None:
+        """Load the analyser of the configured plan, so that the first run begins at once."""
+        self._do(self._prepare)
+
+    def start(self, plan: Plan | None = None) -> str:
+        """Start a run; return its id. Raises ApplianceRefused, CalibrationRefused or ModelRefused."""
+        self._wait_for_left_over()
+        return self._do(self._start, plan)
+
+    def pause(self) -> None:
+        """Pause the run that counts."""
+        self._do(self._ask, PauseAsked())
+
+    def resume(self, run_id: str | None = None) -> str:
+        """Resume a paused run, by default the latest one, where its plan, its weights and its fields are the same."""
+        self._wait_for_left_over()
+        return self._do(self._resume, run_id)
+
+    def stop(self) -> None:
+        """End the current run as ``stopped``. What was counted is kept."""
+        self._do(self._ask, StopAsked())
+
+    def close(self) -> None:
+        """Pause the run that counts and let go of everything. May be called twice."""
+        with contextlib.suppress(ApplianceError):
+            self._do(self._put_down)
+        self._writer.shutdown()
+        for pipeline in self._pipelines:
+            pipeline.join(LEFT_OVER_WITHIN_S)
+        self.broadcast.close()
+        self._lock.release()
+
+    def answer(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer a request of the channel."""
+        match ask, arguments:
+            case "status", _:
+                return dict(self.broadcast.snapshot())
+            case "start", {"plan": dict(plan)}:
+                return {"run": self.start(Plan.from_table(plan))}
+            case "start", {"plan": None} | {}:
+                return {"run": self.start()}
+            case "resume", {"run": str(run_id)}:
+                return {"run": self.resume(run_id)}
+            case "resume", _:
+                return {"run": self.resume()}
+            case "pause", _:
+                self.pause()
+                return {}
+            case "stop", _:
+                self.stop()
+                return {}
+        raise ApplianceRefused(
+            f'The instrument cannot be asked to "{ask}". It knows status, follow, start, pause, resume and stop.'
+        )
+
+    def __enter__(self) -> Instrument:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # In the caller's thread
+
+    def _do(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Have the writer thread do something, and wait for what comes of it."""
+        try:
+            future = self._writer.submit(work, *arguments)
+        except RuntimeError as error:
+            raise ApplianceError("The instrument is shut down.") from error
+        return future.result()
+
+    def _deliver(self, take: Take, pipeline: list[Pipeline], outcome: Outcome) -> None:
+        with contextlib.suppress(ApplianceError, CancelledError):  # shut down in the meantime
+            self._do(take, pipeline[0], outcome)
+
+    def _wait_for_left_over(self) -> None:
+        """Let the field that was being analysed when a run was paused or stopped come to its end.
+
+        Not in the writer thread, which that field waits for.
+        """
+        for pipeline in list(self._pipelines):
+            if pipeline.stopped and not pipeline.join(LEFT_OVER_WITHIN_S):
+                raise ApplianceError("The last field is still being analysed. Restart the instrument.")
+
+    # In the writer thread
+
+    def _open_store(self, path: Path) -> None:
+        self._store = Store(path)
+        recover(self._store)
+        paused = self._store.unfinished_runs()
+        if paused:
+            self._take_in_hand(paused[-1], remembered(self._store, paused[-1], paused[-1].reason))
+
+    def _prepare(self) -> None:
+        if self._plan is not None:
+            try:
+                self._analyser(self._plan)
+            except ModelRefused as refusal:
+                self._why_not = str(refusal)
+        snapshot = self._snapshot()
+        self.broadcast.publish(snapshot, snapshot)
+
+    def _start(self, plan: Plan | None) -> str:
+        self._refuse_while_busy()
+        plan = plan or self._plan
+        if plan is None:
+            raise ApplianceRefused(self._why_not or "There is no plan.")
+        run = Run.idle(plan)
+        equipment = self._equip(plan)
+        run_id, camera, analyser = new_run_id(), equipment.camera, equipment.analyser
+        with _closing_on_error(camera):
+            self._store.create_run(
+                run_id,
+                plan,
+                camera.scale,
+                analyser.engine,
+                analyser.weights,
+                camera.simulated,
+                camera.planned,
+                datetime.now(UTC),
+                camera=camera.name,
+                outputs=analyser.outputs,
+            )
+        self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
+        return run_id
+
+    def _resume(self, run_id: str | None) -> str:
+        self._refuse_while_busy()
+        record = self._to_resume(run_id)
+        equipment = self._equip(record.plan)
+        with _closing_on_error(equipment.camera):
+            _refuse_unless_the_same(record, equipment)
+        run = remembered(self._store, record, record.reason)
+        self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
+        return record.id
+
+    def _to_resume(self, run_id: str | None) -> RunRecord:
+        if run_id is not None:
+            record = self._store.run(run_id)
+        elif self._in_hand is not None:
+            record = self._store.run(self._in_hand.record.id)
+        else:
+            raise ApplianceRefused("There is no paused run. Start a new one.")
+        if record.state is not State.PAUSED:
+            raise ApplianceRefused(
+                f"The run {record.id} is {record.state}; only a paused run can be resumed."
+            )
+        return record
+
+    def _ask(self, event: Event) -> None:
+        if self._in_hand is None:
+            raise ApplianceRefused("There is no run. Start one first.")
+        self._in_hand.handle(event)
+
+    def _put_down(self) -> None:
+        if self._in_hand is not None and self._in_hand.busy:
+            self._in_hand.handle(Interrupted(SHUT_DOWN))
+        self._store.close()
+
+    def _refuse_while_busy(self) -> None:
+        if self._in_hand is not None and self._in_hand.busy:
+            raise ApplianceRefused(
+                f"The run {self._in_hand.record.id} is {self._in_hand.run.state}. One run at a time: "
+                "wait for its end, or stop it."
+            )
+
+    def _take_in_hand(self, record: RunRecord, run: Run) -> RunInHand:
+        self._in_hand = RunInHand(self._store, record, run, self._publish, self._pipeline)
+        return self._in_hand
+
+    def _go_on(self, run: RunInHand, equipment: Equipment, event: Event) -> None:
+        run.equip(equipment)
+        run.handle(event)
+
+    def _equip(self, plan: Plan) -> Equipment:
+        """Open the camera and load the analyser. Raises where they do not fit the plan or each other."""
+        analyser = self._analyser(plan)
+        camera = self._open_camera(plan)
+        with _closing_on_error(camera):
+            analyser.check(camera.scale)
+        return Equipment(camera, analyser)
+
+    def _analyser(self, plan: Plan) -> Analyser:
+        which = plan.detector, plan.panel
+        if which not in self._analysers:
+            self._analysers[which] = self._load_analyser(*which)
+        return self._analysers[which]
+
+    def _pipeline(self, equipment: Equipment, first: int, take: Take) -> Pipeline:
+        itself: list[Pipeline] = []
+        deliver = partial(self._deliver, take, itself)
+        pipeline = Pipeline(equipment.camera, equipment.analyser, deliver, first, self._analysis_within_s)
+        itself.append(pipeline)
+        self._pipelines = [*(each for each in self._pipelines if not each.join(0)), pipeline]
+        return pipeline
+
+    def _publish(self, new: Sequence[CellView]) -> None:
+        snapshot = self._snapshot()
+        assert snapshot["run"] is not None
+        changed = {key: value for key, value in snapshot["run"].items() if key != "latest"}
+        change = {"event": "run", "instrument": snapshot["instrument"], "run": changed, "cells": list(new)}
+        self.broadcast.publish(change, snapshot)
+
+    def _snapshot(self) -> Snapshot:
+        run = None if self._in_hand is None else self._in_hand.view()
+        return Snapshot(event="snapshot", seq=0, instrument=self._view(run), run=run)
+
+    def _view(self, run: RunView | None) -> InstrumentView:
+        analyser = next(reversed(self._analysers.values()), None)
+        plan = self._plan
+        busy = self._in_hand is not None and self._in_hand.busy
+        why_not = "A run is going on. Stop it first." if busy else self._why_not
+        return InstrumentView(
+            engine=analyser.engine if analyser else None,
+            weights=analyser.weights if analyser else None,
+            camera=run["camera"] if run else (plan.camera if plan else None),
+            simulated=run["simulated"] if run else bool(plan and plan.camera.startswith("painted")),
+            calibration=run["calibration"] if run else None,
+            version=version("hemadiff"),
+            can_start=why_not is None,
+            why_not=why_not,
+            run=run["run"] if run else None,
+        )
+
+
+def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
+    """Return the plan of the settings, or why they give none."""
+    try:
+        configured = plan()
+        configured.rules()
+    except (ApplianceRefused, ModelRefused) as refusal:
+        return None, str(refusal)
+    return configured, None
+
+
+def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
+    """Two weights, two engines, two scales or two folders never share a count."""
+    camera, analyser = equipment.camera, equipment.analyser
+    for what, before, now in (
+        ("weights", record.weights, analyser.weights),
+        ("engine", record.engine, analyser.engine),
+        ("scale", f"{record.scale.um_per_px:g} µm/px", f"{camera.scale.um_per_px:g} µm/px"),
+        ("number of fields", record.planned, camera.planned),
+    ):
+        if before != now:
+            raise ApplianceRefused(
+                f"The run {record.id} cannot be resumed: its {what} was {before} and is {now} now. "
+                "Restore it, or start a new run."
+            )
+
+
+@contextlib.contextmanager
+def _closing_on_error(camera: Camera) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        camera.close()
+        raise

@@ -1,0 +1,76 @@
+"""The instrument as a process of its own: ``python -m appliance.instrument_process [--config FILE]``.
+
+It serves its socket until SIGTERM or SIGINT, and then pauses what it counts. Exit status: 0 when it was told to
+end, 2 where it cannot begin (another instrument has the store), 1 when it failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.channel import ChannelServer
+from appliance.configured_plan import plan_from_config
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+
+
+@contextmanager
+def served_instrument(
+    config: Config, load_analyser: LoadAnalyser = load_network_analyser
+) -> Iterator[Instrument]:
+    """Run the instrument of these settings in this process, and serve its socket, until the block is left.
+
+    Raises ApplianceRefused where another instrument has the store or the socket.
+    """
+    with Instrument(config.store.path, partial(plan_from_config, config), load_analyser) as instrument:
+        server = ChannelServer(config.socket_path)
+        try:
+            server.serve(instrument.broadcast, instrument.answer)
+            yield instrument
+            instrument.close()  # before the socket: followers hear the last change
+        finally:
+            server.close()
+
+
+def main(config: Config, load_analyser: LoadAnalyser = load_network_analyser) -> None:
+    """Serve the instrument until SIGTERM or SIGINT. Call it from the main thread."""
+    told_to_end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_end.set())
+    with served_instrument(config, load_analyser) as instrument:
+        instrument.prepare()
+        told_to_end.wait()
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the process; return its exit status."""
+    from appliance.config import load_config
+
+    parser = argparse.ArgumentParser(prog="python -m appliance.instrument_process", description=__doc__)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        main(load_config(parser.parse_args(arguments).config))
+    except ApplianceRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    except ApplianceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

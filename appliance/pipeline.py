@@ -1,0 +1,209 @@
+"""Frames in, cells out, in the plan's order: acquisition of one field overlaps analysis of the one before.
+
+Two threads and a bounded belt between them. Whoever takes the outcomes gets them one at a time, in order, and the
+next field is analysed only once the last was taken; so what is taken is always a prefix of the plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.camera import Camera
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.frame import Analyser, Frame, SkippedField
+from calibration import CalibrationRefused
+from models import AnalysisError, Cell, ModelRefused
+
+log = logging.getLogger(__name__)
+
+FRAMES_AHEAD = 2
+ANALYSIS_WITHIN_S = 60.0
+ANALYSIS_FAILED = "analysis failed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """A field whose cells are known; an empty list means that it has none."""
+
+    frame: Frame
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A field that could not be had (input), or whose cells are not known (analysis)."""
+
+    field: SkippedField
+    kind: Literal["input", "analysis"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The plan has no further field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No further field can be had or analysed.
+
+    reason: one sentence.  resumable: whether a person can mend it and go on (a camera that was unplugged).
+    """
+
+    reason: str
+    resumable: bool
+
+
+Outcome = Analysed | Skipped | Exhausted | Broken
+Deliver = Callable[[Outcome], None]
+"""Takes one outcome, and returns once it is dealt with. Called from the pipeline's threads."""
+
+
+class Pipeline:
+    """The fields of one camera, from number ``first`` on, through one analyser. Closes the camera at its end."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        analyser: Analyser,
+        deliver: Deliver,
+        first: int = 0,
+        analysis_within_s: float = ANALYSIS_WITHIN_S,
+    ) -> None:
+        self._camera = camera
+        self._analyser = analyser
+        self._scale = camera.scale
+        self._deliver = deliver
+        self._first = first
+        self._analysis_within_s = analysis_within_s
+        self._belt = _Belt(FRAMES_AHEAD)
+        self._threads = [
+            threading.Thread(target=self._acquire, name="acquisition", daemon=True),
+            threading.Thread(target=self._analyse, name="analysis", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin. May be called once."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no further field and drop those in flight. Returns at once; may be called from `deliver`."""
+        self._belt.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._belt.closed
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for both threads; return whether they have ended."""
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _acquire(self) -> None:
+        try:
+            with contextlib.closing(self._camera):
+                for field in self._camera.fields(self._first):
+                    if not self._belt.put(field):
+                        return
+            self._belt.put(Exhausted())
+        except (ApplianceError, ApplianceRefused, CalibrationRefused) as error:
+            self._belt.put(Broken(str(error), resumable=True))
+        except Exception as error:
+            log.exception("the camera failed")
+            self._belt.put(Broken(f"The camera failed unexpectedly: {_said(error)}.", resumable=True))
+
+    def _analyse(self) -> None:
+        for item in self._belt:
+            self._deliver(self._outcome(item) if isinstance(item, Frame | SkippedField) else item)
+
+    def _outcome(self, field: Frame | SkippedField) -> Outcome:
+        if isinstance(field, SkippedField):
+            return Skipped(field, "input")
+        try:
+            with self._watched(field):
+                return Analysed(field, self._analyser.analyse(field, self._scale))
+        except (
+            ModelRefused,
+            CalibrationRefused,
+        ) as refusal:  # true of every field: going on would skip them all
+            return Broken(str(refusal), resumable=False)
+        except AnalysisError as error:
+            return _not_known(field, str(error))
+        except Exception as error:
+            log.exception("the analysis of field %d failed", field.index)
+            return _not_known(field, f"The analysis of {field.name} failed: {_said(error)}.")
+
+    @contextlib.contextmanager
+    def _watched(self, frame: Frame) -> Iterator[None]:
+        """An engine that hangs cannot be interrupted, but the run need not hang with it."""
+        reason = f"The analysis of {frame.name} gave no answer within {self._analysis_within_s:g} s."
+        timer = threading.Timer(
+            self._analysis_within_s, self._give_up, [f"{reason} Restart the instrument, then resume."]
+        )
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self, reason: str) -> None:
+        if self._belt.close():
+            self._deliver(Broken(reason, resumable=True))
+
+
+class _Belt:
+    """A bounded queue that can be closed from either end, and then carries nothing more."""
+
+    def __init__(self, depth: int) -> None:
+        self._items: deque[Frame | SkippedField | Exhausted | Broken] = deque()
+        self._depth = depth
+        self._changed = threading.Condition()
+        self.closed = False
+
+    def put(self, item: Frame | SkippedField | Exhausted | Broken) -> bool:
+        """Add an item when there is room; return False when the belt was closed instead."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._depth or self.closed)
+            if not self.closed:
+                self._items.append(item)
+                self._changed.notify_all()
+            return not self.closed
+
+    def __iter__(self) -> Iterator[Frame | SkippedField | Exhausted | Broken]:
+        """Take items until the belt is closed, or the plan has ended."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self.closed)
+                if self.closed:
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+            if isinstance(item, Exhausted | Broken):
+                return
+
+    def close(self) -> bool:
+        """Drop what is on the belt; return whether it was still open."""
+        with self._changed:
+            was_open, self.closed = not self.closed, True
+            self._items.clear()
+            self._changed.notify_all()
+            return was_open
+
+
+def _not_known(frame: Frame, detail: str) -> Skipped:
+    return Skipped(SkippedField(frame.index, frame.name, ANALYSIS_FAILED, detail), "analysis")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

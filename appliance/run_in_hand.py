@@ -1,0 +1,209 @@
+"""The run that the instrument works on: its machine, its pipeline and its place in the store, kept together."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from appliance.camera import Camera
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.frame import Analyser
+from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Skipped
+from appliance.run import (
+    Event,
+    Failed,
+    FieldCommitted,
+    FieldSkipped,
+    Interrupted,
+    PlanExhausted,
+    Prepare,
+    Prepared,
+    Run,
+    StartAcquisition,
+    State,
+    StopAcquisition,
+    advance,
+    replay,
+)
+from appliance.store import Store
+from appliance.store_records import RunRecord
+from appliance.tally import Tally
+from appliance.view import LATEST, CellView, RunFacts, RunView, cell_view, run_view, with_new_cells
+from models import ModelRefused, Opinion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a run needs to go on: where its fields come from, and who finds the cells in them."""
+
+    camera: Camera
+    analyser: Analyser
+
+
+Take = Callable[[Pipeline, Outcome], None]
+MakePipeline = Callable[[Equipment, int, Take], Pipeline]
+
+CUT_OFF = (
+    "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."
+)
+
+
+class RunInHand:
+    """One run. Everything here happens in the instrument's writer thread.
+
+    changed: told of the new cells (oldest first) after each change.
+    pipeline: makes the one that takes the plan's fields from a number on, and brings their outcomes to `take`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: RunRecord,
+        run: Run,
+        changed: Callable[[Sequence[CellView]], None],
+        pipeline: MakePipeline,
+    ) -> None:
+        self._store = store
+        self.record = record
+        self.run = run
+        self._changed = changed
+        self._make_pipeline = pipeline
+        self._equipment: Equipment | None = None
+        self.pipeline: Pipeline | None = None
+        self._skipped = Counter(store.skipped(record.id))
+        self._latest = [
+            cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
+            for cell in store.latest_cells(record.id, LATEST)
+        ]
+
+    @property
+    def busy(self) -> bool:
+        """Whether fields are being taken, or are about to be."""
+        return self.run.state in (State.PREPARING, State.COUNTING)
+
+    def equip(self, equipment: Equipment) -> None:
+        """Say what the run works with from now on."""
+        self._equipment = equipment
+
+    def handle(self, event: Event, new: Sequence[CellView] = ()) -> None:
+        """Advance the run, put its new state on record, and do what it commands.
+
+        new: cells committed with the event. Raises ApplianceRefused for what a person may not ask now.
+        """
+        run, commands = advance(self.run, event)
+        self._become(run)
+        self._changed(new)
+        for command in commands:
+            match command:
+                case Prepare():
+                    self.handle(Prepared())  # the equipment was made before the run was
+                case StartAcquisition(from_index=first):
+                    assert self._equipment is not None
+                    self.pipeline = self._make_pipeline(self._equipment, first, self.take)
+                    self.pipeline.start()
+                case StopAcquisition() if self.pipeline is not None:
+                    self.pipeline.stop()
+
+    def take(self, pipeline: Pipeline, outcome: Outcome) -> None:
+        """Commit what the pipeline delivers; drop it when the run no longer takes fields from that pipeline."""
+        if pipeline is not self.pipeline or not self.run.takes_fields:
+            return
+        try:
+            self._take(outcome)
+        except ApplianceError as error:
+            self.handle(Interrupted(f"{error} Then resume the run: every field before this one is kept."))
+        except (
+            ApplianceRefused,
+            ModelRefused,
+        ) as error:  # a label that the panel does not know, a damaged store
+            self.handle(Failed(str(error)))
+        except Exception as error:
+            log.exception("an outcome of run %s", self.record.id)
+            self.handle(Failed(f"The count failed unexpectedly: {type(error).__name__}: {error}."))
+
+    def view(self) -> RunView:
+        """Return the run as others see it."""
+        return run_view(_facts(self.record, self.run, self._skipped), self.run.tally, self._latest)
+
+    def _take(self, outcome: Outcome) -> None:
+        match outcome:
+            case Analysed():
+                self._commit(outcome)
+            case Skipped(field=field, kind=kind):
+                self._store.commit_skip(self.record.id, field, _now(), kind)
+                self._skipped[field.reason] += 1
+                self.handle(FieldSkipped(kind))
+            case Exhausted():
+                self.handle(PlanExhausted())
+            case Broken(reason=reason, resumable=resumable):
+                self.handle(Interrupted(reason) if resumable else Failed(reason))
+
+    def _commit(self, field: Analysed) -> None:
+        labels = [None if cell.opinion is None else cell.opinion.label for cell in field.cells]
+        tally = self.run.tally.adding(labels)
+        ids = self._store.commit_field(self.record.id, field.frame, field.cells, tally, _now())
+        new = [_cell_view(number, cell.opinion, tally) for number, cell in zip(ids, field.cells, strict=True)]
+        self._latest = with_new_cells(self._latest, new)
+        self.handle(FieldCommitted(tally, len(field.cells)), new)
+
+    def _become(self, run: Run) -> None:
+        """Take the new state, and put it on record where it says something new."""
+        said = (self.run.state, self.run.reason)
+        self.run = run
+        if (run.state, run.reason) == said:
+            return
+        try:
+            self._store.set_state(self.record.id, run.state, run.reason, _now())
+        except ApplianceError as error:  # the fields on record decide what the next start finds
+            log.exception("the state of run %s is not on record", self.record.id)
+            self.run = run.to(run.state, f"{run.reason} This could not be put on record: {error}")
+
+
+def recover(store: Store) -> None:
+    """Find the runs that were cut off, and put them on record as what their fields say: paused, or ended."""
+    for record in store.unfinished_runs():
+        if record.state is not State.PAUSED:
+            run = remembered(store, record, CUT_OFF)
+            store.set_state(record.id, run.state, run.reason, _now())
+
+
+def remembered(store: Store, record: RunRecord, reason: str) -> Run:
+    """Return the run as its fields on record leave it: paused for that reason, or ended by its last field."""
+    return replay(record.plan, store.history(record.id), reason)
+
+
+def _facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
+    return RunFacts(
+        run=record.id,
+        state=str(run.state),
+        reason=run.reason,
+        ended=run.state.ended,
+        min_cells=run.plan.min_cells,
+        max_cells=run.plan.max_cells,
+        aim=run.aim,
+        engine=record.engine,
+        weights=record.weights,
+        um_per_px=record.scale.um_per_px,
+        calibration=record.scale.id,
+        simulated=record.simulated,
+        camera=record.camera,
+        fields_counted=run.committed,
+        fields_planned=record.planned,
+        skipped=skipped,
+        started=record.started.isoformat(timespec="seconds"),
+    )
+
+
+def _cell_view(cell: int, opinion: Opinion | None, tally: Tally) -> CellView:
+    if opinion is None:
+        return cell_view(cell, None, None, 0, tally)
+    return cell_view(cell, opinion.label, opinion.probability, opinion.views, tally)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,72 @@
+"""One instrument per store: a lock that the system takes back when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from appliance.errors import ApplianceRefused
+
+# Somebody who only looks (`is_held`) shares the lock for an instant: that is no reason to refuse.
+LOOKS, A_LOOK_TAKES_S = 5, 0.02
+
+
+class StoreLock:
+    """Holds the lock file (``Config.lock_path``) until it is released, or its process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock. Raises ApplianceRefused where another process holds it."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(self._file)
+        except BlockingIOError as error:
+            holder = os.read(self._file, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            store = path.with_suffix("")
+            raise ApplianceRefused(
+                f"Another instrument (process {holder}) already works with {store}. "
+                "Stop it, or choose another store with [store] path."
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go. May be called twice."""
+        if self._file >= 0:
+            os.close(self._file)  # the file stays: removing it would let two processes lock two files
+            self._file = -1
+
+    def __enter__(self) -> StoreLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _lock(file: int) -> None:
+    for _ in range(LOOKS):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(A_LOOK_TAKES_S)
+    return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether an instrument holds the lock now."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(file)
