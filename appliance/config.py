@@ -266,12 +266,12 @@ def _unknown(key: Key) -> str:
     *above, name = key
     known = _keys(tuple(above))
     what = f'[{".".join(above)}] has no key "{name}".' if above else f"there is no section [{name}]."
-    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    if near:
-        return f'{what} Did you mean "{near[0]}"?'
     elsewhere = [section for section in Config.model_fields if above and name in _keys((section,))]
     if elsewhere:
         return f"{what} Did you mean the one of [{elsewhere[0]}]?"
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
+    if near:
+        return f'{what} Did you mean "{near[0]}"?'
     return f"{what} There are: {', '.join(known)}."
 
 

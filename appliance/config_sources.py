@@ -140,6 +140,8 @@ def from_environment(env: Mapping[str, str]) -> Source:
         value = _value(name, env[name])
         table[key[-1]] = value
         origins[key] = name
+        for length in range(1, len(key)):
+            origins.setdefault(key[:length], name)
         if isinstance(value, dict):
             origins.update({(*key, *rest): name for rest in _paths(value)})
     return Source(_absolute(values, Path.cwd()), origins)

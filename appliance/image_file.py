@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from appliance.errors import ApplianceRefused
-from appliance.image_bytes import Broken, broken, sixteen_bit
+from appliance.image_bytes import JPEG, PNG, Broken, broken, sixteen_bit
 from appliance.ome import pixel_size_um
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 # Larger than any microscope camera's frame, smaller than what Pillow warns of; decoded, 240 MB.
 MAX_PIXELS = 80_000_000
+IMAGE_DESCRIPTION = 270  # TIFF 6.0, section 8
+STARTS = (PNG, JPEG)
 MAX_BYTES = 512 * 1024 * 1024
 COLOUR = {
     "1": ("greyscale", "is black and white"),
@@ -84,6 +86,8 @@ def read_image(path: Path) -> ImageFile:
     except Image.DecompressionBombError as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:
+        if data.startswith(STARTS):
+            raise _broken(path, broken(data) or "damaged") from error
         raise ImageRefused(
             path, "not a picture", "this is no PNG, JPEG, TIFF or WebP picture, whatever its name says."
         ) from error
@@ -169,8 +173,13 @@ def _upright(image: Image.Image) -> Image.Image:
 def _description(image: Image.Image) -> str:
     if image.format != "TIFF":
         return ""
-    text = getattr(image, "tag_v2", {}).get(270, "")
-    return text if isinstance(text, str) else ""
+    text = getattr(image, "tag_v2", {}).get(IMAGE_DESCRIPTION, "")
+    if not isinstance(text, str):
+        return ""
+    try:
+        return text.encode("latin-1").decode("utf-8")  # Pillow reads as Latin-1 what OME writes as UTF-8
+    except UnicodeError:
+        return text
 
 
 def _broken(path: Path, kind: Broken) -> ImageRefused:

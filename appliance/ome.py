@@ -31,7 +31,7 @@ def pixel_size_um(description: str) -> float | None:
     if "<OME" not in description or re.search(r"<!(DOCTYPE|ENTITY)", description, re.IGNORECASE):
         return None
     try:
-        root = ElementTree.fromstring(description.strip("\0 \r\n\t").encode("utf-8", "replace"))
+        root = ElementTree.fromstring(description.strip("\0 \r\n\t"))
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
     pixels = next((element for element in root.iter() if element.tag.rpartition("}")[2] == "Pixels"), None)

@@ -215,7 +215,8 @@ class Store:
 
     def run(self, run_id: str) -> RunRecord:
         """Return a run by its id or an unambiguous beginning of one. Raises ApplianceRefused otherwise."""
-        rows = self._rows("SELECT * FROM runs WHERE substr(id, 1, ?) = ? LIMIT 2", len(run_id), run_id)
+        sql = "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY length(id) LIMIT 2"
+        rows = self._rows(sql, len(run_id), run_id)
         if not rows or not run_id:
             raise ApplianceRefused(f'There is no run "{run_id}". hemadiff runs list names them all.')
         if len(rows) > 1 and rows[0]["id"] != run_id:

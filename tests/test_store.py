@@ -1,0 +1,350 @@
+"""A field is in the store whole, or it never happened; and nothing in it is ever rewritten."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders_store import NOON, OUTPUTS, SCALE, at, cell, commit, counted_run, create, frame, plan
+
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.frame import SkippedField
+from appliance.migrations import migrations
+from appliance.patches import from_png
+from appliance.run import FieldCommitted, FieldSkipped, State, replay
+from appliance.store import Store, new_run_id
+from appliance.tally import Tally
+
+TABLES = ("fields", "cells", "patches", "tallies")
+
+
+def rows(path: Path) -> dict[str, int]:
+    """How many rows each table of results has, as another process sees it."""
+    connection = sqlite3.connect(path)
+    try:
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "hemadiff.sqlite"
+
+
+def test_a_run_comes_back_as_it_was_written(path: Path) -> None:
+    with Store(path) as store:
+        create(store, "0123456789ab", min_cells=200, watched={"blast": (5, 20)})
+    record = Store.read_only(path).run("0123456789ab")
+    assert record.plan == plan(min_cells=200, watched={"blast": (5, 20)})
+    assert record.scale == SCALE
+    assert record.state is State.PREPARING
+    assert record.outputs == OUTPUTS
+    assert (record.engine, record.weights) == ("ONNX Runtime, CPU", "smear-13 v1 (abc123)")
+    assert (record.planned, record.simulated, record.started) == (40, False, NOON)
+
+
+def test_a_field_comes_back_with_its_cells_their_patches_and_its_tally(path: Path) -> None:
+    cells = [cell("lymphocyte", 1), cell(None, 2), cell("platelet", 3)]
+    with Store(path) as store:
+        run = create(store)
+        tally = Tally(plan().rules()).adding(["lymphocyte", None, "platelet"])
+        ids = store.commit_field(run, frame(), cells, tally, at(1))
+        found = store.cells(run)
+        assert [one.id for one in found] == ids
+        assert [one.label for one in found] == ["lymphocyte", None, "platelet"]
+        first = found[0]
+        assert (first.field, first.image, first.x, first.y) == (0, "field 0.png", 101.25, 50.5)
+        opinion = cells[0].opinion
+        assert opinion is not None
+        assert first.probabilities is not None
+        assert first.single_view is not None
+        assert np.array_equal(first.probabilities, opinion.probabilities), "to the last bit"
+        assert np.array_equal(first.single_view, opinion.single_view)
+        assert (first.label_single_view, first.views, first.findings) == ("monocyte", 9, ("hypogranular",))
+        assert cells[2].patch is not None
+        assert np.array_equal(from_png(store.patch(ids[2])), cells[2].patch)
+        with pytest.raises(ApplianceRefused, match="no picture"):
+            store.patch(ids[1])
+        assert store.tally(run) == tally
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from builders_store import at, cell, create, frame, plan
+from appliance.store import Store
+from appliance.tally import Tally
+
+path, statement = Path(sys.argv[1]), 0
+while True:
+    child = os.fork()
+    if child == 0:
+        store, seen = Store(path), 0
+
+        def die(sql):
+            global seen
+            if seen == statement:
+                os.kill(os.getpid(), 9)
+            seen += 1
+
+        tally = Tally(plan().rules()).adding(["lymphocyte", None])
+        store.db.conn.set_trace_callback(die)
+        store.commit_field(sys.argv[2], frame(statement), [cell(seed=1), cell(None)], tally, at(1))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    store = Store.read_only(path)
+    counts = [store.db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in sys.argv[4].split()]
+    print(status, *counts, flush=True)
+    store.close()
+    if status == 0 or statement > 200:
+        break
+    statement += 1
+"""
+
+
+def test_a_process_killed_at_any_statement_of_a_field_leaves_all_or_nothing(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+    command = [sys.executable, "-c", KILLED, str(path), run, str(Path(__file__).parent), " ".join(TABLES)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    outcomes = [tuple(int(number) for number in line.split()) for line in said.splitlines()]
+    assert len(outcomes) > 6, "it was killed between any two inserts"
+    nothing, whole = (0, 0, 0, 0), (1, 2, 1, 1)
+    assert {counts for status, *counts in outcomes[:-1] if status != 0 for counts in [tuple(counts)]} == {
+        nothing
+    }
+    assert outcomes[-1] == (0, *whole), "and the last one, which lived, is whole"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_disk_that_fails_at_any_table_leaves_nothing_of_the_field(path: Path, table: str) -> None:
+    with Store(path) as store:
+        run = create(store)
+        tally = commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
+        before = rows(path)
+        store.db.conn.execute(
+            f"CREATE TEMP TRIGGER fail AFTER INSERT ON main.{table} BEGIN SELECT RAISE(ABORT, 'no space'); END"
+        )
+        with pytest.raises(ApplianceError, match="no space"):
+            commit(store, run, 1, tally, "monocyte", "monocyte")
+        assert rows(path) == before
+        store.db.conn.execute("DROP TRIGGER fail")
+        commit(store, run, 1, tally, "monocyte", "monocyte")
+        assert rows(path)["cells"] == 3
+
+
+def test_a_field_is_counted_once(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        tally = commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
+        with pytest.raises(ApplianceError, match="UNIQUE"):
+            commit(store, run, 0, tally, "lymphocyte")
+        assert store.tally(run).counted == 1
+
+
+def test_a_field_of_no_run_is_not_taken(path: Path) -> None:
+    with Store(path) as store, pytest.raises(ApplianceError, match="FOREIGN KEY"):
+        commit(store, "nobody", 0, Tally(plan().rules()), "lymphocyte")
+
+
+@pytest.mark.parametrize("table", [*TABLES, "events"])
+def test_results_change_only_by_adding(path: Path, table: str) -> None:
+    counted_run(path)
+    connection = sqlite3.connect(path)
+    column = connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
+    for change in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+        with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
+            connection.execute(change)
+    connection.close()
+
+
+def test_a_power_cut_loses_nothing_that_was_committed(path: Path) -> None:
+    with Store(path) as store:
+        assert store.db.journal_mode == "wal"
+        assert store.db.execute("PRAGMA synchronous").fetchone()[0] == 2, "FULL"
+
+
+def test_the_machine_remembers_a_run_from_its_fields(path: Path) -> None:
+    run = counted_run(path)
+    with Store(path) as store:
+        store.commit_skip(run, SkippedField(3, "3.png", "cut short", "3.png: cut short."), at(3))
+        store.commit_skip(
+            run, SkippedField(4, "4.png", "analysis", "4.png: too dark."), at(4), kind="analysis"
+        )
+        history = store.history(run)
+        assert [type(event) for event in history] == [FieldCommitted] * 3 + [FieldSkipped] * 2
+        assert history[3:] == [FieldSkipped("input"), FieldSkipped("analysis")]
+        remembered = replay(plan(), history, "The power was lost.")
+        assert remembered.state is State.PAUSED
+        assert remembered.tally == store.tally(run)
+        assert remembered.next_field == store.fields_done(run) == 5
+        assert (remembered.committed, store.fields_counted(run)) == (3, 3)
+
+
+def test_a_run_without_fields_has_an_empty_tally_and_begins_at_its_first_field(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        assert store.tally(run).counted == 0
+        assert store.fields_done(run) == 0
+        assert store.history(run) == []
+
+
+def test_skipped_fields_are_listed_with_their_reasons(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        skips = [SkippedField(n, f"{n}.png", reason, f"{n}.png: {reason}.") for n, reason in enumerate("bab")]
+        for skip in skips:
+            store.commit_skip(run, skip, at(1))
+        assert store.skipped(run) == {"b": 2, "a": 1}
+        assert store.skipped_fields(run) == skips
+        assert store.fields_counted(run) == 0
+
+
+def test_the_latest_cells_are_the_newest_that_have_a_label(path: Path) -> None:
+    run = counted_run(path)
+    latest = Store.read_only(path).latest_cells(run, 4)
+    assert [one.label for one in latest] == ["erythroblast", "lymphocyte", "unidentified", "monocyte"]
+
+
+def test_states_and_events_are_on_record_with_their_time(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        store.set_state(run, State.COUNTING, "Counting.", at(1))
+        store.record_event(run, "warning", "The lamp is old.", at(2))
+        store.record_event(None, "started", "The instrument started.", at(3))
+        store.set_state(run, State.STOPPED, "Stopped by a person.", at(4))
+        record = store.run(run)
+        assert (record.state, record.reason, record.changed) == (State.STOPPED, "Stopped by a person.", at(4))
+        kinds = [kind for _, _, kind, _ in store.events(run)]
+        assert kinds == ["state:preparing", "state:counting", "warning", "state:stopped"]
+        assert store.events()[3] == (at(3), None, "started", "The instrument started.")
+
+
+def test_a_state_of_no_run_is_an_error(path: Path) -> None:
+    with Store(path) as store, pytest.raises(ApplianceError):
+        store.set_state("nobody", State.STOPPED, "Stopped.", at(1))
+
+
+def test_runs_are_listed_newest_first_and_those_that_have_not_ended_are_known(path: Path) -> None:
+    with Store(path) as store:
+        for number, run in enumerate(("aa01", "bb02", "bb03")):
+            create(store, run, seconds=number)
+        store.set_state("bb02", State.COMPLETED, "Done.", at(9))
+        assert [record.id for record in store.runs()] == ["bb03", "bb02", "aa01"]
+        assert [record.id for record in store.unfinished_runs()] == ["aa01", "bb03"]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(path: Path) -> None:
+    with Store(path) as store:
+        for run in ("aa01", "bb02", "bb03", "bb0"):
+            create(store, run)
+        assert store.run("a").id == "aa01"
+        assert store.run("bb0").id == "bb0", "the whole id of one is the beginning of others"
+        for unclear, sentence in (("bb", "Several runs"), ("cc", "no run"), ("", "no run"), ("%", "no run")):
+            with pytest.raises(ApplianceRefused, match=sentence):
+                store.run(unclear)
+
+
+def test_a_record_number_is_kept_in_its_own_table_and_nowhere_else(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store, record_number="B26-0417")
+        commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
+        slide = store.run(run).slide
+        assert store.record_number(slide) == "B26-0417"
+        for table in store.db.tables:
+            if table.name != "records":
+                assert not any("B26-0417" in str(value) for row in table.rows for value in row.values())
+
+
+def test_only_its_owner_may_read_the_store(path: Path) -> None:
+    with Store(path):
+        for file in path.parent.iterdir():
+            assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_reader_sees_every_committed_field_while_the_writer_goes_on(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        tally = commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
+        with Store.read_only(path) as reader:
+            assert reader.tally(run).counted == 1
+            commit(store, run, 1, tally, "lymphocyte")
+            assert reader.tally(run).counted == 2
+            with pytest.raises(ApplianceError, match="readonly"):
+                reader.record_event(None, "no", "No.", at(1))
+
+
+def test_a_store_belongs_to_the_thread_that_opened_it(path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def use() -> None:
+        try:
+            store.record_event(None, "no", "No.", at(1))
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    with Store(path) as store:
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    assert failures, "another thread's write is refused"
+
+
+def test_opening_a_store_again_changes_nothing(path: Path) -> None:
+    run = counted_run(path)
+    before = rows(path)
+    with Store(path) as store:
+        assert store.run(run).id == run
+        assert not migrations.pending(store.db)
+    assert rows(path) == before
+
+
+def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
+    with Store(path) as store:
+        store.db.table("_sqlite_migrations").insert(
+            {"migration_set": "hemadiff", "name": "of_the_future", "applied_at": "2030"}
+        )
+    for open_it in (Store, Store.read_only):
+        with pytest.raises(ApplianceRefused, match="newer hemadiff"):
+            open_it(path)
+
+
+def test_a_store_of_an_older_version_is_not_read_before_it_is_updated(path: Path) -> None:
+    path.parent.mkdir()
+    sqlite3.connect(path).close()
+    with pytest.raises(ApplianceRefused, match="older version"):
+        Store.read_only(path)
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("Not a database at all. " * 100)
+    for open_it in (Store, Store.read_only):
+        with pytest.raises(ApplianceRefused, match="is no store"):
+            open_it(text)
+    with pytest.raises(ApplianceRefused, match=r"no store .* yet"):
+        Store.read_only(tmp_path / "gone.sqlite")
+    with pytest.raises(ApplianceRefused, match="cannot be made"):
+        Store(text / "below.sqlite")
+    assert text.read_text().startswith("Not a database")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ApplianceRefused, match="cannot be made"):
+        Store(tmp_path / "hemadiff.sqlite")
+
+
+def test_run_ids_are_random() -> None:
+    assert len({new_run_id() for _ in range(100)}) == 100
