@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,7 @@ class Instrument:
         self._open_camera = open_camera
         self._analysis_within_s = analysis_within_s
         self._analysers: dict[tuple[str, str], Analyser] = {}
+        self._version = _version()
         self._in_hand: RunInHand | None = None
         self._pipelines: list[Pipeline] = []
         self._lock = StoreLock(store.with_name(f"{store.name}.lock"))
@@ -302,7 +303,7 @@ class Instrument:
             camera=run["camera"] if run else (plan.camera if plan else None),
             simulated=run["simulated"] if run else bool(plan and plan.camera.startswith("painted")),
             calibration=run["calibration"] if run else None,
-            version=version("hemadiff"),
+            version=self._version,
             can_start=why_not is None,
             why_not=why_not,
             run=run["run"] if run else None,
@@ -317,6 +318,13 @@ def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
     except (ApplianceRefused, ModelRefused) as refusal:
         return None, str(refusal)
     return configured, None
+
+
+def _version() -> str:
+    try:
+        return version("hemadiff")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
