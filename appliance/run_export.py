@@ -12,9 +12,9 @@ from typing import Any
 
 from appliance.store_records import CellRecord, RunRecord
 from appliance.tally import Tally
+from appliance.view import RESEARCH_USE_ONLY
 from models.panel import UNIDENTIFIED
 
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 COLUMNS = (
     "run",
     "state",

@@ -120,6 +120,21 @@ def test_an_unknown_command_is_refused_with_the_nearest_one() -> None:
     assert 'There is no command "cuont". Did you mean "count"?' in result.stderr
 
 
+def test_another_room_adds_its_command_by_an_entry_point(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "room-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: room\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[hemadiff.commands]\nsweep = room_sweep:sweep\n")
+    (tmp_path / "room_sweep.py").write_text(
+        "import click\n\n@click.command()\ndef sweep():\n    click.echo('swept')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert hemadiff("sweep").stdout == "swept\n"
+    assert "\n  sweep" in hemadiff("--help").stdout
+
+
 def test_help_lists_every_command_with_examples_and_the_exit_status() -> None:
     result = hemadiff("--help")
     assert result.exit_code == 0

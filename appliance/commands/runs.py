@@ -184,7 +184,7 @@ def _local(record: RunRecord) -> str:
 
 
 def _research_use_only() -> str:
-    from appliance.run_export import RESEARCH_USE_ONLY
+    from appliance.view import RESEARCH_USE_ONLY
 
     return RESEARCH_USE_ONLY
 
