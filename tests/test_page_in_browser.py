@@ -1,0 +1,340 @@
+"""The page as a person sees it, in headless Chromium."""
+
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from builders_run import rules
+from builders_web import (
+    FakeInstrument,
+    a_hub,
+    a_run,
+    cells,
+    counted,
+    hemadiff_serve,
+    instrument_pid,
+    served,
+    settings,
+    until,
+)
+from PIL import Image
+
+from appliance.painted_smear import PaintedSmear
+from appliance.store import Store
+from appliance.tally import Tally
+
+CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+TOUCHSCREEN = {"width": 1024, "height": 600}
+DESK = {"width": 1440, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is absent; install it with: sudo apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings(tmp_path)
+
+
+@contextlib.contextmanager
+def shown(browser, address, size=TOUCHSCREEN):
+    """The page in a window of its own. It fails the test where its script fails or breaks its own policy."""
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)
+    page.goto(address)
+    try:
+        yield page
+        assert wrong == []
+    finally:
+        context.close()
+
+
+@contextlib.contextmanager
+def showing(browser, config, run, size=TOUCHSCREEN, **instrument):
+    fake = FakeInstrument(config.socket_path, run, **instrument)
+    with served(config) as address, shown(browser, address, size) as page:
+        page.locator("body[data-link=live]").wait_for()
+        yield page, fake
+    fake.dies()
+
+
+def percentages(page):
+    return page.locator(".row[data-label] .percent").all_inner_texts()
+
+
+ENDS = {
+    "completed": "",
+    "insufficient": "NOT A RESULT",
+    "stopped": "NOT A RESULT",
+    "failed": "FAILED: NO RESULT",
+}
+
+
+def test_the_numbers_of_a_count_change_as_its_fields_are_committed(browser, config):
+    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
+        assert page.locator("#counted").inner_text() == str(counted(100).counted)
+        tally = counted(250)
+        fake.shows(a_run(tally=tally), cells(7, ["monocyte", "lymphocyte"], tally))
+        page.locator("#counted", has_text=str(tally.counted)).wait_for()
+        row = page.locator(".row[data-label=lymphocyte]")
+        of_tally = next(row for row in tally.rows if row.label == "lymphocyte")
+        assert row.locator(".count").inner_text() == str(of_tally.count)
+        assert row.locator(".percent").inner_text() == f"{of_tally.percent:.1f}"
+        assert row.locator(".limits").inner_text() == f"{of_tally.low:.1f} – {of_tally.high:.1f}"
+        assert page.locator("#cells li").evaluate_all("all => all.map(li => li.dataset.cell)") == ["8", "7"]
+
+
+def test_rows_stand_in_the_panels_clinical_order(browser, config):
+    with showing(browser, config, a_run()) as (page, _):
+        labels = page.locator(".row[data-label]").evaluate_all("all => all.map(row => row.dataset.label)")
+    assert labels == [row.label for row in counted(200).rows]
+
+
+def test_every_bar_and_whisker_is_drawn_on_one_scale(browser, config):
+    tally = counted(200)
+    with showing(browser, config, a_run(tally=tally)) as (page, _):
+        end = float(page.locator("#scale b").last.inner_text().removesuffix(" %"))
+        for row in tally.rows:
+            plot = page.locator(f".row[data-label={row.label}] .plot")
+            whole = plot.evaluate("plot => plot.clientWidth")
+            whisker = plot.locator(".whisker").evaluate("part => [part.offsetLeft, part.offsetWidth]")
+            assert whisker[0] == pytest.approx(whole * row.low / end, abs=2)
+            assert whisker[1] == pytest.approx(whole * (row.high - row.low) / end, abs=4)
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_only_a_completed_count_looks_like_a_result(browser, config, state):
+    reason = "292 fields hold 158 cells that count; at least 300 are needed."
+    with showing(browser, config, a_run(state, reason=reason)) as (page, _):
+        assert page.locator("#pill-word").inner_text().lower() == state
+        assert reason in page.locator("#notice").inner_text()
+        assert page.locator("#stamp:visible").all_inner_texts() == ([ENDS[state]] if ENDS[state] else [])
+        colour = "part => getComputedStyle(part).backgroundImage"
+        bar = page.locator(".row[data-label=lymphocyte] .plot .bar").evaluate(colour)
+        assert ("repeating" in bar) == (state != "completed")  # hatched
+        assert (set(percentages(page)) == {"–"}) == (state == "failed")
+        flags = page.locator(".row[data-label] .flag").count()
+        assert (flags > 0) == (state == "completed")
+
+
+@pytest.mark.parametrize("size", [TOUCHSCREEN, DESK], ids=["touchscreen", "desk"])
+@pytest.mark.parametrize("panel", ["smear-13", "marrow-16"])
+@pytest.mark.parametrize("state", ["counting", "insufficient"])
+def test_the_page_fits_its_screen_without_scrolling(browser, config, size, panel, state):
+    tally = counted(200) if panel == "smear-13" else empty("marrow-16")
+    run = a_run(
+        state,
+        tally,
+        reason="292 fields hold 158 cells that count; at least 300 are needed.",
+        engine="TensorRT 10.9.0.34, NVIDIA Jetson AGX Orin, half precision",
+        weights="smear-13 e8349c056700, detector c1dd527b00f2",
+        camera="folder: a smear with quite a long name, as folders have",
+        latest=cells(1, ["lymphocyte"] * 24, counted(24)),
+    )
+    with showing(browser, config, run, size) as (page, _):
+        page.locator(".row[data-label]").last.wait_for()
+        too_large = page.evaluate(
+            """() => [...document.querySelectorAll("body, main, .side, .facts, .chart, .rows, .row, .top, footer")]
+                .filter(part => part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1)
+                .map(part => part.className || part.tagName)"""
+        )
+        assert too_large == []
+        low = page.locator("footer").evaluate("part => part.getBoundingClientRect().bottom")
+        wide = page.locator("footer").evaluate("part => part.getBoundingClientRect().right")
+        assert low <= size["height"]
+        assert wide <= size["width"]
+
+
+def test_a_finger_finds_every_button(browser, config):
+    with showing(browser, config, a_run("paused"), TOUCHSCREEN) as (page, _):
+        page.get_by_role("button", name="Stop").click()
+        for button in page.locator("button:visible").all():
+            box = button.bounding_box()
+            assert box["width"] >= 44
+            assert box["height"] >= 44
+
+
+def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_label("Marrow").check()
+        page.get_by_role("button", name="Start the count").click()
+        page.locator("#new-dialog").wait_for(state="hidden")
+        until(lambda: fake.asked, "the instrument is asked")
+    (what, arguments) = fake.asked[0]
+    assert what == "start"
+    assert arguments["plan"]["specimen"] == "marrow"
+
+
+def test_only_the_specimens_of_the_panel_are_offered(browser, tmp_path):
+    config = settings(tmp_path, count={"panel": "marrow-16", "specimen": "marrow"})
+    with showing(browser, config, None) as (page, _):
+        page.get_by_role("button", name="Start a count").click()
+        assert page.get_by_label("Marrow").is_checked()
+        assert page.get_by_label("Blood").count() == 0
+
+
+def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        fake.refusal = "The folder /smear holds no image. Put some there."
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_role("button", name="Start the count").click()
+        page.get_by_role("alert").get_by_text(fake.refusal).wait_for()
+
+
+def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, config):
+    why = "No camera is set. Give [camera] source in the settings."
+    with showing(browser, config, None, can_start=False, why_not=why) as (page, _):
+        page.get_by_text(why).wait_for()
+        assert page.get_by_role("button", name="Start a count").is_disabled()
+
+
+def test_stop_asks_once_more_and_pause_does_not(browser, config):
+    with showing(browser, config, a_run()) as (page, fake):
+        page.get_by_role("button", name="Pause").click()
+        until(lambda: fake.asked == [("pause", {})], "it is asked to pause")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Go on counting").click()
+        assert len(fake.asked) == 1
+        page.get_by_role("button", name="Stop").click()
+        page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
+        until(lambda: fake.asked[1:] == [("stop", {})], "it is asked to stop")
+
+
+def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config):
+    with showing(browser, config, a_run("paused", reason="The power was lost.")) as (page, fake):
+        assert "The power was lost." in page.locator("#notice").inner_text()
+        page.get_by_role("button", name="Resume").click()
+        until(lambda: fake.asked == [("resume", {"run": "c0ffee00"})], "it is asked to resume")
+
+
+def test_numbers_of_a_lost_instrument_look_old_and_come_back_to_life(browser, config):
+    with showing(browser, config, a_run()) as (page, fake):
+        fake.dies()
+        page.locator("body[data-stale=yes]").wait_for()
+        assert page.locator("#pill-word").inner_text() == "Instrument lost"
+        assert "What you see is old." in page.locator("#notice").inner_text()
+        opacity = page.locator("#rows").evaluate("part => getComputedStyle(part).opacity")
+        assert float(opacity) < 0.6
+        assert page.get_by_role("button", name="Stop").is_disabled()
+        FakeInstrument(config.socket_path, a_run("paused", reason="The power was lost."))
+        page.locator("body[data-stale=no][data-state=paused]").wait_for()
+        assert page.get_by_role("button", name="Resume").is_enabled()
+
+
+def test_a_lost_stream_is_said_and_connects_again_by_itself(browser, config):
+    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
+        page.context.set_offline(True)
+        page.locator("body[data-link=lost][data-stale=yes]").wait_for()
+        assert "No connection" in page.locator("#notice").inner_text()
+        fake.shows(a_run(tally=counted(250)))
+        page.context.set_offline(False)
+        page.locator("body[data-link=live][data-stale=no]").wait_for()
+        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
+
+
+def test_a_page_that_gets_no_stream_asks_instead_and_is_not_stale(browser, config):
+    fake = FakeInstrument(config.socket_path, a_run())
+    hub = a_hub(config, most_viewers=1)
+    with hub.viewer(), served(config, hub) as address, shown(browser, address) as page:
+        page.locator("body[data-link=asking][data-stale=no]").wait_for()
+        fake.shows(a_run(tally=counted(250)))
+        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
+    fake.dies()
+
+
+def test_a_screen_elsewhere_watches_and_is_offered_no_button(browser, config, monkeypatch):
+    monkeypatch.setattr("web.guard.from_this_machine", lambda request: False)
+    with showing(browser, config, a_run()) as (page, _):
+        page.get_by_text("This screen watches").wait_for()
+        assert page.locator("button:visible").count() == 0
+
+
+def test_what_the_instrument_says_is_text_and_never_markup(browser, config):
+    evil = "<img src=x onerror=\"document.title='broken'\">"
+    with showing(browser, config, a_run("failed", reason=evil, camera=evil)) as (page, _):
+        assert evil in page.locator("#notice").inner_text()
+        assert page.locator("#notice img, footer img").count() == 0
+
+
+def test_cells_looked_at_again_and_unidentified_ones_are_marked(browser, config):
+    tally = counted(200)
+    latest = [
+        *cells(3, ["unidentified"], tally, views=5),
+        *cells(2, ["platelet"], tally),
+        *cells(1, ["lymphocyte"], tally),
+    ]
+    with showing(browser, config, a_run(tally=tally, latest=latest)) as (page, _):
+        first, second, third = page.locator("#cells li").all()
+        assert first.locator(".views").inner_text() == "5×"
+        assert "unknown" in first.get_attribute("class")
+        assert "not counted" in second.get_attribute("aria-label")
+        assert third.inner_text().split() == ["Lymph", "97", "%"]
+        assert third.locator(".views").count() == 0
+
+
+def test_a_real_count_survives_its_instrument_and_ends_with_a_differential(browser, tmp_path):
+    """Everything is real: processes, socket, store, networks, page. The smear is painted."""
+    target = {"HEMADIFF_COUNT__MIN_CELLS": "60", "HEMADIFF_COUNT__MAX_CELLS": "60"}
+    with hemadiff_serve(tmp_path, "--simulate", **target) as (address, _), shown(browser, address) as page:
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_label("Blood").check()
+        page.get_by_role("button", name="Start the count").click()
+        page.locator("#cells li img").first.wait_for()
+        os.kill(instrument_pid(tmp_path), signal.SIGKILL)
+        page.locator("body[data-stale=yes]").wait_for()
+        page.locator("body[data-stale=no][data-state=paused]").wait_for()
+        kept = int(page.locator("#counted").inner_text())
+        assert kept > 0
+        page.get_by_role("button", name="Resume").click()
+        page.locator("body[data-state=completed]").wait_for()
+        counted = int(page.locator("#counted").inner_text())
+        assert counted >= 60
+        assert counted > kept
+        assert page.locator("#simulated").is_visible()
+        assert page.locator("#cells img").evaluate_all("all => all.every(img => img.naturalWidth === 96)")
+        counts = page.locator(".row[data-label] .count").all_inner_texts()
+        with Store.read_only(tmp_path / "s.sqlite") as store:
+            (run,) = store.runs()
+            rows = store.tally(run.id).rows
+    assert [int(count) for count in counts] == [row.count for row in rows]
+    assert sum(row.count for row in rows) == counted
+
+
+def test_a_folder_with_too_few_cells_ends_as_insufficient_on_the_page(browser, tmp_path):
+    smear = PaintedSmear(3)
+    (tmp_path / "smear").mkdir()
+    for index in range(3):
+        Image.fromarray(smear.painted(index)[0]).save(tmp_path / "smear" / f"{index}.png")
+    settings = {
+        "HEMADIFF_CAMERA__SOURCE": f"folder:{tmp_path / 'smear'}",
+        "HEMADIFF_CAMERA__UM_PER_PX": str(smear.scale.um_per_px),
+    }
+    with hemadiff_serve(tmp_path, "--start", **settings) as (address, _), shown(browser, address) as page:
+        page.locator("body[data-state=insufficient]").wait_for()
+        assert "at least 300 are needed" in page.locator("#notice").inner_text()
+        assert page.locator("#fields").inner_text() == "3"
+        assert page.locator("#simulated").is_hidden()
+
+
+def empty(panel):
+    return Tally(rules(panel, "marrow"))

@@ -1,0 +1,150 @@
+"""`hemadiff serve`: the page, an instrument beside it, and what happens when either ends."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+import pytest
+from builders_web import hemadiff_serve, instrument_pid, read_json, until
+from click.testing import CliRunner
+
+from appliance.cli import Session, cli
+from appliance.store import Store
+from appliance.store_lock import StoreLock
+from web.serve_command import serve
+from web.supervisor import MOST_FAILURES, Supervisor
+
+SIMULATED = {"HEMADIFF_COUNT__MIN_CELLS": "400", "HEMADIFF_COUNT__MAX_CELLS": "400"}
+
+
+def a_supervisor(tmp_path, script, taken=lambda: False):
+    """A supervisor of a small program, and what it says. The program notes each of its starts in ``starts``."""
+    said = []
+    note = f"open({str(tmp_path / 'starts')!r}, 'a').write('x'); "
+    supervisor = Supervisor(
+        [sys.executable, "-c", note + script], dict(os.environ), taken, said.append, again_after_s=0.001
+    )
+    supervisor.start()
+    return supervisor, said
+
+
+def starts(tmp_path):
+    file = tmp_path / "starts"
+    return len(file.read_text()) if file.exists() else 0
+
+
+def up(address):
+    return until(lambda: (now := read_json(f"{address}/api/status"))["link"]["up"] and now, "it is up")
+
+
+def test_an_instrument_that_dies_is_started_again_but_not_for_ever(tmp_path):
+    supervisor, said = a_supervisor(tmp_path, "raise SystemExit(3)")
+    assert supervisor.gave_up.wait(timeout=30)
+    assert starts(tmp_path) == MOST_FAILURES
+    assert "exit status 3" in said[0]
+    assert "attempt 2 of 5" in said[0]
+    assert "not started again" in said[-1]
+    supervisor.close()
+
+
+def test_what_ended_an_instrument_is_said_by_name(tmp_path):
+    supervisor, said = a_supervisor(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    until(lambda: said, "it says something")
+    supervisor.close()
+    assert "SIGKILL" in said[0]
+
+
+def test_no_second_instrument_is_started_while_another_has_the_store(tmp_path):
+    held = threading.Event()
+    held.set()
+    asked = threading.Semaphore(0)
+
+    def taken():
+        asked.release()
+        return held.is_set()
+
+    supervisor, said = a_supervisor(tmp_path, "import time; time.sleep(60)", taken)
+    assert asked.acquire(timeout=10)
+    assert asked.acquire(timeout=10)
+    assert starts(tmp_path) == 0
+    assert said == []
+    held.clear()
+    until(lambda: starts(tmp_path) == 1, "its own is started")
+    supervisor.close()
+
+
+def test_closing_ends_the_instrument_in_order(tmp_path):
+    script = (
+        "import signal, sys, time; from pathlib import Path; "
+        f"signal.signal(signal.SIGTERM, lambda *_: (Path({str(tmp_path / 'ended')!r}).touch(), sys.exit(0))); "
+        f"Path({str(tmp_path / 'ready')!r}).touch(); time.sleep(60)"
+    )
+    supervisor, said = a_supervisor(tmp_path, script)
+    until((tmp_path / "ready").exists, "it is ready")
+    supervisor.close()
+    assert (tmp_path / "ended").exists()
+    assert said == []
+    assert starts(tmp_path) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_page_and_instrument_and_keeps_the_count(tmp_path, number):
+    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
+        until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 0
+    assert instrument_pid(tmp_path) is None
+    with Store.read_only(tmp_path / "s.sqlite") as store:
+        (run,) = store.runs()
+        assert run.state == "paused"
+        assert store.tally(run.id).counted > 0
+
+
+def test_a_page_that_is_killed_leaves_the_count_alone_and_the_next_one_follows_it(tmp_path):
+    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
+        before = until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
+        instrument = instrument_pid(tmp_path)
+        process.kill()
+        process.wait(timeout=30)
+        try:
+            with hemadiff_serve(tmp_path, "--simulate") as (again, _):
+                run = up(again)["run"]
+                assert run["state"] in ("counting", "completed")
+                assert run["counted"] >= before
+                assert instrument_pid(tmp_path) == instrument
+        finally:
+            os.kill(instrument, signal.SIGTERM)
+        until(lambda: instrument_pid(tmp_path) is None, "the instrument ends")
+
+
+def test_an_instrument_of_ones_own_follows_when_the_other_lets_go(tmp_path):
+    with (
+        StoreLock(tmp_path / "s.sqlite.lock") as other,
+        hemadiff_serve(tmp_path, "--simulate") as (address, _),
+    ):
+        assert not read_json(f"{address}/api/status")["link"]["up"]
+        other.release()
+        assert up(address)["instrument"]["simulated"]
+
+
+def test_an_address_in_use_is_refused_with_one_sentence_and_status_2(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = CliRunner().invoke(
+            cli,
+            ["serve", "--port", str(taken.getsockname()[1])],
+            env={"HEMADIFF_STORE__PATH": str(tmp_path / "s.sqlite")},
+        )
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "s.sqlite").exists()
+
+
+def test_help_shows_how_to_begin():
+    result = CliRunner().invoke(serve, ["--help"], obj=Session())
+    assert result.exit_code == 0
+    assert "hemadiff serve --simulate --start" in result.output

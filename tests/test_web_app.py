@@ -1,0 +1,272 @@
+"""The page's addresses: who may ask for what, and what comes back."""
+
+import contextlib
+import http.client
+import io
+import json
+import socket
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from builders_web import (
+    FakeInstrument,
+    a_hub,
+    a_run,
+    a_stored_cell,
+    counted,
+    instrument_view,
+    read_json,
+    served,
+    settings,
+    until,
+)
+from PIL import Image
+
+from appliance.errors import ApplianceRefused
+from web.app import create_app
+from web.hub import Hub
+from web.server import make_server
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings(tmp_path)
+
+
+@pytest.fixture
+def fake(config):
+    instrument = FakeInstrument(config.socket_path, a_run())
+    yield instrument
+    instrument.dies()
+
+
+def a_client(config):
+    return create_app(config, Hub(a_hub(config)._follow)).test_client()
+
+
+def ask(client, what, body=None, **headers):
+    return client.post(f"/api/{what}", json={} if body is None else body, headers=headers)
+
+
+@contextlib.contextmanager
+def stream(address):
+    """An open stream of events: its status, and a function that reads the next one."""
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
+    connection.request("GET", "/api/events")
+    line = connection.sock
+    answer = connection.getresponse()
+
+    def event():
+        kind = answer.readline().decode().strip().removeprefix("event: ")
+        data = json.loads(answer.readline().decode().removeprefix("data: "))
+        answer.readline()
+        return kind, data
+
+    try:
+        yield answer, event
+    finally:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+        answer.close()
+        connection.close()
+
+
+def until_up(event):
+    while True:
+        kind, data = event()
+        if kind == "snapshot" and data["link"]["up"]:
+            return data
+
+
+def test_the_page_comes_whole_from_this_machine(config):
+    answer = a_client(config).get("/")
+    assert answer.status_code == 200
+    assert b"Research use only" in answer.data
+    assert b"//" not in answer.data.replace(b"<!doctype", b"").replace(b"http://www.w3.org", b"")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_every_file_that_the_page_names_is_in_the_package(config):
+    client = a_client(config)
+    for name in ("page.css", "page.js", "stream.js", "bars.js", "strip.js", "controls.js", "icon.svg"):
+        assert client.get(f"/static/{name}").status_code == 200
+
+
+def test_buttons_ask_the_instrument(config, fake):
+    client = a_client(config)
+    assert ask(client, "pause").status_code == 200
+    assert ask(client, "resume", {"run": "c0ffee00"}).json == {"run": "c0ffee00"}
+    assert ask(client, "stop").status_code == 200
+    assert fake.asked == [("pause", {}), ("resume", {"run": "c0ffee00"}), ("stop", {})]
+
+
+def test_a_count_is_started_for_the_specimen_that_was_chosen(config, fake):
+    ask(a_client(config), "start", {"specimen": "marrow"})
+    (what, arguments) = fake.asked[0]
+    assert what == "start"
+    assert arguments["plan"]["specimen"] == "marrow"
+    assert arguments["plan"]["min_cells"] == 300
+    assert arguments["plan"]["camera"] == "painted"
+
+
+def test_a_specimen_that_does_not_exist_is_refused_in_a_sentence(config, fake):
+    answer = ask(a_client(config), "start", {"specimen": "urine"})
+    assert answer.status_code == 409
+    assert "urine" in answer.json["error"]
+    assert fake.asked == []
+
+
+def test_what_the_instrument_refuses_comes_back_as_its_sentence(config, fake):
+    fake.refusal = "A count is running. Stop it first."
+    answer = ask(a_client(config), "start")
+    assert answer.status_code == 409
+    assert answer.json == {"error": "A count is running. Stop it first."}
+
+
+def test_without_an_instrument_a_button_says_so(config):
+    answer = ask(a_client(config), "start")
+    assert answer.status_code == 503
+    assert "No instrument answers" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_site_cannot_press_a_button(config, fake, headers):
+    answer = ask(a_client(config), "stop", **headers)
+    assert answer.status_code == 403
+    assert fake.asked == []
+
+
+def test_a_plain_form_cannot_press_a_button(config, fake):
+    answer = a_client(config).post("/api/stop", data={"a": "b"})
+    assert answer.status_code == 403
+    assert fake.asked == []
+
+
+def test_the_page_itself_can(config, fake):
+    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert ask(a_client(config), "stop", **headers).status_code == 200
+
+
+def test_a_name_that_is_not_this_machines_is_refused(config):
+    """So that a site which points its own name here (DNS rebinding) reads nothing."""
+    client = a_client(config)
+    assert client.get("/api/status", headers={"Host": "elsewhere.example"}).status_code == 421
+    for host in ("127.0.0.1:8080", "[::1]:8080", "localhost", socket.gethostname(), "192.0.2.7"):
+        assert client.get("/api/status", headers={"Host": host}).status_code == 200
+
+
+def test_other_machines_watch_and_only_this_one_controls(config, fake):
+    client = a_client(config)
+    far = {"REMOTE_ADDR": "192.0.2.7"}
+    answer = client.post("/api/stop", json={}, environ_base=far)
+    assert answer.status_code == 403
+    assert "remote_control" in answer.json["error"]
+    assert fake.asked == []
+    assert b'data-control="no"' in client.get("/", environ_base=far).data
+    assert b'data-control="yes"' in client.get("/").data
+
+
+def test_a_laboratory_may_let_other_machines_control(tmp_path, fake):
+    client = a_client(settings(tmp_path, remote_control=True))
+    far = {"REMOTE_ADDR": "192.0.2.7"}
+    assert client.post("/api/stop", json={}, environ_base=far).status_code == 200
+
+
+@pytest.mark.parametrize("body", [[], {"specimen": 7}, {"speciman": "blood"}, "blood"])
+def test_nonsense_is_refused_before_the_instrument_hears_of_it(config, fake, body):
+    answer = ask(a_client(config), "start", body)
+    assert answer.status_code == 400
+    assert answer.json["error"]
+    assert fake.asked == []
+
+
+def test_an_unknown_address_and_a_missing_picture_are_errors_in_json(config):
+    client = a_client(config)
+    assert client.get("/nowhere").status_code == 404
+    missing = client.get("/cells/1.png")
+    assert missing.status_code == 404
+    assert "store" in missing.json["error"]
+
+
+def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
+    with served(config) as address, stream(address) as (answer, event):
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        kind, data = event()
+        assert kind == "beat"
+        assert data["page"]
+        assert until_up(event)["run"]["run"] == "c0ffee00"
+        fake.shows(a_run(tally=counted(250)))
+        kind, data = event()
+        assert kind == "run"
+        assert data["run"]["counted"] == counted(250).counted
+
+
+def test_the_status_is_what_a_stream_would_begin_with(config, fake):
+    with served(config) as address:
+        status = until(lambda: (now := read_json(f"{address}/api/status"))["link"]["up"] and now, "it is up")
+    assert status["instrument"] == instrument_view()
+    assert status["run"]["state"] == "counting"
+
+
+def test_sixty_four_watch_at_once_and_one_more_gets_the_page_and_asks_instead(config, fake):
+    """The 65th is told that every stream is taken; page, status and buttons are there for it all the same."""
+    hub = a_hub(config, most_viewers=64)
+    with served(config, hub, viewers=64) as address, contextlib.ExitStack() as many:
+        viewers = [many.enter_context(stream(address)) for _ in range(64)]
+        for _, event in viewers:
+            until_up(event)
+        fake.shows(a_run(tally=counted(250)))
+        assert {event()[0] for _, event in viewers} == {"run"}
+        with stream(address) as (answer, _):
+            assert answer.status == 503
+        assert read_json(f"{address}/api/status")["run"]["counted"] == counted(250).counted
+
+
+def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
+    hub = a_hub(config, most_viewers=20)
+    with served(config, hub, viewers=20) as address:
+        for _ in range(3):  # together more than there are threads
+            with contextlib.ExitStack() as many:
+                for _ in range(20):
+                    answer, event = many.enter_context(stream(address))
+                    assert answer.status == 200
+                    event()
+            until(lambda: hub._seats._value == 20, "every seat is free")
+
+
+def test_a_stream_ends_when_the_server_does(config, fake):
+    with contextlib.ExitStack() as many:
+        with served(config) as address:
+            answer, event = many.enter_context(stream(address))
+            until_up(event)
+        assert answer.read() == b""
+
+
+def test_an_address_that_is_taken_is_refused_in_a_sentence(config):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ApplianceRefused, match="--port"):
+            make_server(
+                create_app(config, Hub(a_hub(config)._follow)), "127.0.0.1", taken.getsockname()[1], 64
+            )
+
+
+def test_a_picture_comes_from_the_store_that_the_instrument_writes(config):
+    cell, patch = a_stored_cell(config.store.path)
+    answer = a_client(config).get(f"/cells/{cell}.png")
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/png"
+    assert (np.asarray(Image.open(io.BytesIO(answer.data))) == patch).all()
+    assert a_client(config).get(f"/cells/{cell + 1}.png").status_code == 404

@@ -1,0 +1,76 @@
+"""Who may ask the page for what: nobody from another site, and changes only from the instrument itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from functools import cache
+from urllib.parse import urlsplit
+
+from flask import Request, Response
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def with_headers(response: Response) -> Response:
+    """Return the response with the headers that keep other sites out of the page."""
+    response.headers.update(HEADERS)
+    return response
+
+
+def knows_host(request: Request, configured: str) -> bool:
+    """Whether the request was meant for this machine, by an address or one of its names.
+
+    A page of another site that resolves its own name to this address (DNS rebinding) is not.
+    """
+    host = _host(f"//{request.host}")
+    return _is_address(host) or host in {"localhost", configured.lower(), *_own_names()}
+
+
+def from_this_site(request: Request) -> bool:
+    """Whether a browser sent this from our own page (or it was sent by no browser at all)."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site != "same-origin":
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def from_this_machine(request: Request) -> bool:
+    """Whether the request came from this machine: its touchscreen, or a proxy that guards it."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    name = socket.gethostname().lower()
+    return frozenset({name, f"{name}.local", socket.getfqdn().lower()})

@@ -1,0 +1,79 @@
+// Buttons and dialogs. Every change is asked of the instrument; the page shows only what it answers.
+
+const byId = (id) => document.getElementById(id);
+const may = document.body.dataset.control === "yes";
+const startDialog = byId("new-dialog");
+const stopDialog = byId("stop-dialog");
+let run = null;
+let onRefused = () => {};
+
+// refused(sentence): what to show when the instrument refuses outside a dialog.
+export function wireControls(refused) {
+  onRefused = refused;
+  for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => press(button));
+  for (const dialog of [startDialog, stopDialog]) {
+    dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+    const send = dialog.querySelector("[data-send]");
+    send.addEventListener("click", () => confirm(dialog, send));
+    dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
+  }
+  const choices = [...startDialog.querySelectorAll("[name=specimen]")];
+  (choices.find((choice) => choice.value === document.body.dataset.specimen) ?? choices[0]).checked = true;
+}
+
+export function offerControls(snapshot, current) {
+  run = snapshot.run;
+  const state = run?.state ?? "idle";
+  const busy = ["preparing", "counting", "paused"].includes(state);
+  const offered = { new: !busy, resume: state === "paused", pause: state === "counting", stop: busy };
+  const ready = current && snapshot.instrument !== null;
+  for (const button of document.querySelectorAll("[data-do]")) {
+    const what = button.dataset.do;
+    button.hidden = !may || !offered[what];
+    button.disabled = !ready || (what === "new" && !snapshot.instrument.can_start);
+  }
+  byId("watching").hidden = may;
+  byId("new-camera").textContent = snapshot.instrument?.camera ?? "–";
+  byId("new-calibration").textContent = snapshot.instrument?.calibration ?? "–";
+  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready;
+  if (!busy && stopDialog.open) stopDialog.close(); // it ended by itself
+}
+
+function press(button) {
+  const what = button.dataset.do;
+  if (what === "new") return open(startDialog);
+  if (what === "stop") {
+    byId("stop-text").textContent = `${run.counted} cells are kept. A stopped count is not a differential and cannot be resumed.`;
+    return open(stopDialog);
+  }
+  return ask(button, what, what === "resume" ? { run: run.run } : {}).catch((error) => onRefused(error.message));
+}
+
+function open(dialog) {
+  dialog.querySelector(".wrong").hidden = true;
+  dialog.showModal();
+}
+
+async function confirm(dialog, button) {
+  const wrong = dialog.querySelector(".wrong");
+  const chosen = dialog.querySelector("[name=specimen]:checked");
+  try {
+    await ask(button, button.dataset.send, chosen ? { specimen: chosen.value } : {});
+    dialog.close();
+  } catch (error) {
+    wrong.textContent = error.message;
+    wrong.hidden = false;
+  }
+}
+
+async function ask(button, what, body) {
+  button.disabled = true;
+  try {
+    const answer = await fetch(`api/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error((await answer.json()).error);
+  } catch (error) {
+    throw error instanceof TypeError ? new Error("The page's server does not answer. Try again in a moment.") : error;
+  } finally {
+    button.disabled = false;
+  }
+}

@@ -1,0 +1,177 @@
+// The page: what the instrument said last, and whether that is still so.
+
+import { drawBars } from "./bars.js";
+import { offerControls, wireControls } from "./controls.js";
+import { Stream } from "./stream.js";
+import { drawStrip } from "./strip.js";
+
+const byId = (id) => document.getElementById(id);
+const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).textContent = text; };
+const clock = (when) => new Date(when).toTimeString().slice(0, 5);
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+const LATEST = 24;
+
+// word: in the pill.  tone and title: of the notice, where there is one.  stamp: across what is not a result.
+const STATES = {
+  none: { word: "Connecting", icon: "idle" },
+  idle: { word: "Ready", icon: "idle" },
+  unready: { word: "Not ready", icon: "warning" },
+  preparing: { word: "Preparing", icon: "counting", heading: "Differential, provisional" },
+  counting: { word: "Counting", icon: "counting", heading: "Differential, provisional" },
+  paused: { word: "Paused", icon: "paused", heading: "Differential, provisional", tone: "calm", title: "Paused." },
+  completed: { word: "Completed", icon: "completed", heading: "Differential", tone: "good", title: "Completed." },
+  insufficient: { word: "Insufficient", icon: "warning", heading: "What was counted", tone: "warn", title: "Too few cells for a differential.", stamp: "Not a result" },
+  stopped: { word: "Stopped", icon: "stopped", heading: "What was counted", tone: "calm", title: "Stopped before the end.", stamp: "Not a result" },
+  failed: { word: "Failed", icon: "failed", heading: "Counted before the failure", tone: "bad", title: "The count failed.", stamp: "Failed: no result" },
+};
+
+let snapshot = { instrument: null, run: null, link: { up: false, why: null, since: null } };
+let link = "connecting"; // the page's own line to its server
+let heard = null; // when it last said something
+let refused = null;
+
+function hear(message) {
+  heard = Date.now();
+  if (message.event === "snapshot") {
+    snapshot = message;
+  } else {
+    const known = snapshot.run?.run === message.run.run ? snapshot.run.latest : [];
+    const fresh = message.cells.filter((cell) => cell.label !== null).reverse();
+    snapshot = { ...snapshot, instrument: message.instrument, run: { ...message.run, latest: [...fresh, ...known].slice(0, LATEST) } };
+  }
+  refused = null;
+  draw();
+}
+
+function draw() {
+  const { run, instrument } = snapshot;
+  const state = run?.state ?? (!instrument ? "none" : instrument.can_start ? "idle" : "unready");
+  const current = link !== "lost" && link !== "connecting" && snapshot.link.up;
+  const body = document.body.dataset;
+  body.state = state;
+  body.link = link === "lost" ? "lost" : heard && !snapshot.link.up && instrument ? "gone" : link;
+  body.stale = current || !heard ? "no" : "yes";
+  body.result = STATES[state].stamp ? "no" : "yes";
+  drawState(state, current);
+  drawNotice(state);
+  drawWelcome(run === null);
+  if (run !== null) drawRun(run, state);
+  drawProvenance(run, instrument);
+  offerControls(snapshot, current);
+  document.title = current ? title(run, state) : "(!) Hemadiff";
+}
+
+function title(run, state) {
+  return run === null ? "Hemadiff" : `${run.counted} · ${STATES[state].word} · Hemadiff`;
+}
+
+function drawState(state, current) {
+  const { word, icon } = STATES[state];
+  const offline = document.body.dataset.link === "lost" ? "Connection lost" : document.body.dataset.link === "gone" ? "Instrument lost" : null;
+  say("pill-word", current || !offline ? word : offline);
+  byId("pill").querySelector("use").setAttribute("href", `#i-${current || !offline ? icon : "failed"}`);
+}
+
+function drawNotice(state) {
+  const notice = noticeFor(state);
+  byId("notice").hidden = !notice;
+  if (!notice) return;
+  byId("notice").dataset.tone = notice.tone;
+  byId("notice").querySelector("use").setAttribute("href", `#i-${notice.icon}`);
+  say("notice-title", notice.title);
+  say("notice-text", notice.text);
+}
+
+function noticeFor(state) {
+  const old = snapshot.run ? " What you see is old." : "";
+  if (link === "lost") return { tone: "bad", icon: "failed", title: "No connection to this page's server.", text: `${heard ? `Last heard at ${clock(heard)}.` : ""}${old} Connecting again…` };
+  if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: `Instrument lost at ${clock(snapshot.link.since)}.`, text: `${snapshot.link.why}${old}` };
+  if (refused) return { tone: "warn", icon: "warning", title: "Not done.", text: refused };
+  const { tone, title, icon } = STATES[state];
+  if (tone) return { tone, title, icon, text: snapshot.run.reason ?? "" };
+  const doubt = snapshot.run?.aim > snapshot.run?.min_cells; // otherwise the reason is only that it counts
+  if (doubt && snapshot.run.reason) return { tone: "calm", icon, title: "", text: snapshot.run.reason };
+  return null;
+}
+
+function drawWelcome(alone) {
+  for (const id of ["side", "chart", "strip"]) byId(id).hidden = alone;
+  byId("welcome").hidden = !alone;
+  if (!alone) return;
+  const { instrument } = snapshot;
+  const ready = instrument !== null && snapshot.link.up;
+  say("welcome-title", !ready ? (heard ? "No instrument yet" : "Connecting") : instrument.can_start ? "Ready" : "Not ready");
+  say("welcome-text", !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? "Put a smear on the stage and start a count."));
+}
+
+function drawRun(run, state) {
+  say("about", `${capital(run.specimen)} · run ${String(run.run).slice(0, 8)}${run.started ? ` · started ${clock(run.started)}` : ""}`);
+  say("counted", run.counted);
+  say("counted-of", STATES[state].stamp ? `of ${run.min_cells} needed` : run.ended ? "cells counted" : `of ${run.aim} cells`);
+  byId("track").setAttribute("aria-valuenow", run.counted);
+  byId("track").setAttribute("aria-valuemax", run.max_cells);
+  byId("track-done").style.width = `${Math.min(100, (100 * run.counted) / run.max_cells)}%`;
+  byId("track-min").style.left = byId("track-min-at").style.left = `${(100 * run.min_cells) / run.max_cells}%`;
+  byId("track-min").hidden = byId("track-min-at").hidden = run.min_cells === run.max_cells;
+  say("track-min-at", run.min_cells);
+  say("track-max-at", run.max_cells);
+  drawFacts(run, state);
+  say("chart-title", STATES[state].heading);
+  drawBars(run.tally, { withPercent: state !== "failed", withFlags: !STATES[state].stamp });
+  byId("key-reference").hidden = Boolean(STATES[state].stamp) || !run.tally.some((row) => row.reference);
+  byId("stamp").hidden = !STATES[state].stamp;
+  say("stamp", STATES[state].stamp ?? "");
+  drawStrip(run.run, run.latest);
+  speak(run, state);
+}
+
+function drawFacts(run, state) {
+  const blood = run.specimen === "blood";
+  const ratio = blood ? run.nrbc_per_100 : run.me_ratio;
+  say("ratio-name", blood ? "NRBC" : "M:E");
+  say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? ratio.toFixed(1) : `${ratio.toFixed(1)} : 1`);
+  say("ratio-note", blood ? "per 100 white cells" : (run.me_formula ?? ""));
+  byId("ratio-note").title = run.me_formula ?? "";
+  say("unidentified", run.unidentified);
+  say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? "waits for a person" : "wait for a person") : "");
+  byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
+  const outside = Object.entries(run.not_counted).filter(([, n]) => n > 0);
+  say("not-counted", outside.reduce((sum, [, n]) => sum + n, 0));
+  const notes = outside.map(([label, n]) => `${n} ${label.replaceAll("_", " ")}`);
+  if (run.at_border > 0) notes.push(`besides ${run.at_border} cut off by a border`);
+  say("not-counted-note", notes.join(", "));
+  const skipped = Object.entries(run.fields.skipped).filter(([, n]) => n > 0);
+  say("fields", run.fields.counted);
+  say("fields-note", [run.fields.planned ? `of ${run.fields.planned}` : "", ...skipped.map(([why, n]) => `${n} skipped: ${why}`)].filter(Boolean).join(", "));
+  byId("not-counted-note").title = byId("not-counted-note").textContent;
+  byId("fields-note").title = byId("fields-note").textContent;
+}
+
+function drawProvenance(run, instrument) {
+  const from = run ?? instrument;
+  if (run === null) say("about", "");
+  byId("simulated").hidden = !(run?.simulated ?? instrument?.simulated);
+  for (const what of ["engine", "weights", "camera"]) sayInFull(what, from?.[what] ?? "–");
+  const calibration = from?.calibration ?? "–";
+  sayInFull("calibration", run?.um_per_px && !calibration.includes("µm") ? `${calibration} (${run.um_per_px} µm/px)` : calibration);
+}
+
+function sayInFull(id, text) {
+  say(id, text);
+  byId(id).title = text;
+}
+
+// Said aloud: every fiftieth cell, and not each; the notice speaks for the states.
+let spoken = 0;
+function speak(run, state) {
+  const fifties = Math.floor(run.counted / 50);
+  if (state === "counting" && fifties !== spoken) say("spoken", `${run.counted} of ${run.aim} cells counted.`);
+  spoken = fifties;
+}
+
+wireControls((sentence) => { refused = sentence; draw(); });
+const stream = new Stream(hear, (now) => {
+  if (link !== now) { link = now; draw(); }
+});
+draw();
+stream.connect();

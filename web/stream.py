@@ -1,0 +1,38 @@
+"""A viewer's stream of server-sent events: a snapshot, then changes, and a sign of life in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from appliance.broadcast import BroadcastClosed, Follower
+
+BEAT_EVERY = 5  # looks without news; the page takes 12 s of silence for a lost stream
+LOOK_EVERY_S = 1.0  # so long may a viewer that has left keep its thread
+
+
+def events(
+    follower: Follower, gone: Callable[[], bool], digest: str, look_every_s: float = LOOK_EVERY_S
+) -> Iterator[bytes]:
+    """Yield a viewer's events until it has gone or the hub closes.
+
+    gone: whether the viewer has hung up.  digest: of the page's files, so that an old page loads itself anew.
+    """
+    yield _event("beat", {"page": digest})
+    quiet = 0
+    while not gone():
+        try:
+            message = follower.next(look_every_s)
+        except BroadcastClosed:
+            return
+        if message is not None:
+            quiet = 0
+            yield _event(message["event"], message)
+        elif (quiet := quiet + 1) >= BEAT_EVERY:
+            quiet = 0
+            yield _event("beat", {})
+
+
+def _event(kind: str, data: Mapping[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode()
