@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
-from models.panel import Specimen, did_you_mean
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -27,7 +26,7 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
             "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
         )
     specimen = said.pop("specimen", count.specimen)
-    laboratory = getattr(config.laboratory, _specimen(specimen))
+    laboratory = config.laboratory.marrow if specimen == "marrow" else config.laboratory.blood
     settings: dict[str, Any] = {
         "order": camera.order,
         "um_per_px": camera.um_per_px,
@@ -59,9 +58,3 @@ def _whole_path(camera: str) -> str:
     if kind == "folder" and folder:
         return f"folder:{Path(folder).expanduser().resolve()}"
     return camera
-
-
-def _specimen(name: object) -> str:
-    if name not in tuple(Specimen):
-        raise ApplianceRefused(f'There is no specimen "{name}".{did_you_mean(str(name), tuple(Specimen))}')
-    return str(name)

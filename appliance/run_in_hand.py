@@ -128,7 +128,7 @@ class RunInHand:
 
     def view(self) -> RunView:
         """Return the run as others see it."""
-        return run_view(_facts(self.record, self.run, self._skipped), self.run.tally, self._latest)
+        return run_view(facts(self.record, self.run, self._skipped), self.run.tally, self._latest)
 
     def _take(self, outcome: Outcome) -> None:
         match outcome:
@@ -177,7 +177,8 @@ def remembered(store: Store, record: RunRecord, reason: str) -> Run:
     return replay(record.plan, store.history(record.id), reason)
 
 
-def _facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
+def facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
+    """Return what a run's view says beside its tally."""
     return RunFacts(
         run=record.id,
         state=str(run.state),

@@ -37,6 +37,9 @@ def served(path: Path, broadcast: Broadcast | None = None, answer: Any = None) -
         server.close()
 
 
+NO_RUN: Any = {"fields": {"counted": 0}}
+
+
 def change(n: int) -> dict[str, Any]:
     return {"event": "run", "run": n}
 
@@ -53,11 +56,6 @@ def lines(path: Path, *requests: bytes) -> list[Any]:
         for request in requests:
             connection.sendall(request + b"\n")
         return [json.loads(replies.readline()) for _ in requests]
-
-
-def listen(messages: Any, heard: list[Any]) -> None:
-    for message in messages:
-        heard.append(message)
 
 
 def test_only_the_owner_may_open_the_socket(tmp_path: Path) -> None:
@@ -207,9 +205,8 @@ def test_a_closed_socket_means_that_the_instrument_is_gone(tmp_path: Path) -> No
 def test_a_killed_instrument_is_noticed_at_once(tmp_path: Path) -> None:
     where = folder(tmp_path / "a", (blood_field(n) for n in range(60)))
     script = (
-        "import sys; from pathlib import Path; from builders_instrument import *; "
-        "from appliance.channel import ChannelServer\n"
-        "made = Instrument(Path(sys.argv[1]), no_plan, lambda *_: PixelAnalyser(killed_at(9)))\n"
+        "import sys; from builders_instrument import *; from appliance.channel import ChannelServer\n"
+        "made = Instrument(Path(sys.argv[1]), no_plan, lambda *_: PixelAnalyser(Gate(at=9)))\n"
         "ChannelServer(Path(sys.argv[2])).serve(made.broadcast, made.answer)\n"
         "print('ready', flush=True); threading.Event().wait()"
     )
@@ -223,12 +220,13 @@ def test_a_killed_instrument_is_noticed_at_once(tmp_path: Path) -> None:
     client = InstrumentClient(tmp_path / "i.sock")
     with child, child.stdout as said:
         assert said.readline() == b"ready\n"
+        client.start(plan(where))
         with client.follow() as messages:
-            client.start(plan(where))
-            heard: list[Any] = []
+            while (next(messages)["run"] or NO_RUN)["fields"]["counted"] < 9:
+                pass
+            child.kill()
             with pytest.raises(InstrumentGone):
-                listen(messages, heard)
-        assert heard[-1]["run"]["fields"]["counted"] == 9
+                next(messages)
 
 
 def test_following_ends_quietly_when_another_thread_closes_it(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""`hemadiff analyse`: every white cell of every image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli import FAILED, Session, pass_session
+from appliance.json_file import refuse_unwritable, write_json
+
+if TYPE_CHECKING:
+    from appliance.frame import Analyser, Frame
+    from calibration import Scale
+    from models import Cell
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
+@click.option("--detector", type=click.Choice(["network", "saliency"]), help="Default: network.")
+@click.option("--panel", metavar="PANEL", help="The cell types. Default: smear-13.")
+@click.option(
+    "--specimen",
+    type=click.Choice(["marrow", "blood"]),
+    help="Whose denominator `counted` is about. Default: the panel's, where erythroid cells are in it.",
+)
+@click.option(
+    "--json", "out", metavar="OUT", help="Write every cell as JSON to a file; - is standard output."
+)
+@click.pass_context
+@pass_session
+def analyse(
+    session: Session,
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    um_per_px: float | None,
+    detector: str | None,
+    panel: str | None,
+    specimen: str | None,
+    out: str | None,
+) -> None:
+    """Find and name every white cell of every image. Research use only.
+
+    PATH is an image or a folder of them (read recursively). Without --um-per-px the settings or the images'
+    metadata say the scale. A cell too near the border for its window is listed, and not counted.
+
+    \b
+    Examples:
+      hemadiff analyse field.png --um-per-px 0.10
+      hemadiff analyse smear/ --um-per-px 0.10 --json cells.json
+
+    \b
+    Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
+    """
+    refuse_unwritable(out)
+    from appliance.image_command import work_through
+    from appliance.image_input import stated_scale
+    from appliance.instrument import load_network_analyser
+
+    config = session.config
+    scale = stated_scale(um_per_px, config)
+    panel = panel or config.count.panel
+    counted = _counted(panel, specimen)
+    analyser = load_network_analyser(detector or config.count.detector, panel)
+    if scale is not None:
+        analyser.check(scale)
+
+    def work(path: Path, frame: Frame, its: Scale) -> dict[str, Any]:
+        cells = [as_object(cell, its.um_per_px, counted) for cell in analyser.analyse(frame, its)]
+        return {**_of_image(path, its, analyser), "cells": cells}
+
+    results, failed = work_through(paths, scale, work)
+    if out is not None:
+        write_json(results, out)
+    if out != "-":
+        _show(results)
+    ctx.exit(FAILED if failed else 0)
+
+
+def as_object(cell: Cell, um_per_px: float, counted: frozenset[str]) -> dict[str, Any]:
+    """Return a cell as published: coordinates and radius in the input's pixels; these keys are stable.
+
+    counted: the labels of the denominator.
+    """
+    found, opinion = cell.detection, cell.opinion
+    return {
+        "x": round(float(found.x), 2),
+        "y": round(float(found.y), 2),
+        "radius": round(float(found.radius_um / um_per_px), 2),
+        "score": round(float(found.score), 5),
+        "label": opinion.label if opinion else None,
+        "probability": round(float(opinion.probability), 5) if opinion else None,
+        "label_single_view": opinion.label_single_view if opinion else None,
+        "probability_single_view": round(float(opinion.probability_single_view), 5) if opinion else None,
+        "views": opinion.views if opinion else 0,
+        "counted": bool(opinion and opinion.label in counted),
+    }
+
+
+def _of_image(path: Path, scale: Scale, analyser: Analyser) -> dict[str, Any]:
+    return {
+        "image": str(path),
+        "um_per_px": scale.um_per_px,
+        "engine": analyser.engine,
+        "model": analyser.weights,
+    }
+
+
+def _counted(panel: str, specimen: str | None) -> frozenset[str]:
+    from appliance.rules import Rules
+    from models.panel import Specimen, load_panel
+
+    loaded = load_panel(panel)
+    if specimen is None:
+        return frozenset(label.name for label in loaded.labels if label.counted)
+    return frozenset(label.name for label in Rules.resolve(loaded, Specimen(specimen)).counted)
+
+
+def _show(results: list[dict[str, Any]]) -> None:
+    totals: Counter[str] = Counter()
+    for result in results:
+        labels = Counter(cell["label"] or "at the border" for cell in result["cells"])
+        totals += labels
+        found = ", ".join(f"{n} {label}" for label, n in labels.most_common()) or "no white cell"
+        click.echo(f"{result['image']}: {found}")
+    from appliance.view import RESEARCH_USE_ONLY
+
+    counted = sum(cell["counted"] for result in results for cell in result["cells"])
+    click.echo(f"{len(results)} images, {totals.total()} cells, {counted} of them count. {RESEARCH_USE_ONLY}")

@@ -1,0 +1,90 @@
+"""`hemadiff classify`: images of one centred cell each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli import FAILED, Session, pass_session
+from appliance.json_file import refuse_unwritable, write_json
+
+if TYPE_CHECKING:
+    from appliance.frame import Frame
+    from calibration import Scale
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
+@click.option("--panel", metavar="PANEL", help="The cell types. Default: smear-13.")
+@click.option(
+    "--json", "out", metavar="OUT", help="Write the answers as JSON to a file; - is standard output."
+)
+@click.pass_context
+@pass_session
+def classify(
+    session: Session,
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    um_per_px: float | None,
+    panel: str | None,
+    out: str | None,
+) -> None:
+    """Name the cell in images of one centred cell each. Research use only.
+
+    PATH is an image or a folder of them (read recursively). A cell that no probability decides is `unidentified`.
+
+    \b
+    Examples:
+      hemadiff classify cell.png --um-per-px 0.10
+      hemadiff classify cells/ --um-per-px 0.10 --json labels.json
+
+    \b
+    Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
+    """
+    refuse_unwritable(out)
+    from appliance.image_command import NotUsable, work_through
+    from appliance.image_input import stated_scale
+    from models.cascade import load_cascade
+
+    scale = stated_scale(um_per_px, session.config)
+    cascade = load_cascade(panel or session.config.count.panel)
+    if scale is not None:
+        cascade.refuse_too_coarse(scale.um_per_px)
+
+    def work(path: Path, frame: Frame, its: Scale) -> dict[str, Any]:
+        height, width = frame.pixels.shape[:2]
+        (answer,) = cascade.examine(frame.pixels, its.um_per_px, [(width / 2, height / 2)])
+        if answer is None:
+            raise NotUsable(
+                f"{path}: {width} × {height} px at {its.um_per_px:g} µm/px are too small for the window "
+                "around a cell. Give a larger image."
+            )
+        _, opinion = answer
+        return {
+            "image": str(path),
+            "label": opinion.label,
+            "probability": round(float(opinion.probability), 5),
+            "probabilities": {
+                label: round(float(p), 5)
+                for label, p in zip(cascade.outputs, opinion.probabilities, strict=True)
+            },
+            "views": opinion.views,
+        }
+
+    results, failed = work_through(paths, scale, work)
+    if out is not None:
+        write_json(results, out)
+    if out != "-":
+        _show(results)
+    ctx.exit(FAILED if failed else 0)
+
+
+def _show(results: list[dict[str, Any]]) -> None:
+    from appliance.view import RESEARCH_USE_ONLY
+
+    for result in results:
+        click.echo(f"{result['image']}: {result['label']} ({100 * result['probability']:.0f} %)")
+    click.echo(f"{len(results)} images. {RESEARCH_USE_ONLY}")

@@ -1,0 +1,214 @@
+"""`hemadiff count`: a differential, field by field, until it is decided."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli import FAILED, INSUFFICIENT, INTERRUPTED, Session, pass_session
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.json_file import refuse_unwritable, write_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from appliance.channel_client import InstrumentClient
+    from appliance.config import Config
+    from appliance.plan import Plan
+    from appliance.view import ChangedRun
+
+STATUS = {
+    "completed": 0,
+    "insufficient": INSUFFICIENT,
+    "stopped": INTERRUPTED,
+    "failed": FAILED,
+    "paused": FAILED,
+}
+STARTING_WITHIN_S = 20.0
+
+
+@click.command()
+@click.option("--camera", metavar="CAMERA", help="folder:DIR (its images, recursively) or painted[:SEED].")
+@click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="A calibration, instead."
+)
+@click.option("--order", metavar="ORDER", help="natural, or random:SEED.")
+@click.option("--panel", metavar="PANEL", help="The cell types to count. Default: smear-13.")
+@click.option("--specimen", type=click.Choice(["marrow", "blood"]), help="Default: blood.")
+@click.option("--detector", type=click.Choice(["network", "saliency"]), help="Default: network.")
+@click.option(
+    "--min-cells", type=int, metavar="N", help="Enough, unless a percentage is in doubt. Default: 300."
+)
+@click.option("--max-cells", type=int, metavar="N", help="Where the count ends at the latest. Default: 500.")
+@click.option("--resume", metavar="RUN", help="Go on with a paused run instead of starting one.")
+@click.option(
+    "--json", "out", metavar="OUT", help="Write the result as JSON to a file; - is standard output."
+)
+@click.pass_context
+@pass_session
+def count(
+    session: Session,
+    ctx: click.Context,
+    /,
+    out: str | None,
+    resume: str | None,
+    calibration: Path | None,
+    **said: Any,
+) -> None:
+    """Count a differential, field by field, until it is decided. Research use only.
+
+    What is not said here is taken from the settings. Ctrl-C ends the count and keeps what was counted.
+
+    \b
+    Examples:
+      hemadiff count --camera folder:smear/ --um-per-px 0.10 --specimen blood
+      hemadiff count --camera folder:smear/ --um-per-px 0.10 --order random:1 --json result.json
+      hemadiff count --resume 3f2a
+
+    \b
+    Exit status: 0 completed, 3 insufficient, 1 failed or paused, 2 refused, 130 stopped.
+    """
+    refuse_unwritable(out)
+    plan = None if resume else _plan(session.config, calibration, said)
+    if resume and (calibration or any(value is not None for value in said.values())):
+        raise click.UsageError("A run that is resumed keeps its own plan: give --resume alone.")
+    if not session.debug:
+        logging.getLogger("appliance").addHandler(logging.NullHandler())  # the run's reasons say it
+    with _instrument(session.config) as (client, ours):
+        run = _Count(session.config, client, ours).run(plan, resume)
+    if out is not None:
+        from appliance.view import published
+
+        write_json(published(run), out)
+    _show(run, on_stderr=out == "-")
+    ctx.exit(STATUS[run["state"]])
+
+
+def _plan(config: Config, calibration: Path | None, said: dict[str, Any]) -> Plan:
+    from appliance.configured_plan import plan_from_config
+
+    if calibration is not None:
+        if said["um_per_px"] is not None:
+            raise click.UsageError("Give --um-per-px or --calibration, not both.")
+        said = {**said, "calibration": str(calibration.resolve())}
+    return plan_from_config(config, **said)
+
+
+@contextlib.contextmanager
+def _instrument(config: Config) -> Iterator[tuple[InstrumentClient, bool]]:
+    """Give a client of the instrument that has the store, or of one in this process; and whether it is ours."""
+    from appliance.channel_client import InstrumentClient
+    from appliance.instrument_process import served_instrument
+    from appliance.store_lock import is_held
+
+    client = InstrumentClient(config.socket_path)
+    if is_held(config.lock_path):
+        _wait_until_it_answers(client)
+        click.echo("Another instrument has the store: it counts, this command follows.", err=True)
+        yield client, False
+    else:
+        with served_instrument(config):
+            yield client, True
+
+
+def _wait_until_it_answers(client: InstrumentClient) -> None:
+    """An instrument that is just starting has the store a moment before it has its socket."""
+    deadline = time.monotonic() + STARTING_WITHIN_S
+    while True:
+        try:
+            client.status()
+        except ApplianceError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+class _Count:
+    """One count, followed to its end."""
+
+    def __init__(self, config: Config, client: InstrumentClient, ours: bool) -> None:
+        self._config = config
+        self._client = client
+        self._ours = ours
+
+    def run(self, plan: Plan | None, resume: str | None) -> ChangedRun:
+        """Start or resume a run and follow it; Ctrl-C stops it."""
+        run_id = self._client.resume(resume) if resume else self._client.start(plan)
+        try:
+            return self._follow(run_id)
+        except KeyboardInterrupt:
+            with contextlib.suppress(ApplianceRefused):  # it has just ended
+                self._client.stop()
+            return self._follow(run_id)
+
+    def _follow(self, run_id: str) -> ChangedRun:
+        with _progress() as progress, self._client.follow() as messages:
+            for message in messages:
+                run = message["run"]
+                if run is None or run["run"] != run_id:
+                    break  # ended, and the instrument has gone on to another
+                progress.show(run)
+                if run["ended"] or (run["state"] == "paused" and self._ours):
+                    return run
+        from appliance.stored_view import stored_view
+
+        return stored_view(self._config.store.path, run_id)
+
+
+class _Progress:
+    """A bar towards the number of cells that is aimed at."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("Counting", total=None, fields="")
+
+    def show(self, run: ChangedRun) -> None:
+        """Show how far the run is."""
+        fields = run["fields"]
+        skipped = sum(fields["skipped"].values())
+        self._progress.update(
+            self._task,
+            description=run["state"].capitalize(),
+            completed=run["counted"],
+            total=run["aim"],
+            fields=f"{fields['counted']} fields" + (f", {skipped} skipped" if skipped else ""),
+        )
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[_Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cells, {task.fields}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        yield _Progress(progress)
+
+
+def _show(run: ChangedRun, on_stderr: bool) -> None:
+    from rich.console import Console
+
+    from appliance.run_table import print_run
+
+    console = Console(stderr=on_stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    print_run(console, run)
+    if run["state"] == "paused":
+        console.print(f"Go on with: hemadiff count --resume {run['run']}", soft_wrap=True)

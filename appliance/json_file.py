@@ -1,0 +1,37 @@
+"""Results as JSON: a file whole or not at all, or standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import ApplianceRefused
+
+
+def refuse_unwritable(out: str | None) -> None:
+    """Raise ApplianceRefused where `write_json` could not write there: better before an hour of counting."""
+    if out is not None and out != "-" and (not Path(out).parent.is_dir() or Path(out).is_dir()):
+        raise ApplianceRefused(f"{out} cannot be written: give a file in a folder that exists.")
+
+
+def write_json(value: Any, out: str) -> None:
+    """Write a value to a file, or to standard output where ``out`` is ``-``.
+
+    Raises ApplianceRefused where the file cannot be written; what was there before is then still there.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if out == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    path = Path(out)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ApplianceRefused(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,65 @@
+"""A run's view as a table for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from appliance.view import RESEARCH_USE_ONLY, ChangedRun
+
+
+def print_run(console: Console, run: ChangedRun) -> None:
+    """Print the differential with its limits, what stands beside it, and how it was made."""
+    fields = run["fields"]
+    simulated = " (simulated)" if run["simulated"] else ""
+    lines = [
+        f"{run['state'].capitalize()}. {run['reason']}",
+        None,
+        *_beside(run),
+        f"{fields['counted']} fields counted{_skipped(fields['skipped'])}.",
+        f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({run['calibration']}).",
+        f"Engine {run['engine']}; weights {run['weights']}.",
+        RESEARCH_USE_ONLY,
+    ]
+    for line in lines:
+        if line is None:
+            console.print(_differential(run))
+        else:
+            console.print(line, soft_wrap=True, markup=False)
+
+
+def _differential(run: ChangedRun) -> Table:
+    table = Table(f"{run['specimen'].capitalize()}, {run['panel']}", "count", "%", "95 % limits", "reference")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in run["tally"]:
+        usual = "" if row["reference"] is None else "–".join(f"{limit:g}" for limit in row["reference"])
+        limits = f"{row['low']:.1f}–{row['high']:.1f}"
+        table.add_row(row["title"], str(row["count"]), f"{row['percent']:.1f}", limits, usual)
+    table.add_section()
+    table.add_row("Counted", str(run["counted"]))
+    return table
+
+
+def _beside(run: ChangedRun) -> list[str]:
+    lines = []
+    if run["me_ratio"] is not None:
+        lines.append(f"M:E {run['me_ratio']:.2f} ({run['me_formula']}).")
+    if run["nrbc_per_100"] is not None:
+        lines.append(f"Erythroblasts per 100 white cells: {run['nrbc_per_100']:.1f}.")
+    outside = [f"{count} {label}" for label, count in run["not_counted"].items()]
+    if run["at_border"]:
+        outside.append(f"{run['at_border']} at the border of a field")
+    if outside:
+        lines.append(f"Not counted: {', '.join(outside)}.")
+    if run["unidentified"]:
+        lines.append(
+            f"Unidentified: {run['unidentified']}. They wait for a person, and count for nothing yet."
+        )
+    return lines
+
+
+def _skipped(skipped: dict[str, int]) -> str:
+    if not skipped:
+        return ""
+    return f"; {sum(skipped.values())} skipped: {', '.join(f'{n} {why}' for why, n in skipped.items())}"

@@ -1,0 +1,21 @@
+"""A past run as others see it, from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.run_in_hand import facts, remembered
+from appliance.store import Store
+from appliance.view import LATEST, RunView, cell_view, run_view
+
+
+def stored_view(store: Path, run_id: str) -> RunView:
+    """Return the view of a run on record. Raises ApplianceRefused where there is none of that id."""
+    with Store.read_only(store) as opened:
+        record = opened.run(run_id)
+        run = remembered(opened, record, record.reason).to(record.state, record.reason)
+        latest = [
+            cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
+            for cell in opened.latest_cells(record.id, LATEST)
+        ]
+        return run_view(facts(record, run, opened.skipped(record.id)), run.tally, latest)

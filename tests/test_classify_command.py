@@ -1,0 +1,80 @@
+"""`hemadiff classify`: the cell in the middle of each image, and its name where there is one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders_commands import PixelCascade, at_home, centred, hemadiff
+from builders_instrument import SAYS, folder
+
+CASCADE = PixelCascade()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_home(tmp_path, monkeypatch)
+    CASCADE.centres.clear()
+    monkeypatch.setattr("models.cascade.load_cascade", lambda name: CASCADE)
+
+
+def test_the_json_has_exactly_the_published_keys(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("eosinophil")])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--json", "-")
+    assert result.exit_code == 0
+    (image,) = json.loads(result.stdout)
+    assert list(image) == ["image", "label", "probability", "probabilities", "views"]
+    assert (image["label"], image["probability"], image["views"]) == ("eosinophil", 0.76, 1)
+    assert list(image["probabilities"]) == list(SAYS)
+    assert image["probabilities"]["eosinophil"] == 0.76
+
+
+def test_the_cell_is_looked_for_in_the_middle_of_the_image(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte", height=20, width=33)])
+    hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--json", "-")
+    assert CASCADE.centres == [(16.5, 10.0)]
+
+
+def test_a_cell_that_no_probability_decides_is_unidentified(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("unidentified")])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--json", "-")
+    (image,) = json.loads(result.stdout)
+    assert (image["label"], image["views"]) == ("unidentified", 5)
+
+
+def test_an_image_too_small_for_a_cell_is_named_and_skipped(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte"), centred("monocyte", height=6, width=6)])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--json", "out.json")
+    assert result.exit_code == 0
+    assert "1.png: 6 × 6 px at 0.1 µm/px are too small" in result.stderr
+    assert len(json.loads((tmp_path / "out.json").read_text())) == 1
+
+
+def test_when_no_image_can_be_used_the_status_is_two(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte", height=6, width=6)])
+    assert hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1).exit_code == 2
+
+
+def test_a_scale_too_coarse_for_the_weights_is_refused_before_any_image(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte")])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.3)
+    assert result.exit_code == 2
+    assert "too coarse" in result.stderr
+    assert CASCADE.centres == []
+
+
+def test_without_json_each_image_is_a_line_for_a_person(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte")])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1)
+    assert "0.png: monocyte (76 %)" in result.stdout
+    assert "Research use only" in result.stdout
+
+
+def test_a_panel_without_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    at_home(tmp_path, monkeypatch)
+    folder(tmp_path / "a", [centred("monocyte")])
+    result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--panel", "blood-8")
+    assert result.exit_code == 2
+    assert "no weights for the panel blood-8" in result.stderr

@@ -1,0 +1,100 @@
+"""The instrument as a process of its own: it serves until it is told to end, and then loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import builders_instrument
+import pytest
+from builders_commands import at_home
+from builders_instrument import blood_field, folder
+
+from appliance.channel_client import InstrumentClient, InstrumentGone
+from appliance.config import load_config
+from appliance.run import State
+from appliance.store import Store
+
+PROGRAM = """
+import sys, threading
+from builders_instrument import *
+from appliance import instrument_process, network_analyser
+go_on = threading.Event()
+def look(frame):
+    if frame.index == 5:
+        print("in the middle", flush=True)
+        assert go_on.wait(60)
+put_down = Instrument._put_down
+def put_down_and_go_on(self):
+    put_down(self)
+    go_on.set()
+Instrument._put_down = put_down_and_go_on
+network_analyser.load_analyser = lambda *_: PixelAnalyser(look)
+sys.exit(instrument_process.run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    where = folder(tmp_path / "smear", (blood_field(n) for n in range(60)))
+    monkeypatch.setenv("HEMADIFF_CAMERA__SOURCE", f"folder:{where}")
+    monkeypatch.setenv("HEMADIFF_CAMERA__UM_PER_PX", "0.1")
+    return at_home(tmp_path, monkeypatch)
+
+
+def process() -> subprocess.Popen[str]:
+    here = str(Path(builders_instrument.__file__).parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, *sys.path])},
+    )
+
+
+def until_it_answers(client: InstrumentClient, running: subprocess.Popen[str]) -> None:
+    while True:
+        assert running.poll() is None, running.communicate()
+        try:
+            client.status()
+        except InstrumentGone:
+            continue
+        return
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_pauses_its_run_and_its_followers_hear_so(store: Path, number: signal.Signals) -> None:
+    client = InstrumentClient(load_config().socket_path)
+    with process() as running:
+        until_it_answers(client, running)
+        run_id = client.start()
+        assert running.stdout is not None
+        assert running.stdout.readline() == "in the middle\n"
+        with client.follow() as messages:
+            running.send_signal(number)
+            states = [next(messages)["run"]["state"], next(messages)["run"]["state"]]  # type: ignore[index]
+            assert states == ["counting", "paused"]
+            with pytest.raises(InstrumentGone):
+                next(messages)
+        running.communicate(timeout=60)
+    assert running.returncode == 0
+    with Store.read_only(store) as opened:
+        assert opened.run(run_id).state is State.PAUSED
+        assert opened.fields_done(run_id) == 5
+    assert not load_config().socket_path.exists()
+
+
+def test_a_second_instrument_of_one_store_ends_at_once_and_says_why() -> None:
+    with process() as first:
+        until_it_answers(InstrumentClient(load_config().socket_path), first)
+        with process() as second:
+            _, errors = second.communicate(timeout=60)
+        first.terminate()
+        first.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"process {first.pid}" in errors
+    assert "Traceback" not in errors
