@@ -32,6 +32,7 @@ PLANNED_FIELDS = 3600
 FIELD_TIME_S = 0.3  # a move of 130 µm, settling and an exposure on a common stage
 EXPOSURE_US = 2000
 RED_CELL_UM = 7.4
+SHARPENED = 0.4
 WHITE_CELLS = (6, 10)  # in a field, fewest and most
 LEAST_APART_UM = 18.0
 
@@ -337,7 +338,7 @@ class Look:
 LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "segmented_neutrophil": Look(
-            (6.0, 6.9), _lobes(3, 5, 1.9, 1.65, 3.3, 0.5, 60), (213, 178, 182),
+            (6.0, 6.9), _lobes(3, 5, 1.95, 1.7, 3.2, 0.5, 60), (208, 170, 178),
             granules=((170, 116, 158), 0.26, 1.2, 0),
         ),
         "band_neutrophil": Look((6.1, 7.0), _band, (213, 180, 184), granules=((172, 120, 160), 0.26, 1.2, 0)),
@@ -349,23 +350,23 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
             granules=((110, 50, 136), 0.27, 1.2, 0.4),
         ),
         "promyelocyte": Look(
-            (8.0, 9.2), _round_nucleus(5.4, 6.2, 1.6, 0.85), (160, 132, 178), contrast=0.9,
-            granules=((104, 34, 122), 0.30, 1.2, 0.8), edge=0.4,
+            (7.2, 8.2), _round_nucleus(4.9, 5.6, 1.4, 0.88), (140, 110, 168), contrast=0.9,
+            granules=((98, 30, 120), 0.34, 1.2, 0.8), edge=0.4,
         ),
         "blast": Look(
             (7.0, 8.2), _round_nucleus(6.0, 6.7, 0.6, 0.92), (118, 104, 184), 1.2, 0.6, (86, 38, 148),
             edge=0.5, nucleoli=3,
         ),
         "eosinophil": Look(
-            (6.2, 7.0), _lobes(2, 2, 2.7, 2.2, 2.5, 0.8), (212, 146, 136),
-            granules=((168, 86, 104), 0.44, 1.6, 0)
+            (6.2, 7.0), _lobes(2, 2, 3.0, 2.5, 2.6, 0.8), (200, 132, 138),
+            granules=((160, 84, 112), 0.45, 1.6, 0),
         ),
         "basophil": Look(
             (5.8, 6.6), _lobes(2, 3, 3.2, 2.8, 2.0, 1.6), (190, 150, 182),
             granules=((62, 22, 112), 0.64, 1.6, 1.0)
         ),
         "monocyte": Look(
-            (7.6, 8.8), _indented(6.0, 4.7, 2.4), (168, 148, 182), chromatin=(84, 36, 134),
+            (7.0, 8.0), _indented(6.0, 5.0, 2.2), (160, 140, 178), chromatin=(84, 36, 134),
             granules=((136, 100, 164), 0.24, 1.2, 0), ragged=0.05, vacuoles=5,
         ),
         "lymphocyte": Look(
@@ -474,8 +475,9 @@ def _threshold(share: float) -> float:
 
 
 def _expose(rng: np.random.Generator, field: Grey) -> NDArray[np.uint8]:
-    """Blur by lens and focus, darken the corners, add the sensor's noise."""
+    """Sharpen as slide scanners do, blur by lens and focus, darken the corners, add the sensor's noise."""
     height, width = field.shape[:2]
+    field += SHARPENED * (field - cv2.GaussianBlur(field, (0, 0), 3.0))
     seen: Grey = np.asarray(cv2.GaussianBlur(field, (0, 0), rng.uniform(0.6, 1.0)), dtype=np.float32)
     y = ((np.arange(height, dtype=np.float32) / height - 0.5) * 2)[:, None]
     x = ((np.arange(width, dtype=np.float32) / width - 0.5) * 2)[None, :]

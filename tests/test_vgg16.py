@@ -15,7 +15,9 @@ from models.training import vgg16  # noqa: E402  # after the skip: it imports Py
 @pytest.fixture(scope="module")
 def network() -> vgg16.Vgg16:
     torch.manual_seed(1)
-    return vgg16.Vgg16(10).eval()
+    network = vgg16.Vgg16(10)
+    network.eval()
+    return network
 
 
 def test_it_has_the_sixteen_weight_layers_of_configuration_d(network: vgg16.Vgg16) -> None:
