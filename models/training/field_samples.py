@@ -1,14 +1,14 @@
 """Fields for the detector: pieces of labelled fields, and single cells as small fields.
 
-A single-cell image says for certain only what lies in its middle: its neighbours are unknown, not
-background, and do not enter the loss.
+A single-cell image says for certain what lies in its middle, and that there is no cell where nothing is
+stained like a nucleus. All else is unknown, not background, and does not enter the loss. Such images are
+shown in pieces at random places, or the network would learn that a cell is where the picture's middle is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,10 +22,10 @@ DETECTOR_UM_PER_PX = 0.40
 SIDE_PX = 96
 GRID = SIDE_PX // STRIDE
 KNOWN_PX = 13.0  # around a single labelled cell (5.2 µm): no other centre can be there
+NUCLEUS_WITHIN_PX = 10  # of a cell's centre (4 µm), always
+NUCLEAR_GREEN = 0.6  # of the background's: nuclei are darker, red cells lighter
 SMALLEST_WHITE_CELL_PX = 7.0  # a box under 2.8 µm wide is a slip of the annotator
 SCALE_JITTER = 0.12
-
-Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,17 +69,52 @@ def cell_scenes(folder: Path, split: str, source: str) -> list[Scene]:
     return [_cell_scene(cell) for cell in chosen]
 
 
-def mosaic(scenes: list[Scene]) -> Scene:
-    """Four scenes as one: many cells in a field, some cut by a seam."""
-    height = min(scene.image.shape[0] for scene in scenes)
-    width = min(scene.image.shape[1] for scene in scenes)
-    parts = [cropped(scene, 0, 0, width, height) for scene in scenes]
-    moved = [
-        part.cells + np.array([column * width, row * height, 0], np.float32)
-        for part, (row, column) in zip(parts, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True)
+def mosaic(scenes: list[Scene], random: np.random.Generator) -> Scene:
+    """Pieces of four scenes as one of 96×96, joined at a random point: many cells in a field, some cut by a seam."""
+    across, down = (int(random.integers(SIDE_PX // 3, SIDE_PX * 2 // 3)) for _ in range(2))
+    corners = ((0, 0), (across, 0), (0, down), (across, down))
+    sizes = (
+        (across, down),
+        (SIDE_PX - across, down),
+        (across, SIDE_PX - down),
+        (SIDE_PX - across, SIDE_PX - down),
+    )
+    parts = [
+        piece(scene, width, height, random) for scene, (width, height) in zip(scenes, sizes, strict=True)
     ]
-    image = _square([part.image for part in parts])
-    return Scene(image, _square([part.known for part in parts]), np.concatenate(moved))
+    image = np.vstack([np.hstack([p.image for p in parts[:2]]), np.hstack([p.image for p in parts[2:]])])
+    known = np.vstack([np.hstack([p.known for p in parts[:2]]), np.hstack([p.known for p in parts[2:]])])
+    moved = [
+        part.cells + np.array([*corner, 0], np.float32) for part, corner in zip(parts, corners, strict=True)
+    ]
+    return Scene(image, known, np.concatenate(moved))
+
+
+def piece(scene: Scene, width: int, height: int, random: np.random.Generator) -> Scene:
+    """A width × height piece of a scene at a random place, the scene turned, mirrored and rescaled at random.
+
+    A scene that is smaller is put at a random place; what lies outside repeats its border and is unknown.
+    """
+    scene = _turned(_rescaled(scene, 1 + SCALE_JITTER * random.uniform(-1, 1)), random)
+    left, top = (
+        _place(size, wanted, random)
+        for size, wanted in zip(scene.image.shape[1::-1], (width, height), strict=True)
+    )
+    scene = cropped(scene, max(0, left), max(0, top), width, height)
+    before = (max(0, -top), max(0, -left))
+    after = (height - scene.image.shape[0] - before[0], width - scene.image.shape[1] - before[1])
+    rows, columns = zip(before, after, strict=True)
+    return Scene(
+        np.pad(scene.image, (rows, columns, (0, 0)), mode="edge"),
+        np.pad(scene.known, (rows, columns)),
+        scene.cells + np.array([before[1], before[0], 0], np.float32),
+    )
+
+
+def _place(size: int, wanted: int, random: np.random.Generator) -> int:
+    """Where a piece begins in a scene; negative where the scene begins within the piece."""
+    low, high = sorted((0, size - wanted))
+    return int(random.integers(low, high + 1))
 
 
 def cropped(scene: Scene, left: int, top: int, width: int, height: int) -> Scene:
@@ -90,16 +125,9 @@ def cropped(scene: Scene, left: int, top: int, width: int, height: int) -> Scene
     return Scene(scene.image[rows, columns], scene.known[rows, columns], cells[inside])
 
 
-def sample(scene: Scene, random: np.random.Generator) -> Sample:
-    """A 96×96 piece of a scene, turned, mirrored and rescaled at random; what lies outside is unknown."""
-    scene = _turned(_rescaled(scene, 1 + SCALE_JITTER * random.uniform(-1, 1)), random)
-    height, width = scene.image.shape[:2]
-    left, top = (int(random.integers(0, max(0, size - SIDE_PX) + 1)) for size in (width, height))
-    scene = cropped(scene, left, top, min(SIDE_PX, width), min(SIDE_PX, height))
-    below, right = SIDE_PX - scene.image.shape[0], SIDE_PX - scene.image.shape[1]
-    image = np.pad(scene.image, ((0, below), (0, right), (0, 0)), mode="edge")
-    known = np.pad(scene.known, ((0, below), (0, right)))
-    return _targets(image, known, scene.cells)
+def sample(scene: Scene) -> Sample:
+    """What the network learns from a 96×96 scene."""
+    return _targets(scene.image, scene.known, scene.cells)
 
 
 def _targets(image: NDArray[np.uint8], known: NDArray[np.bool_], cells: NDArray[np.float32]) -> Sample:
@@ -171,10 +199,14 @@ def _cell_scene(cell: LabelledCell) -> Scene:
     image = to_scale(read_rgb(cell.path), cell.um_per_px, DETECTOR_UM_PER_PX)
     height, width = image.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width]
-    known = np.hypot(columns - width / 2, rows - height / 2) <= KNOWN_PX
+    known = (np.hypot(columns - width / 2, rows - height / 2) <= KNOWN_PX) | ~_nucleus_near(image)
     found = [] if cell.label == "platelet" else [[width / 2, height / 2, np.nan]]
     return Scene(image, known, np.array(found, np.float32).reshape(-1, 3))
 
 
-def _square(parts: list[NDArray[Pixel]]) -> NDArray[Pixel]:
-    return np.vstack([np.hstack(parts[:2]), np.hstack(parts[2:])])
+def _nucleus_near(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    green = image[:, :, 1]
+    nuclei = (green < NUCLEAR_GREEN * np.percentile(green, 90)).astype(np.uint8)
+    size = 2 * NUCLEUS_WITHIN_PX + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.dilate(nuclei, disc)).astype(bool)

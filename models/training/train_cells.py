@@ -68,7 +68,7 @@ def train_cells(data: Path, out: Path, training: CellTraining, console: Console)
 
     The test split is not read. The temperature is fitted on the validation split.
     """
-    torch.manual_seed(training.seed)
+    torch.manual_seed(training.seed)  # first weights
     console.print("Cutting crops out of the labelled images ...")
     crops = stacked(chain(cells_of_split(data, "train"), others_of_split(data, "train")))
     validation = stacked(cells_of_split(data, "val"))
@@ -99,6 +99,7 @@ def train_cells(data: Path, out: Path, training: CellTraining, console: Console)
 
 def _epoch(trainee: Trainee, crops: Crops, training: CellTraining, epoch: int) -> float:
     random = generator(training.seed, epoch)
+    torch.manual_seed(random.initial_seed())  # dropout draws from the global generator
     weights = sampling_weights(crops.labels)
     order = torch.multinomial(weights, BATCH * training.steps_per_epoch, replacement=True, generator=random)
     wanted = [target_set(label) for label in crops.labels]

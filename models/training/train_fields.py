@@ -14,11 +14,20 @@ from torch.nn import functional
 
 from models.training import augment
 from models.training.field_network import FieldNetwork
-from models.training.field_samples import Sample, Scene, cell_scenes, field_scenes, mosaic, sample
+from models.training.field_samples import (
+    SIDE_PX,
+    Sample,
+    Scene,
+    cell_scenes,
+    field_scenes,
+    mosaic,
+    piece,
+    sample,
+)
 from models.training.schedule import Trainee, generator, progress_bar
 
 BATCH = 32
-FIELDS, BLOOD_CELLS, MARROW_MOSAICS = 0.6, 0.2, 0.2  # of every epoch
+WHOLE_FIELDS, WHOLE_CELLS = 0.4, 0.25  # of all samples; the rest are mosaics
 PENALTY, FALL_OFF = 2, 4  # alpha and beta of the focal loss: Law & Deng 2018, "CornerNet"
 
 
@@ -51,13 +60,19 @@ class Scenes:
     marrow: list[Scene]
 
     def draw(self, random: np.random.Generator) -> Sample:
-        """One sample: a piece of a field, a blood cell, or a mosaic of marrow."""
+        """One sample: a piece of a field or of a blood cell's image, or a mosaic of anything."""
         kind = random.random()
-        if kind < FIELDS:
-            return sample(_one(self.fields, random), random)
-        if kind < FIELDS + BLOOD_CELLS:
-            return sample(_one(self.blood, random), random)
-        return sample(mosaic([_one(self.marrow, random) for _ in range(4)]), random)
+        if kind < WHOLE_FIELDS:
+            return sample(piece(_one(self.fields, random), SIDE_PX, SIDE_PX, random))
+        if kind < WHOLE_FIELDS + WHOLE_CELLS:
+            cell = _one(self.blood if random.random() < 0.5 else self.marrow, random)
+            return sample(piece(cell, SIDE_PX, SIDE_PX, random))
+        return sample(mosaic([self._tile(random) for _ in range(4)], random))
+
+    def _tile(self, random: np.random.Generator) -> Scene:
+        kind = random.random()
+        source = self.marrow if kind < 0.5 else self.blood if kind < 0.85 else self.fields
+        return _one(source, random)
 
 
 def train_fields(data: Path, out: Path, training: FieldTraining, console: Console) -> TrainedFields:

@@ -1,0 +1,281 @@
+"""Training repeats itself, continues where it stopped, and exports what it trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders_data import small_data_set
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'hemadiff[train]'")
+
+from rich.console import Console  # noqa: E402
+
+from models.card import read_card  # noqa: E402
+from models.cascade import Cascade  # noqa: E402
+from models.detector import NetworkDetector  # noqa: E402
+from models.panel import load_panel  # noqa: E402
+from models.training import augment, cli  # noqa: E402
+from models.training.cell_network import CellNetwork  # noqa: E402
+from models.training.export import CardText, export, write_card  # noqa: E402
+from models.training.field_network import FieldNetwork  # noqa: E402
+from models.training.field_samples import SIDE_PX, cell_scenes, circle, field_scenes, mosaic, piece, sample  # noqa: E402
+from models.training.schedule import generator  # noqa: E402
+from models.training.train_cells import (  # noqa: E402
+    OUTPUTS,
+    CellTraining,
+    fitted_temperature,
+    partial_label_loss,
+    target_set,
+    train_cells,
+)
+from models.training.train_fields import FieldTraining, train_fields  # noqa: E402
+
+QUIET = Console(quiet=True)
+SHORT = CellTraining(epochs=2, steps_per_epoch=2)
+SHORT_FIELDS = FieldTraining(epochs=2, steps_per_epoch=2)
+
+
+class PowerCut(Exception):
+    """What ends a training in the middle."""
+
+
+class CutAfterOneEpoch(Console):
+    """A console that fails as the first epoch is reported."""
+
+    def print(self, *words: object, **options: object) -> None:
+        if str(words[0]).startswith("epoch 1/"):
+            raise PowerCut
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_data_set(tmp_path_factory.mktemp("data"))
+
+
+def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_classifier_whose_training_was_cut_is_the_one_that_was_not(data: Path, tmp_path: Path) -> None:
+    whole = train_cells(data, tmp_path / "whole", SHORT, QUIET)
+    with pytest.raises(PowerCut):
+        train_cells(data, tmp_path / "cut", SHORT, CutAfterOneEpoch(quiet=True))
+    resumed = train_cells(data, tmp_path / "cut", SHORT, QUIET)
+    assert same_weights(whole.network, resumed.network)
+    assert whole.temperature == resumed.temperature
+    assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_detector_whose_training_was_cut_is_the_one_that_was_not(data: Path, tmp_path: Path) -> None:
+    whole = train_fields(data, tmp_path / "whole", SHORT_FIELDS, QUIET)
+    with pytest.raises(PowerCut):
+        train_fields(data, tmp_path / "cut", SHORT_FIELDS, CutAfterOneEpoch(quiet=True))
+    resumed = train_fields(data, tmp_path / "cut", SHORT_FIELDS, QUIET)
+    assert same_weights(whole.network, resumed.network)
+
+
+def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
+    one = train_cells(data, tmp_path / "1", CellTraining(epochs=1, steps_per_epoch=1, seed=1), QUIET)
+    two = train_cells(data, tmp_path / "2", CellTraining(epochs=1, steps_per_epoch=1, seed=2), QUIET)
+    assert not same_weights(one.network, two.network)
+
+
+def test_a_checkpoint_of_another_length_is_refused(data: Path, tmp_path: Path) -> None:
+    train_cells(data, tmp_path, CellTraining(epochs=1, steps_per_epoch=1), QUIET)
+    with pytest.raises(ValueError, match="begun for 1 epochs, not 2"):
+        train_cells(data, tmp_path, SHORT, QUIET)
+
+
+def test_the_classifier_is_as_small_as_promised() -> None:
+    work = 0
+
+    def count(layer: torch.nn.Conv2d, _: object, out: torch.Tensor) -> None:
+        nonlocal work
+        work += layer.weight.numel() * out.shape[2] * out.shape[3]
+
+    network = CellNetwork(14).eval()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    network(torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
+    assert 0.08e9 < work < 0.12e9
+
+
+def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = CellNetwork(len(OUTPUTS)).eval()
+    assert export(network, (96, 96), tmp_path / "cells.onnx", any_size=False) <= 1e-4
+    text = CardText("t", 0.2, OUTPUTS, {"temperature": 2.0, "patch_px": 96}, {}, {}, "c", "s", ())
+    write_card(tmp_path / "cells.onnx", text, {})
+    (tmp_path / "smear-13.toml").write_text(
+        'panel = "smear-13"\nnetwork = "cells"\n[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = []\n'
+    )
+    patches = np.random.default_rng(1).integers(0, 255, (5, 96, 96, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = torch.softmax(network(torch.from_numpy(patches)) / 2.0, dim=1).numpy()
+    np.testing.assert_allclose(Cascade("smear-13", tmp_path).probabilities(patches), expected, atol=1e-4)
+
+
+def test_the_exported_detector_takes_fields_of_any_size(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = FieldNetwork().eval()
+    export(network, (96, 96), tmp_path / "detector.onnx", any_size=True)
+    text = CardText("t", 0.4, ("centre",), {"score_from": 0.9}, {}, {}, "c", "s", ())
+    write_card(tmp_path / "detector.onnx", text, {})
+    assert NetworkDetector(folder=tmp_path).detect(np.full((50, 133, 3), 220, np.uint8), 0.4) == []
+
+
+def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
+    (tmp_path / "cells.onnx").write_bytes(b"weights")
+    text = CardText(
+        "A title",
+        0.2,
+        ("a", "b"),
+        {"temperature": 1.5},
+        {"a": 7},
+        {"seed": 1},
+        "a command",
+        "a split",
+        ("a limit",),
+    )
+    write_card(tmp_path / "cells.onnx", text, {"recall": 0.9})
+    card = read_card("cells", tmp_path)
+    page = (tmp_path / "cells.md").read_text()
+    for part in (
+        card.sha256,
+        "a command",
+        "a split",
+        "a limit",
+        "recall: 0.9",
+        "a 7",
+        "CC BY 4.0",
+        "Research use only",
+    ):
+        assert part in page
+
+
+def test_outputs_are_the_panels_labels_and_what_waits_for_a_person() -> None:
+    panel = load_panel("smear-13")
+    assert OUTPUTS[:-1] == panel.names
+    assert panel.final(OUTPUTS[-1]) == "unidentified"
+
+
+def test_with_one_right_output_the_loss_is_smoothed_cross_entropy() -> None:
+    scores = torch.randn(6, len(OUTPUTS))
+    labels = torch.tensor([0, 3, 5, 5, 12, 13])
+    expected = torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.05)
+    assert float(partial_label_loss(scores, [(int(k),) for k in labels])) == pytest.approx(
+        float(expected), abs=1e-5
+    )
+
+
+def test_a_white_cell_of_unknown_kind_only_teaches_what_is_no_artefact() -> None:
+    allowed = target_set("white_cell")
+    assert {OUTPUTS[i] for i in range(len(OUTPUTS)) if i not in allowed} == {"platelet", "artefact"}
+    scores = torch.zeros(1, len(OUTPUTS))
+    loss = float(partial_label_loss(scores, [allowed]))
+    assert loss == pytest.approx(-math.log(len(allowed) / len(OUTPUTS)), abs=1e-5)
+
+
+def test_the_temperature_makes_an_overconfident_network_modest() -> None:
+    scores = torch.zeros(100, len(OUTPUTS))
+    scores[:, 0] = 8.0
+    labels = ["blast"] * 80 + ["monocyte"] * 20
+    assert fitted_temperature(scores, labels) > 1.5
+
+
+def test_augmented_views_never_show_what_lies_outside_the_crop() -> None:
+    crops = torch.full((64, 3, 106, 106), 100.0)
+    views = augment.moved(crops, 96, generator(1, 0))
+    assert views.shape == (64, 3, 96, 96)
+    assert torch.allclose(views, torch.full_like(views, 100.0), atol=1e-3)
+
+
+def test_half_of_the_views_are_not_rescaled_and_keep_every_pixel() -> None:
+    picture = torch.arange(106 * 106, dtype=torch.float32).reshape(1, 1, 106, 106).repeat(64, 3, 1, 1)
+    views = augment.moved(picture, 96, generator(1, 0))
+    sharp = [bool(torch.allclose(view, view.round(), atol=2e-2)) for view in views]
+    assert 16 <= sum(sharp) <= 48
+
+
+def test_recolouring_and_degrading_stay_within_light() -> None:
+    images = torch.rand(16, 3, 32, 32) * 255
+    result = augment.degraded(augment.recoloured(images, generator(1, 0)), generator(1, 1))
+    assert result.shape == images.shape
+    assert float(result.min()) >= 0
+    assert float(result.max()) <= 255
+    assert not torch.allclose(result, images, atol=5)
+
+
+def test_in_a_single_cell_image_the_middle_is_known_and_no_radius(data: Path) -> None:
+    scene = next(s for s in cell_scenes(data, "train", "pbc") if len(s.cells))
+    assert scene.known[45, 45]
+    assert math.isnan(scene.cells[0, 2])
+
+
+def test_a_platelet_in_the_middle_teaches_that_there_is_no_white_cell(data: Path) -> None:
+    platelets = [s for s in cell_scenes(data, "train", "pbc") if not len(s.cells)]
+    assert platelets
+    assert all(s.known[45, 45] for s in platelets)
+
+
+def test_a_sample_marks_the_cell_where_it_is(data: Path) -> None:
+    random = np.random.default_rng(0)
+    for scene in field_scenes(data, "train"):
+        for _ in range(20):
+            learnt = sample(piece(scene, SIDE_PX, SIDE_PX, random))
+            assert learnt.image.shape == (SIDE_PX, SIDE_PX, 3)
+            for (row, column), (dx, dy) in zip(learnt.at, learnt.offset, strict=True):
+                x, y = (column + 0.5 + dx) * 4, (row + 0.5 + dy) * 4
+                if 1 <= x < SIDE_PX - 1 and 1 <= y < SIDE_PX - 1:
+                    assert learnt.image[int(y), int(x)].max() < 200  # inside the dark disc
+                assert learnt.heat[row, column] == 1
+
+
+def test_a_mosaic_shows_cells_away_from_the_middle_of_its_tiles(data: Path) -> None:
+    random = np.random.default_rng(0)
+    wholes = [mosaic(cell_scenes(data, "train", "mll")[:4], random) for _ in range(20)]
+    assert all(whole.image.shape == (SIDE_PX, SIDE_PX, 3) == (*whole.known.shape, 3) for whole in wholes)
+    places = np.concatenate([whole.cells[:, :2] for whole in wholes])
+    assert len(places) > 40
+    assert places.std(axis=0).min() > 15
+    for whole in wholes:
+        assert all(whole.image[int(y), int(x)].max() < 200 for x, y, _ in whole.cells)
+
+
+def test_where_nothing_is_stained_there_is_known_to_be_no_cell(data: Path) -> None:
+    scene = next(s for s in cell_scenes(data, "train", "pbc") if len(s.cells))
+    assert scene.known[5, 5]  # bare background
+    assert not scene.known[45, 45 + 22]  # within 4 µm of the nucleus' border, and not its middle
+
+
+def test_a_box_cut_by_the_border_is_completed_to_a_round_cell() -> None:
+    from models.data import Box
+
+    assert circle(Box("white", 0, 100, 50, 200), 640, 480) == (0.0, 150.0, 50.0)
+    assert circle(Box("white", 100, 100, 200, 200), 640, 480) == (150.0, 150.0, 50.0)
+
+
+def test_a_missing_data_set_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cells", "--data", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "holds no cells/cells.csv" in capsys.readouterr().err
+
+
+def test_the_command_trains_exports_judges_and_writes_the_card(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.train_fields.BATCH", 2)
+    cli.main([
+        "detector", "--epochs", "1", "--data", str(data), "--out", str(tmp_path / "run"), "--weights", str(tmp_path)
+    ])  # fmt: skip
+    card = json.loads((tmp_path / "detector.json").read_text())
+    assert card["command"] == "hemadiff-train detector --epochs 1 --seed 1"
+    assert 0 <= card["settings"]["score_from"] <= 1
+    assert set(card["metrics"]) >= {"bccd val average_precision", "raabin test average_precision"}
