@@ -13,7 +13,7 @@ Message = Mapping[str, Any]
 DEPTH = 64
 
 
-class BroadcastClosed(Exception):  # noqa: N818 - the end of a story, not an error
+class BroadcastClosed(Exception):
     """There is nothing more to follow."""
 
 

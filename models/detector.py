@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.card import BUNDLED, read_card
 from models.cells import Detection
+from models.distinct import distinct
 from models.engine import Engine
 from models.resample import to_scale
 
@@ -67,23 +67,6 @@ class NetworkDetector:
             if 0 <= x < columns and 0 <= y < rows:
                 found.append(Detection(x * across, y * down, radius * self._scale, score))
         return distinct(found, um_per_px)
-
-
-def distinct(found: Sequence[Detection], um_per_px: float) -> list[Detection]:
-    """Return the detections, best first; of two that are closer than half a cell, the better one.
-
-    Half a cell is the mean of the two radii.
-    """
-    kept: list[Detection] = []
-    for candidate in sorted(found, key=lambda d: (-d.score, d.y, d.x)):
-        if all(_apart(candidate, other, um_per_px) for other in kept):
-            kept.append(candidate)
-    return kept
-
-
-def _apart(one: Detection, other: Detection, um_per_px: float) -> bool:
-    distance_um = np.hypot(one.x - other.x, one.y - other.y) * um_per_px
-    return bool(distance_um >= (one.radius_um + other.radius_um) / 2)
 
 
 def _peaks(heat: NDArray[np.float32], score_from: float) -> list[tuple[int, int]]:

@@ -23,7 +23,7 @@ class Engine:
     def __init__(self, path: Path) -> None:
         """Load and optimise the network. Raises ModelRefused where the file cannot be loaded."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count() or 1
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cells import Detection
+from models.distinct import distinct
 from models.errors import ModelRefused
 from models.resample import to_scale
 
@@ -72,7 +73,7 @@ class SaliencyDetector:
             nucleus = _measure((regions == label).astype(np.uint8), stain, salient)
             if nucleus is not None:
                 found.append(nucleus.detection(to_x, to_y))
-        return sorted(found, key=lambda detection: -detection.score)
+        return distinct(found, um_per_px)
 
 
 def hsv_contrast(pixels: NDArray[np.uint8]) -> Grey:

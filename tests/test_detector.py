@@ -9,7 +9,8 @@ import pytest
 
 from models.cells import Detection
 from models.data import labelled_cells, read_rgb
-from models.detector import NetworkDetector, distinct
+from models.detector import NetworkDetector
+from models.distinct import distinct
 
 
 def found(x: float, y: float, score: float, radius_um: float = 6.0) -> Detection:
