@@ -10,7 +10,6 @@ import argparse
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -45,13 +44,17 @@ def served_instrument(
 
 
 def main(config: Config, load_analyser: LoadAnalyser = load_network_analyser) -> None:
-    """Serve the instrument until SIGTERM or SIGINT. Call it from the main thread."""
-    told_to_end = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_end.set())
+    """Serve the instrument until SIGTERM or SIGINT. Call it from the main thread of a process of its own.
+
+    The signals stay blocked and are waited for: a handler could interrupt a thread that holds the very lock it needs.
+    """
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, signals
+    )  # before any thread begins, so that all of them inherit it
     with served_instrument(config, load_analyser) as instrument:
         instrument.prepare()
-        told_to_end.wait()
+        signal.sigwait(signals)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

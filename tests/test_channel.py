@@ -48,6 +48,15 @@ def state(n: int) -> dict[str, Any]:
     return {"event": "snapshot", "run": n}
 
 
+@contextmanager
+def dying(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens, the process does not outlive the test."""
+    try:
+        yield
+    finally:
+        child.kill()
+
+
 def lines(path: Path, *requests: bytes) -> list[Any]:
     """What the socket replies to these lines."""
     with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as replies:
@@ -218,7 +227,7 @@ def test_a_killed_instrument_is_noticed_at_once(tmp_path: Path) -> None:
     )
     assert child.stdout is not None
     client = InstrumentClient(tmp_path / "i.sock")
-    with child, child.stdout as said:
+    with child, child.stdout as said, dying(child):
         assert said.readline() == b"ready\n"
         client.start(plan(where))
         with client.follow() as messages:
