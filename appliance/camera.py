@@ -33,6 +33,10 @@ class Camera(Protocol):
     def planned(self) -> int | None:
         """How many fields the plan has; None where it has no end."""
 
+    @property
+    def digest(self) -> str:
+        """Names all of its fields and their order: a count goes on only where it is the same."""
+
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every field from number ``first`` on: the same ones in the same order on every call.
 

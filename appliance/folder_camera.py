@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -60,6 +62,12 @@ class FolderCamera:
         """How many images there are."""
         return len(self._images)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the images' names and sizes, in the order in which they are read."""
+        listed = [(self._name(path), _size(path)) for path in self._images]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every image from number ``first`` on, in order; one that cannot be used is a SkippedField.
 
@@ -72,7 +80,7 @@ class FolderCamera:
         """Nothing is held between two images."""
 
     def _field(self, index: int, path: Path) -> Frame | SkippedField:
-        name = path.relative_to(self._folder).as_posix()
+        name = self._name(path)
         began = time.monotonic_ns()
         try:
             image = read_image(path)
@@ -83,7 +91,8 @@ class FolderCamera:
                 ) from error
             return SkippedField(index, name, error.reason, str(error))
         if problem := self._other_setup(image):
-            return SkippedField(index, name, *problem)
+            reason, sentence = problem
+            return SkippedField(index, name, reason, f"{path}: {sentence}")
         return Frame(
             index=index,
             name=name,
@@ -95,6 +104,9 @@ class FolderCamera:
             gain=None,
             calibration_id=self._scale.id,
         )
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
 
     def _other_setup(self, image: ImageFile) -> tuple[str, str] | None:
         """Reason and sentence for an image of another scale or another frame size."""
@@ -110,6 +122,13 @@ class FolderCamera:
                 f"The picture has {width} × {height} px; the calibration belongs to frames of "
                 f"{self._region[0]} × {self._region[1]} px."
             )
+        return None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
         return None
 
 

@@ -206,6 +206,7 @@ class Instrument:
                 camera.planned,
                 datetime.now(UTC),
                 camera=camera.name,
+                digest=camera.digest,
                 outputs=analyser.outputs,
             )
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
@@ -341,6 +342,11 @@ def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
                 f"The run {record.id} cannot be resumed: its {what} was {before} and is {now} now. "
                 "Restore it, or start a new run."
             )
+    if record.digest != camera.digest:
+        raise ApplianceRefused(
+            f"The run {record.id} cannot be resumed: the fields of {camera.name} are not the ones that it began with. "
+            "Restore them, or start a new run."
+        )
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ CREATE TABLE runs (
   camera TEXT NOT NULL,
   simulated INTEGER NOT NULL,
   planned INTEGER,                    -- fields; null where the plan has no end
+  digest TEXT NOT NULL,               -- of all fields and their order
   version TEXT NOT NULL,              -- of hemadiff
   started TEXT NOT NULL,              -- ISO 8601, UTC
   changed TEXT NOT NULL

@@ -75,6 +75,7 @@ class PaintedSmear:
         self.name = f"painted smear {seed}"
         self.scale = Scale.stated(UM_PER_PX, "painted")
         self.planned = planned
+        self.digest = f"painted smear {seed}, {planned} fields"
         self._seed = seed
         self._field_time_s = field_time_s
         self._brush = Brush(np.random.default_rng(seed))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from appliance.frame import SkippedField
 from appliance.store_records import CellRecord, RunRecord
 from appliance.tally import Tally
 from appliance.view import RESEARCH_USE_ONLY
@@ -104,7 +106,7 @@ def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
 def to_object(
     record: RunRecord,
     tally: Tally,
-    skipped: Mapping[str, int],
+    skipped: Sequence[SkippedField],
     fields_counted: int,
     cells: Sequence[CellRecord],
 ) -> dict[str, Any]:
@@ -153,7 +155,14 @@ def to_object(
         "camera": record.camera,
         "simulated": record.simulated,
         "version": record.version,
-        "fields": {"counted": fields_counted, "planned": record.planned, "skipped": dict(skipped)},
+        "fields": {
+            "counted": fields_counted,
+            "planned": record.planned,
+            "skipped": dict(Counter(field.reason for field in skipped)),
+        },
+        "skipped_fields": [
+            {"name": field.name, "reason": field.reason, "detail": field.detail} for field in skipped
+        ],
         "cells": [_cell(cell, record, tally) for cell in cells],
     }
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
+from appliance.frame import SkippedField
 from appliance.view import RESEARCH_USE_ONLY, ChangedRun
 
+SKIPPED_SHOWN = 10
 
-def print_run(console: Console, run: ChangedRun) -> None:
-    """Print the differential with its limits, what stands beside it, and how it was made."""
+
+def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]) -> None:
+    """Print the differential with its limits, what stands beside it, and how it was made.
+
+    skipped: its skipped fields, of which the first ten are named.
+    """
     fields = run["fields"]
+    more = max(0, len(skipped) - SKIPPED_SHOWN)
     simulated = " (simulated)" if run["simulated"] else ""
     lines = [
         f"{run['state'].capitalize()}. {run['reason']}",
         None,
         *_beside(run),
         f"{fields['counted']} fields counted{_skipped(fields['skipped'])}.",
+        *(f"  {field.detail}" for field in skipped[:SKIPPED_SHOWN]),
+        *([f"  and {more} more: hemadiff runs export {run['run']}"] if more else []),
         f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({run['calibration']}).",
         f"Engine {run['engine']}; weights {run['weights']}.",
         RESEARCH_USE_ONLY,

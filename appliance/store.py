@@ -97,6 +97,7 @@ class Store:
         at: datetime,
         *,
         camera: str | None = None,
+        digest: str = "",
         outputs: Sequence[str] = (),
         record_number: str | None = None,
         state: State = State.PREPARING,
@@ -104,7 +105,8 @@ class Store:
     ) -> None:
         """Put a run on record, with a slide of its own.
 
-        camera: its name, where it is not the plan's.  outputs: the names of the probabilities, in order.
+        camera: its name, where it is not the plan's.  digest: the camera's, of all its fields.
+        outputs: the names of the probabilities, in order.
         record_number: whose slide it is; kept in the table `records` and nowhere else.
         """
         slide = secrets.token_hex(6)
@@ -129,6 +131,7 @@ class Store:
                     "camera": camera or plan.camera,
                     "simulated": int(simulated),
                     "planned": planned,
+                    "digest": digest,
                     "version": _version(),
                     "started": _iso(at),
                     "changed": _iso(at),

@@ -23,7 +23,7 @@ class RunRecord:
     """A run on record.
 
     outputs: the names of its cells' probabilities, in order.
-    planned: fields; None where the plan has no end.
+    planned: fields; None where the plan has no end.  digest: of all its fields and their order.
     started, changed: UTC.  version: of hemadiff.
     """
 
@@ -39,6 +39,7 @@ class RunRecord:
     camera: str
     simulated: bool
     planned: int | None
+    digest: str
     version: str
     started: datetime
     changed: datetime
@@ -59,6 +60,7 @@ class RunRecord:
             camera=row["camera"],
             simulated=bool(row["simulated"]),
             planned=row["planned"],
+            digest=row["digest"],
             version=row["version"],
             started=datetime.fromisoformat(row["started"]),
             changed=datetime.fromisoformat(row["changed"]),

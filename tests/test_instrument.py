@@ -217,6 +217,17 @@ def test_a_run_is_not_resumed_on_a_folder_that_has_changed(tmp_path: Path) -> No
         made.resume(paused)
 
 
+def test_a_run_is_not_resumed_on_as_many_other_fields(tmp_path: Path) -> None:
+    where = smear(tmp_path / "a")
+    paused = paused_run(tmp_path / "s.sqlite", small(where))
+    (where / "0.png").rename(where / "9999.png")
+    with (
+        instrument(tmp_path / "s.sqlite") as made,
+        pytest.raises(ApplianceRefused, match="not the ones that it began with"),
+    ):
+        made.resume(paused)
+
+
 def paused_run(store: Path, asked: Any) -> str:
     gate = Gate(at=4)
     with instrument(store, PixelAnalyser(gate)) as made:

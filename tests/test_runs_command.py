@@ -62,13 +62,14 @@ def test_a_run_is_shown_with_its_limits_and_how_it_was_made(path: Path) -> None:
         store.commit_skip(RUN, SkippedField(3, "3.png", "cut short", "3.png: cut short."), at(3))
         store.set_state(RUN, State.INSUFFICIENT, "The plan has no more fields.", at(4))
     shown = hemadiff("runs", "show", "0123").stdout
-    assert "insufficient. The plan has no more fields." in shown
+    assert "Insufficient. The plan has no more fields." in shown
     lymphocytes = next(line for line in shown.splitlines() if "Lymphocyte" in line)
-    assert lymphocytes.split()[:4] == ["Lymphocyte", "3", "75.0", "19.4–99.4"]
+    assert lymphocytes.replace("│", " ").split()[:4] == ["Lymphocyte", "3", "75.0", "19.4–99.4"]
+    assert "3.png: cut short." in shown
     assert "Erythroblasts per 100 white cells: 25.0" in shown
     assert "Unidentified: 1" in shown
-    assert "at the border: 1" in shown
-    assert "3 fields counted, 1 skipped (1 cut short)" in shown
+    assert "1 at the border" in shown
+    assert "3 fields counted; 1 skipped: 1 cut short" in shown
     assert "ONNX Runtime, CPU" in shown
     assert "smear-13 v1 (abc123)" in shown
     assert RESEARCH_USE_ONLY in shown

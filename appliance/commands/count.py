@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from appliance.channel_client import InstrumentClient
     from appliance.config import Config
+    from appliance.frame import SkippedField
     from appliance.plan import Plan
     from appliance.view import ChangedRun
 
@@ -87,7 +88,7 @@ def count(
         from appliance.view import published
 
         write_json(published(run), out)
-    _show(run, on_stderr=out == "-")
+    _show(run, _skipped(session.config, run), on_stderr=out == "-")
     ctx.exit(STATUS[run["state"]])
 
 
@@ -201,7 +202,14 @@ def _progress() -> Iterator[_Progress]:
         yield _Progress(progress)
 
 
-def _show(run: ChangedRun, on_stderr: bool) -> None:
+def _skipped(config: Config, run: ChangedRun) -> list[SkippedField]:
+    from appliance.store import Store
+
+    with Store.read_only(config.store.path) as store:
+        return store.skipped_fields(run["run"])
+
+
+def _show(run: ChangedRun, skipped: list[SkippedField], on_stderr: bool) -> None:
     from rich.console import Console
 
     from appliance.run_table import print_run
@@ -209,6 +217,6 @@ def _show(run: ChangedRun, on_stderr: bool) -> None:
     console = Console(stderr=on_stderr, highlight=False)
     if not console.is_terminal:
         console.width = 120
-    print_run(console, run)
+    print_run(console, run, skipped)
     if run["state"] == "paused":
         console.print(f"Go on with: hemadiff count --resume {run['run']}", soft_wrap=True)

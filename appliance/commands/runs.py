@@ -15,7 +15,8 @@ from appliance.errors import ApplianceRefused
 if TYPE_CHECKING:
     from appliance.store import Store
     from appliance.store_records import RunRecord
-    from appliance.tally import Tally
+
+WIDTH_IN_A_PIPE = 200
 
 
 @click.group()
@@ -71,22 +72,18 @@ def show(session: Session, run: str) -> None:
     Example:
       hemadiff runs show 3f2a
     """
+    from rich.console import Console
+
+    from appliance.run_table import print_run
+    from appliance.stored_view import stored_view
+
     with _store(session) as store:
         record = store.run(run)
-        tally = store.tally(record.id)
-        skipped, counted = store.skipped(record.id), store.fields_counted(record.id)
-    _print(f"Run {record.id}, {_local(record)}: {record.state}. {record.reason}")
-    _print(_differential(tally))
-    _print(_outside(tally))
-    fields = f"{counted} fields counted"
-    if skipped:
-        fields += (
-            f", {sum(skipped.values())} skipped ({', '.join(f'{n} {why}' for why, n in skipped.items())})"
-        )
-    _print(f"Panel {record.plan.panel}, {record.plan.specimen}. {fields}.")
-    _print(f"{_camera(record)}; {record.scale.um_per_px:.4g} µm/px ({record.scale.source}).")
-    _print(f"Engine {record.engine}; weights {record.weights}; hemadiff {record.version}.")
-    _print(_research_use_only())
+        skipped = store.skipped_fields(record.id)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_IN_A_PIPE
+    print_run(console, stored_view(session.config.store.path, record.id), skipped)
 
 
 @runs.command()
@@ -121,7 +118,7 @@ def export(session: Session, run: str, form: str, output: Path | None) -> None:
             whole = run_export.to_object(
                 record,
                 tally,
-                store.skipped(record.id),
+                store.skipped_fields(record.id),
                 store.fields_counted(record.id),
                 store.cells(record.id),
             )
@@ -149,32 +146,6 @@ def _store(session: Session) -> Store:
     return Store.read_only(session.config.store.path)
 
 
-def _differential(tally: Tally) -> object:
-    from rich.table import Table
-
-    table = Table("", "count", "%", "95 % limits", "reference", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in tally.rows:
-        usual = "" if row.reference is None else f"{row.reference[0]:g}–{row.reference[1]:g}"
-        table.add_row(row.title, str(row.count), f"{row.percent:.1f}", f"{row.low:.1f}–{row.high:.1f}", usual)
-    table.add_row("Counted", str(tally.counted))
-    return table
-
-
-def _outside(tally: Tally) -> str:
-    parts = [f"Unidentified: {tally.unidentified}"]
-    titles = {label.name: label.title for label in tally.rules.panel.labels}
-    parts += [f"{titles[name]}: {count}" for name, count in tally.not_counted.items()]
-    if tally.at_border:
-        parts.append(f"at the border: {tally.at_border}")
-    if tally.me_ratio is not None:
-        parts.insert(0, f"M:E {tally.me_ratio:.2f} ({tally.me_formula})")
-    if tally.nrbc_per_100 is not None:
-        parts.insert(0, f"Erythroblasts per 100 white cells: {tally.nrbc_per_100:.1f}")
-    return "; ".join(parts) + "."
-
-
 def _camera(record: RunRecord) -> str:
     return f"{record.camera} (simulated)" if record.simulated else record.camera
 
@@ -195,5 +166,5 @@ def _print(what: object) -> None:
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=200)
+        console.width = WIDTH_IN_A_PIPE
     console.print(what, soft_wrap=isinstance(what, str))

@@ -141,10 +141,10 @@ def _cell_metrics(folder: Path, weights: Path) -> dict[str, Any]:
 
 def _fitted_threshold(folder: Path, weights: Path) -> float:
     from models.detector import NetworkDetector
-    from models.field_evaluation import best_threshold, compare
+    from models.field_evaluation import compare, safest_threshold
 
     fields = [item for item in labelled_fields(folder) if item.split == "train"]
-    return round(best_threshold(*compare(fields, NetworkDetector(folder=weights).candidates)), 3)
+    return round(safest_threshold(*compare(fields, NetworkDetector(folder=weights).candidates)), 3)
 
 
 def _field_metrics(folder: Path, weights: Path) -> dict[str, Any]:
