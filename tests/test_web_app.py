@@ -199,6 +199,14 @@ def test_an_unknown_address_and_a_missing_picture_are_errors_in_json(config):
     assert "store" in missing.json["error"]
 
 
+def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(config):
+    a_stored_cell(config.store.path)
+    for number in (2**63 - 1, 2**63, 10**40):
+        missing = a_client(config).get(f"/cells/{number}.png")
+        assert missing.status_code == 404
+        assert missing.json["error"]
+
+
 def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
     with served(config) as address, stream(address) as (answer, event):
         assert answer.headers["Content-Type"].startswith("text/event-stream")

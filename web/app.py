@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
+LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
 REMOTE = (
     "Counts are started and stopped at the instrument. To allow it from other machines, "
     'set "remote_control" under [web].'
@@ -126,7 +127,7 @@ def _show(app: Flask, config: Config, hub: Hub, digest: str) -> None:
         answer.headers["X-Accel-Buffering"] = "no"
         return answer
 
-    @app.get("/cells/<int:cell>.png")
+    @app.get(f"/cells/<int(max={LARGEST_ROW}):cell>.png")
     def patch(cell: int) -> Response:
         try:
             with Store.read_only(config.store.path) as store:
