@@ -3,17 +3,29 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 
 import pytest
-from builders_web import hemadiff_serve, instrument_pid, read_json, until
+from builders_web import (
+    FakeInstrument,
+    a_hub,
+    a_run,
+    hemadiff_serve,
+    instrument_pid,
+    read_json,
+    settings,
+    until,
+)
 from click.testing import CliRunner
 
+from appliance.channel_client import InstrumentClient
 from appliance.cli import Session, cli
+from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from appliance.store_lock import StoreLock
-from web.serve_command import serve
+from web.serve_command import _start_when_ready, serve
 from web.supervisor import MOST_FAILURES, Supervisor
 
 SIMULATED = {"HEMADIFF_COUNT__MIN_CELLS": "400", "HEMADIFF_COUNT__MAX_CELLS": "400"}
@@ -100,6 +112,95 @@ def test_a_signal_ends_page_and_instrument_and_keeps_the_count(tmp_path, number)
         (run,) = store.runs()
         assert run.state == "paused"
         assert store.tally(run.id).counted > 0
+
+
+EARLY_SIGNAL = """
+import os, signal, sys, time
+from pathlib import Path
+from appliance.cli import main
+from appliance.store_lock import is_held
+import web.serve_command
+
+def announce(config, port):
+    while not is_held(config.lock_path):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+web.serve_command._announce = announce
+sys.argv = ["hemadiff", "serve", "--simulate", "--port", "0"]
+main()
+"""
+
+
+def test_a_signal_before_the_page_is_announced_leaves_no_instrument_behind(tmp_path):
+    env = os.environ | {"HEMADIFF_STORE__PATH": str(tmp_path / "s.sqlite")}
+    try:
+        ended = subprocess.run([sys.executable, "-c", EARLY_SIGNAL], env=env, timeout=120, check=False)
+        assert ended.returncode == 0
+        assert instrument_pid(tmp_path) is None
+    finally:
+        if left := instrument_pid(tmp_path):
+            os.kill(left, signal.SIGTERM)
+
+
+def test_a_second_demonstration_goes_on_with_the_count_that_the_first_one_paused(tmp_path):
+    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
+        before = until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, _):
+        until(lambda: up(address)["run"]["state"] in ("counting", "completed"), "it counts again")
+        assert up(address)["run"]["counted"] >= before
+    with Store.read_only(tmp_path / "s.sqlite") as store:
+        assert len(store.runs()) == 1
+
+
+class OfAnotherVersion(FakeInstrument):
+    """An instrument that cannot go on with what it finds paused."""
+
+    def _answer(self, ask, arguments):
+        if ask == "resume":
+            raise ApplianceRefused("The run was counted with other weights.")
+        return super()._answer(ask, arguments)
+
+
+def what_is_asked(tmp_path, run, resume_simulated=True, kind=FakeInstrument):
+    """What a page that shall start a count asks of an instrument in whose hand the run is."""
+    config = settings(tmp_path)
+    fake, hub = kind(config.socket_path, run), a_hub(config)
+    hub.start()
+    try:
+        _start_when_ready(hub, InstrumentClient(config.socket_path), resume_simulated)
+    finally:
+        hub.close()
+        fake.dies()
+    return fake.asked
+
+
+RESUMED = [("resume", {"run": "c0ffee00"})]
+STARTED = [("start", {"plan": None})]
+
+
+@pytest.mark.parametrize(
+    ("state", "simulated", "resume_simulated", "asked"),
+    [
+        ("paused", True, True, RESUMED),
+        ("paused", True, False, []),
+        ("paused", False, True, []),
+        ("counting", True, True, []),
+        ("completed", True, True, STARTED),
+        ("failed", False, False, STARTED),
+    ],
+)
+def test_only_a_simulated_count_is_resumed_without_being_asked(
+    tmp_path, state, simulated, resume_simulated, asked
+):
+    assert what_is_asked(tmp_path, a_run(state, simulated=simulated), resume_simulated) == asked
+
+
+def test_a_simulated_count_that_cannot_go_on_gives_way_to_a_new_one(tmp_path):
+    assert what_is_asked(tmp_path, a_run("paused", simulated=True), kind=OfAnotherVersion) == STARTED
 
 
 def test_a_page_that_is_killed_leaves_the_count_alone_and_the_next_one_follows_it(tmp_path):

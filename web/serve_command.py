@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -38,7 +38,7 @@ def serve(session: Session, simulate: bool, start: bool, host: str | None, port:
     """Serve the live page, with its instrument.
 
     An instrument is started beside the page unless one already works on the same store: that one is followed.
-    Ctrl-C ends both; a count that is running can be resumed afterwards.
+    Ctrl-C ends both; a count that is running can be resumed afterwards. With --simulate, --start does so.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def serve(session: Session, simulate: bool, start: bool, host: str | None, port:
     env = _environment(session.config_file, simulate, host, port)
     from appliance.config import load_config
 
-    _serve(load_config(session.config_file, env), env, start)
+    _serve(load_config(session.config_file, env), env, start, simulate)
 
 
 def _environment(
@@ -67,7 +67,7 @@ def _environment(
     return env
 
 
-def _serve(config: Config, env: dict[str, str], start: bool) -> None:
+def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> None:
     from appliance.channel_client import InstrumentClient
     from appliance.store_lock import is_held
     from web.app import create_app, hub_for
@@ -82,16 +82,17 @@ def _serve(config: Config, env: dict[str, str], start: bool) -> None:
         create_app(config, hub, instrument), config.web.host, config.web.port, config.web.threads
     )
     supervisor = Supervisor(INSTRUMENT, env, partial(is_held, config.lock_path), hub.say)
-    hub.start()
-    supervisor.start()
-    if start:
-        threading.Thread(target=_start_when_ready, args=[hub, instrument], daemon=True).start()
-    _announce(config, int(server.effective_port))
-    try:
-        with _ending(hub):
+    with _ending(hub):
+        try:
+            hub.start()
+            supervisor.start()
+            if start:
+                begin = partial(_start_when_ready, hub, instrument, resume_simulated=simulate)
+                threading.Thread(target=begin, daemon=True).start()
+            _announce(config, int(server.effective_port))
             server.run()
-    finally:
-        supervisor.close()
+        finally:
+            supervisor.close()
 
 
 @contextlib.contextmanager
@@ -111,7 +112,8 @@ def _ending(hub: Hub) -> Iterator[None]:
         hub.close()
 
 
-def _start_when_ready(hub: Hub, instrument: InstrumentClient) -> None:
+def _start_when_ready(hub: Hub, instrument: InstrumentClient, resume_simulated: bool) -> None:
+    """Start a count once the instrument answers; one that goes on, or that a person must resume, is left alone."""
     from appliance.broadcast import BroadcastClosed
     from appliance.errors import ApplianceError, ApplianceRefused
 
@@ -120,14 +122,26 @@ def _start_when_ready(hub: Hub, instrument: InstrumentClient) -> None:
             state = follower.next()
             if state is None or state["event"] != "snapshot" or not state["link"]["up"]:
                 continue
-            if state["run"] is not None and not state["run"]["ended"]:
-                log.warning("A count is %s already; no other one was started.", state["run"]["state"])
-                return
             try:
-                instrument.start()
+                _begin(state["run"], instrument, resume_simulated)
             except (ApplianceError, ApplianceRefused) as refusal:
                 log.error("%s", refusal)
             return
+
+
+def _begin(run: Mapping[str, Any] | None, instrument: InstrumentClient, resume_simulated: bool) -> None:
+    from appliance.errors import ApplianceRefused
+
+    if run is None or run["ended"]:
+        instrument.start()
+    elif resume_simulated and run["simulated"] and run["state"] == "paused":
+        try:
+            instrument.resume(run["run"])
+        except ApplianceRefused as refusal:  # of another version, say; a simulation is no loss
+            log.warning("%s Another simulated count is started.", refusal)
+            instrument.start()
+    else:
+        log.warning("A count is %s already; no other one was started.", run["state"])
 
 
 def _announce(config: Config, port: int) -> None:
