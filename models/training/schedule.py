@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,32 @@ WARM_UP = 0.05  # of all steps
 AVERAGE_DECAY = 0.998
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a network is trained; all of it goes into the checkpoint and into the model card."""
+
+    epochs: int
+    seed: int
+    rate: float
+    weight_decay: float
+    steps_per_epoch: int
+
+
 class Trainee:
     """A network in training: optimiser, cosine schedule with warm-up, averaged weights, checkpoint.
 
     network: trained in place.  average: its exponential moving average, the one that ships.
     """
 
-    def __init__(
-        self, network: nn.Module, epochs: int, steps_per_epoch: int, rate: float, decay: float
-    ) -> None:
+    def __init__(self, network: nn.Module, training: Training) -> None:
         self.network = network
         self.average = copy.deepcopy(network).eval()
         self.epoch = 0
-        self._epochs = epochs
-        self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
-        total = epochs * steps_per_epoch
+        self._training = training
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=training.rate, weight_decay=training.weight_decay
+        )
+        total = training.epochs * training.steps_per_epoch
         warm = max(1, int(total * WARM_UP))
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser,
@@ -57,7 +69,7 @@ class Trainee:
 
     def epochs(self) -> Iterator[int]:
         """Yield the epochs that are left, counting each as done when the next is asked for."""
-        while self.epoch < self._epochs:
+        while self.epoch < self._training.epochs:
             yield self.epoch
             self.epoch += 1
 
@@ -66,7 +78,7 @@ class Trainee:
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "epoch": self.epoch + 1,
-            "epochs": self._epochs,
+            "training": asdict(self._training),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -77,21 +89,33 @@ class Trainee:
         unfinished.replace(path)
 
     def resume(self, path: Path) -> bool:
-        """Continue from a checkpoint of the same schedule; False where there is none."""
+        """Continue from a checkpoint; False where there is none.
+
+        Raises ValueError for one that was begun with other settings: the card would name only the last of them.
+        """
         if not path.is_file():
             return False
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        if state["epochs"] != self._epochs:
-            raise ValueError(
-                f"{path} was begun for {state['epochs']} epochs, not {self._epochs}. "
-                "Give the same --epochs, or another --out folder."
-            )
+        self._refuse_unless_begun_like_this(path, state.get("training"))
         self.epoch = state["epoch"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         return True
+
+    def _refuse_unless_begun_like_this(self, path: Path, begun: dict[str, Any] | None) -> None:
+        if begun is None:
+            raise ValueError(
+                f"{path} does not say with which settings it was begun (an older version wrote it). "
+                "Name another --out folder, or delete it and train anew."
+            )
+        mine = asdict(self._training)
+        other = [f"{key} {begun.get(key)}, not {mine[key]}" for key in mine if begun.get(key) != mine[key]]
+        if other:
+            raise ValueError(
+                f"{path} was begun with {'; '.join(other)}. Give the same settings, or another --out folder."
+            )
 
 
 def progress_bar() -> Progress:

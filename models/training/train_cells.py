@@ -29,7 +29,7 @@ from models.crops import (
 )
 from models.training import augment
 from models.training.cell_network import CellNetwork
-from models.training.schedule import Trainee, generator, progress_bar
+from models.training.schedule import Trainee, Training, generator, progress_bar
 
 # In the order of the panel; the last is a label of the marrow data that becomes `unidentified`.
 OUTPUTS = (
@@ -43,8 +43,8 @@ NO_WHITE_CELL = (PLATELET, ARTEFACT)
 
 
 @dataclass(frozen=True, slots=True)
-class CellTraining:
-    """How a classifier is trained; all of it goes into the model card."""
+class CellTraining(Training):
+    """How a classifier is trained."""
 
     epochs: int = 40
     seed: int = 1
@@ -72,13 +72,7 @@ def train_cells(data: Path, out: Path, training: CellTraining, console: Console)
     console.print("Cutting crops out of the labelled images ...")
     crops = stacked(chain(cells_of_split(data, "train"), others_of_split(data, "train")))
     validation = stacked(cells_of_split(data, "val"))
-    trainee = Trainee(
-        CellNetwork(len(OUTPUTS)),
-        training.epochs,
-        training.steps_per_epoch,
-        training.rate,
-        training.weight_decay,
-    )
+    trainee = Trainee(CellNetwork(len(OUTPUTS)), training)
     trainee.resume(out / "checkpoint.pt")
     for epoch in trainee.epochs():
         started = time.monotonic()

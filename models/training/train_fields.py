@@ -24,7 +24,7 @@ from models.training.field_samples import (
     piece,
     sample,
 )
-from models.training.schedule import Trainee, generator, progress_bar
+from models.training.schedule import Trainee, Training, generator, progress_bar
 
 BATCH = 32
 WHOLE_FIELDS, WHOLE_CELLS = 0.4, 0.25  # of all samples; the rest are mosaics
@@ -32,8 +32,8 @@ PENALTY, FALL_OFF = 2, 4  # alpha and beta of the focal loss: Law & Deng 2018, "
 
 
 @dataclass(frozen=True, slots=True)
-class FieldTraining:
-    """How a detector is trained; all of it goes into the model card."""
+class FieldTraining(Training):
+    """How a detector is trained."""
 
     epochs: int = 40
     seed: int = 1
@@ -82,9 +82,7 @@ def train_fields(data: Path, out: Path, training: FieldTraining, console: Consol
     scenes = Scenes(
         field_scenes(data, "train"), cell_scenes(data, "train", "pbc"), cell_scenes(data, "train", "mll")
     )
-    trainee = Trainee(
-        FieldNetwork(), training.epochs, training.steps_per_epoch, training.rate, training.weight_decay
-    )
+    trainee = Trainee(FieldNetwork(), training)
     trainee.resume(out / "checkpoint.pt")
     for epoch in trainee.epochs():
         loss = _epoch(trainee, scenes, training, epoch)
