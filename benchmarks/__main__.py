@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmarks.item import ITEMS, measured
 from benchmarks.options import Options
 from benchmarks.row import Figure, Missing, table
+from models.data_option import data_option
 
 
 @click.command(
@@ -25,7 +26,7 @@ from benchmarks.row import Figure, Missing, table
 @click.option("--growth", default=5000, show_default=True, type=click.IntRange(1), help="How far (e) counts.")
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Of short timings.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1), help="How many cores to use.")
-@click.option("--data", type=click.Path(file_okay=False), help="Folder of labelled images. [HEMADIFF_DATA]")
+@data_option
 @click.option("--painted", is_flag=True, help="Use painted fields even where real ones are at hand.")
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too."
@@ -36,7 +37,7 @@ def main(
     growth: int,
     repeats: int,
     cores: int,
-    data: str | None,
+    data: Path | None,
     painted: bool,
     output: Path | None,
 ) -> None:
@@ -47,7 +48,7 @@ def main(
             raise click.BadParameter(
                 f'there is no item "{letter}". Items: {", ".join(ITEMS)}.', param_hint="--only"
             )
-    options = Options(cells, growth, repeats, cores, data, painted)
+    options = Options(cells, growth, repeats, cores, None if data is None else str(data), painted)
     console = Console()
     figures: list[Figure] = []
     for letter in letters:

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data_option import DATA_BESIDE, DATA_VARIABLE
 from models.errors import ModelRefused
 
 # Estimated from red cells and optics, ± 8 %.
 UM_PER_PX = {"pbc": 0.10, "mll": 0.086, "bccd": 0.076, "raabin": 0.058}
+SMALLEST_WHITE_CELL_UM = 2.8  # a box whose narrower side is shorter is a slip of the annotator
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,11 @@ class LabelledField:
 
 
 def data_folder(stated: Path | None = None) -> Path:
-    """Return the folder of real images: as stated, else ``HEMADIFF_DATA``, else ``../shared/data``.
+    """Return the folder of real images: as stated, else as `models.data_option` says.
 
     Raises ModelRefused where it holds neither cells nor fields.
     """
-    folder = stated or Path(os.environ.get("HEMADIFF_DATA", "../shared/data"))
+    folder = stated or Path(os.environ.get(DATA_VARIABLE, DATA_BESIDE))
     if not (folder / "cells" / "cells.csv").is_file() and not (folder / "fields" / "fields.csv").is_file():
         raise ModelRefused(
             f"{folder} holds no cells/cells.csv and no fields/fields.csv. "
@@ -104,6 +106,16 @@ def boxes(field: LabelledField, width: int, height: int) -> list[Box]:
     if field.annotation.suffix == ".xml":
         return list(_voc(field.annotation))
     return list(_yolo(field.annotation, width, height))
+
+
+def white_cells(field: LabelledField, width: int, height: int) -> list[Box]:
+    """Return the boxes of a field's white cells, width × height px, without those too narrow to be one."""
+    return [box for box in boxes(field, width, height) if box.kind == "white" and _wide_enough(box, field)]
+
+
+def _wide_enough(box: Box, field: LabelledField) -> bool:
+    narrower = min(box.right - box.left, box.bottom - box.top)
+    return narrower * field.um_per_px >= SMALLEST_WHITE_CELL_UM
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cells import Detection
-from models.data import Box, LabelledField, boxes, read_rgb
+from models.data import LabelledField, read_rgb, white_cells
 
 IOU = 0.5
 NEARLY = 0.005
 HELD_OUT = {"bccd": "val", "raabin": "test"}  # the splits that no training reads
-SMALLEST_BOX_UM = 2.8  # a narrower white cell's box is a slip of the annotator
 
 Find = Callable[[NDArray[np.uint8], float], list[Detection]]
 Rectangle = tuple[float, float, float, float]
@@ -113,15 +112,7 @@ def average_precision(hits: Sequence[bool], total: int) -> float:
 
 
 def _true_rectangles(item: LabelledField, width: int, height: int) -> list[Rectangle]:
-    return [
-        (box.left, box.top, box.right, box.bottom)
-        for box in boxes(item, width, height)
-        if box.kind == "white" and _wide_enough(box, item.um_per_px)
-    ]
-
-
-def _wide_enough(box: Box, um_per_px: float) -> bool:
-    return min(box.right - box.left, box.bottom - box.top) * um_per_px >= SMALLEST_BOX_UM
+    return [(box.left, box.top, box.right, box.bottom) for box in white_cells(item, width, height)]
 
 
 def _square(found: Detection, um_per_px: float, width: int, height: int) -> Rectangle:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from models.data_option import DATA_BESIDE, DATA_VARIABLE
+
 
 @pytest.fixture(scope="session")
 def real_images() -> Path:
     """The folder of labelled images; the test skips where it is absent."""
-    folder = Path(os.environ.get("HEMADIFF_DATA", "../shared/data"))
+    folder = Path(os.environ.get(DATA_VARIABLE, DATA_BESIDE))
     if not (folder / "cells" / "cells.csv").is_file():
         pytest.skip(f"the labelled images are not in {folder}: set HEMADIFF_DATA to their folder")
     return folder

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,7 @@ from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.export import CardText, export, write_card  # noqa: E402
 from models.training.field_network import FieldNetwork  # noqa: E402
 from models.training.field_samples import SIDE_PX, cell_scenes, circle, field_scenes, mosaic, piece, sample  # noqa: E402
-from models.training.schedule import generator  # noqa: E402
+from models.training.schedule import Trainee, generator  # noqa: E402
 from models.training.train_cells import (  # noqa: E402
     OUTPUTS,
     CellTraining,
@@ -85,10 +88,36 @@ def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
     assert not same_weights(one.network, two.network)
 
 
-def test_a_checkpoint_of_another_length_is_refused(data: Path, tmp_path: Path) -> None:
-    train_cells(data, tmp_path, CellTraining(epochs=1, steps_per_epoch=1), QUIET)
-    with pytest.raises(ValueError, match="begun for 1 epochs, not 2"):
-        train_cells(data, tmp_path, SHORT, QUIET)
+@pytest.mark.parametrize(
+    ("now", "what"),
+    [
+        ({"epochs": 2}, "epochs 1, not 2"),
+        ({"seed": 7}, "seed 1, not 7"),
+        ({"rate": 1e-3}, "rate 0.002, not 0.001"),
+        ({"weight_decay": 0.5}, "weight_decay 0.05, not 0.5"),
+        ({"steps_per_epoch": 2}, "steps_per_epoch 1, not 2"),
+    ],
+    ids=str,
+)
+def test_a_training_that_was_begun_otherwise_is_not_continued(
+    tmp_path: Path, now: dict[str, float], what: str
+) -> None:
+    begun = CellTraining(epochs=1, steps_per_epoch=1)
+    Trainee(CellNetwork(len(OUTPUTS)), begun).save(tmp_path / "checkpoint.pt")
+    assert Trainee(CellNetwork(len(OUTPUTS)), begun).resume(tmp_path / "checkpoint.pt")
+    other = Trainee(CellNetwork(len(OUTPUTS)), replace(begun, **now))
+    with pytest.raises(ValueError, match=f"begun with {what}. Give the same settings"):
+        other.resume(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_that_does_not_say_how_it_was_begun_is_refused(tmp_path: Path) -> None:
+    trainee = Trainee(FieldNetwork(), SHORT_FIELDS)
+    trainee.save(tmp_path / "checkpoint.pt")
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["training"]
+    torch.save(state | {"epochs": SHORT_FIELDS.epochs}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="does not say with which settings"):
+        trainee.resume(tmp_path / "checkpoint.pt")
 
 
 def test_the_classifier_is_as_small_as_promised() -> None:
@@ -130,6 +159,26 @@ def test_the_exported_detector_takes_fields_of_any_size(tmp_path: Path) -> None:
     assert NetworkDetector(folder=tmp_path).detect(np.full((50, 133, 3), 220, np.uint8), 0.4) == []
 
 
+EXPORT = """
+import sys
+from pathlib import Path
+from models.training.export import export
+from models.training.field_network import FieldNetwork
+export(FieldNetwork(), (96, 96), Path(sys.argv[1]), any_size=True)
+"""
+
+
+def test_an_export_says_nothing_of_what_no_network_here_uses(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORT, str(tmp_path / "detector.onnx")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "torchvision" not in done.stdout
+
+
 def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
     (tmp_path / "cells.onnx").write_bytes(b"weights")
     text = CardText(
@@ -157,6 +206,15 @@ def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
         "Research use only",
     ):
         assert part in page
+
+
+def test_a_figure_that_nothing_was_measured_for_does_not_break_the_card(tmp_path: Path) -> None:
+    (tmp_path / "cells.onnx").write_bytes(b"weights")
+    text = CardText("t", 0.2, ("a", "b"), {"temperature": 1.0}, {}, {}, "c", "s", ())
+    write_card(tmp_path / "cells.onnx", text, {"recall": math.nan})
+    assert "NaN" not in (tmp_path / "cells.json").read_text()
+    assert json.loads((tmp_path / "cells.json").read_text())["metrics"] == {"recall": None}
+    assert "recall: not measured" in (tmp_path / "cells.md").read_text()
 
 
 def test_outputs_are_the_panels_labels_and_what_waits_for_a_person() -> None:
@@ -259,6 +317,16 @@ def test_a_box_cut_by_the_border_is_completed_to_a_round_cell() -> None:
 
     assert circle(Box("white", 0, 100, 50, 200), 640, 480) == (0.0, 150.0, 50.0)
     assert circle(Box("white", 100, 100, 200, 200), 640, 480) == (150.0, 150.0, 50.0)
+
+
+def test_what_evaluation_takes_for_a_slip_of_the_annotator_is_not_trained_on(tmp_path: Path) -> None:
+    folder = small_data_set(tmp_path)
+    labels = folder / "fields" / "raabin" / "labels" / "train.txt"
+    before = field_scenes(folder, "train")
+    labels.write_text(labels.read_text() + "0 0.7 0.5 0.05 0.5\n")  # 32 px wide, 1.9 µm, and 240 high
+    assert [len(s.cells) for s in field_scenes(folder, "train")] == [len(s.cells) for s in before]
+    labels.write_text(labels.read_text() + "0 0.7 0.5 0.1 0.5\n")  # 64 px wide, 3.7 µm
+    assert sum(len(s.cells) for s in field_scenes(folder, "train")) == 1 + sum(len(s.cells) for s in before)
 
 
 def test_a_missing_data_set_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

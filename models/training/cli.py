@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from rich.console import Console
 from models.card import BUNDLED
 from models.crops import CANONICAL_UM_PER_PX, PATCH_PX
 from models.data import data_folder, labelled_fields
+from models.data_option import data_option
 from models.errors import ModelRefused
 
+NEEDED = ("torch", "onnx", "onnxscript")
 SPLIT = "by image, near-duplicates together, as the data set states it; no patient ids, so test is in-domain"
 
 
@@ -24,7 +27,7 @@ FOLDER = click.Path(path_type=Path)
 OPTIONS = (
     click.option("--epochs", default=40, show_default=True, type=click.IntRange(1)),
     click.option("--seed", default=1, show_default=True),
-    click.option("--data", type=FOLDER, help="Labelled images. Default: HEMADIFF_DATA, else ../shared/data."),
+    data_option,
     click.option(
         "--out", type=FOLDER, help="Checkpoint and log; continued where unfinished. Default: runs/NAME."
     ),
@@ -51,15 +54,13 @@ def train() -> None:
       hemadiff-train cells --epochs 40 --seed 1
       hemadiff-train cells --out runs/trial --weights runs/trial
     """
-    import torch
-
-    torch.set_num_threads(os.cpu_count() or 1)
 
 
 @train.command()
 @options
 def cells(epochs: int, seed: int, data: Path | None, out: Path | None, weights: Path) -> None:
     """The cell classifier of the panel smear-13."""
+    _prepare_pytorch()
     from models.training.export import CardText, export, write_card
     from models.training.train_cells import OUTPUTS, CellTraining, train_cells
 
@@ -91,6 +92,7 @@ def cells(epochs: int, seed: int, data: Path | None, out: Path | None, weights: 
 @options
 def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weights: Path) -> None:
     """The detector of white cells in fields."""
+    _prepare_pytorch()
     from models.training.export import CardText, export, write_card
     from models.training.field_samples import DETECTOR_UM_PER_PX, SIDE_PX
     from models.training.train_fields import FieldTraining, train_fields
@@ -121,6 +123,19 @@ def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weight
     score_from = _fitted_threshold(folder, weights)
     card(score_from, {})
     card(score_from, {"onnx_deviation": f"{deviation:.1e}"} | _field_metrics(folder, weights))
+
+
+def _prepare_pytorch() -> None:
+    """Use every core. Raises ModelRefused, before any work is done, where what training needs is not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ModelRefused(
+            f"Training needs {', '.join(missing)}, which the appliance does without. "
+            "Install it: pip install 'hemadiff[train]'"
+        )
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
 
 
 def _cell_metrics(folder: Path, weights: Path) -> dict[str, Any]:
@@ -172,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (ModelRefused, ValueError) as error:
+    except ValueError as error:
         click.echo(f"hemadiff-train: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):

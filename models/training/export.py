@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+
+from models.figures import without_nan
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -58,18 +63,19 @@ def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, an
             1: 16 * torch.export.Dim("rows", min=2, max=512),
             2: 16 * torch.export.Dim("columns", min=2, max=512),
         }
-    torch.onnx.export(
-        network,
-        (_picture(2, height, width),),
-        str(unchecked),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["images"],
-        output_names=["output"],
-        dynamic_shapes=(dynamic,),
-        external_data=False,
-        verbose=False,
-    )
+    with _only_errors():
+        torch.onnx.export(
+            network,
+            (_picture(2, height, width),),
+            str(unchecked),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["output"],
+            dynamic_shapes=(dynamic,),
+            external_data=False,
+            verbose=False,
+        )
     deviation = max(_deviation(network, unchecked, n, height, width) for n in BATCHES)
     if deviation > TOLERANCE:
         unchecked.unlink()
@@ -78,6 +84,20 @@ def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, an
         )
     unchecked.replace(path)
     return deviation
+
+
+@contextmanager
+def _only_errors() -> Iterator[None]:
+    """Keep to itself what the exporter says of torchvision, which no network here uses, and of its own future."""
+    said = logging.getLogger("torch.onnx")
+    before = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        said.setLevel(before)
 
 
 def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
@@ -95,13 +115,13 @@ def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
         "split": text.split,
         "images": dict(text.data),
         "sources": list(SOURCES),
-        "metrics": dict(metrics),
+        "metrics": without_nan(dict(metrics)),
         "limits": list(text.limits),
         "opset": OPSET,
         "bytes": path.stat().st_size,
     }
     path.with_suffix(".json").write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
     path.with_suffix(".md").write_text(_markdown(card), encoding="utf-8")
 
@@ -130,7 +150,8 @@ def _markdown(card: Mapping[str, Any]) -> str:
     lines += [f"- Images: {_listed(card['images'])}", "", "## Data and licences", ""]
     lines += [f"- {source}" for source in card["sources"]]
     lines += ["", "## Metrics", ""]
-    lines += [f"- {name}: {value}" for name, value in card["metrics"].items()]
+    metrics = card["metrics"].items()
+    lines += [f"- {name}: {'not measured' if value is None else value}" for name, value in metrics]
     lines += ["", "## Limits", ""] + [f"- {limit}" for limit in card["limits"]]
     return "\n".join(lines) + "\n"
 

@@ -14,7 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Box, LabelledCell, LabelledField, boxes, labelled_cells, labelled_fields, read_rgb
+from models.data import (
+    Box,
+    LabelledCell,
+    LabelledField,
+    labelled_cells,
+    labelled_fields,
+    read_rgb,
+    white_cells,
+)
 from models.resample import to_scale
 from models.training.field_network import STRIDE, TYPICAL_RADIUS_PX
 
@@ -24,7 +32,6 @@ GRID = SIDE_PX // STRIDE
 KNOWN_PX = 13.0  # around a single labelled cell (5.2 µm): no other centre can be there
 NUCLEUS_WITHIN_PX = 10  # of a cell's centre (4 µm), always
 NUCLEAR_GREEN = 0.6  # of the background's: nuclei are darker, red cells lighter
-SMALLEST_WHITE_CELL_PX = 7.0  # a box under 2.8 µm wide is a slip of the annotator
 SCALE_JITTER = 0.12
 
 
@@ -190,9 +197,9 @@ def _field_scene(item: LabelledField) -> Scene:
     height, width = pixels.shape[:2]
     image = to_scale(pixels, item.um_per_px, DETECTOR_UM_PER_PX)
     ratio = image.shape[1] / width
-    circles = [circle(box, width, height) for box in boxes(item, width, height) if box.kind == "white"]
+    circles = [circle(box, width, height) for box in white_cells(item, width, height)]
     cells = np.array(circles, np.float32).reshape(-1, 3) * np.float32(ratio)
-    return Scene(image, np.ones(image.shape[:2], bool), cells[cells[:, 2] * 2 >= SMALLEST_WHITE_CELL_PX])
+    return Scene(image, np.ones(image.shape[:2], bool), cells)
 
 
 def _cell_scene(cell: LabelledCell) -> Scene:
