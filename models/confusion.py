@@ -28,4 +28,4 @@ def draw_confusion(
     for row, column in zip(*np.nonzero(counts), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path)
+    figure.savefig(path, format="png")

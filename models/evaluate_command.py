@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,22 +14,37 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from models.data_option import data_option
+from models.figures import shown, without_nan
+
 if TYPE_CHECKING:
     from models.evaluation import CellReport
     from models.field_evaluation import FieldReport, Find
 
 RESEARCH_USE = "Research use only."
 
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="The folder of labelled images. Default: HEMADIFF_DATA, else ../shared/data.",
-)
+
+class OutputFile(click.Path):
+    """A file that can be written, found out before the work is done and not after."""
+
+    def __init__(self, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; fail where its folder is not there or cannot be written to."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        folder = path.parent
+        if not folder.is_dir():
+            self.fail(
+                f"the folder {folder} of {path.name} does not exist. Make it, or name another.", param, ctx
+            )
+        if not path.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            self.fail(f"{folder} cannot be written to. Name another folder.", param, ctx)
+        return path
+
+
 json_option = click.option(
-    "--json",
-    "out",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Write every figure here (- for standard output).",
+    "--json", "out", type=OutputFile(allow_dash=True), help="Write every figure here (- for standard output)."
 )
 
 
@@ -51,7 +67,7 @@ def evaluate() -> None:
     "--png",
     default="confusion.png",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="The confusion matrix.",
 )
 @json_option
@@ -123,7 +139,8 @@ def _tracked(items: Iterable[Any], what: str) -> Iterable[Any]:
 
 
 def _say(out: Path | None, figures: dict[str, Any], tables: Sequence[Table]) -> None:
-    text = json.dumps({"research_use_only": True, **figures}, indent=2) + "\n"
+    figures = without_nan({"research_use_only": True, **figures})
+    text = json.dumps(figures, indent=2, allow_nan=False) + "\n"
     if out is not None and str(out) == "-":
         click.echo(text, nl=False)
         return
@@ -139,11 +156,11 @@ def _cell_tables(result: CellReport) -> list[Table]:
     whole = Table("what", "%", title=f"{result.cells} cells")
     for key, value in asdict(result).items():
         if isinstance(value, float):
-            whole.add_row(key.replace("_", " "), f"{100 * value:.1f}")
+            whole.add_row(key.replace("_", " "), shown(100 * value, 1))
     each = Table("label", "recall %", "precision %", "unidentified, artefact or platelet %")
     for name, recall in result.recall.items():
         each.add_row(
-            name, *(f"{100 * x:.1f}" for x in (recall, result.precision[name], result.sent_away[name]))
+            name, *(shown(100 * x, 1) for x in (recall, result.precision[name], result.sent_away[name]))
         )
     return [each, whole]
 
@@ -153,6 +170,6 @@ def _field_table(name: str, reports: Sequence[FieldReport]) -> Table:
     for item in reports:
         figures = (item.average_precision, item.precision, item.recall)
         table.add_row(
-            item.source, item.split, str(item.fields), str(item.white_cells), *(f"{x:.3f}" for x in figures)
+            item.source, item.split, str(item.fields), str(item.white_cells), *(shown(x, 3) for x in figures)
         )
     return table

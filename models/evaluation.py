@@ -116,7 +116,8 @@ def _share(cells: Sequence[Judged], holds: Callable[[Judged], bool]) -> float:
 
 
 def _mean(values: Iterable[float]) -> float:
-    return float(np.nanmean(list(values)))
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _right(cell: Judged) -> bool:
