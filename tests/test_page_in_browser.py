@@ -150,12 +150,14 @@ def test_the_page_fits_its_screen_without_scrolling(browser, config, size, panel
         camera="folder: a smear with quite a long name, as folders have",
         latest=cells(1, ["lymphocyte"] * 24, counted(24)),
     )
+    if panel == "marrow-16":
+        run |= {"erythroid_percent": 25.0, "erythroid_limits": [19.5, 31.0], "me_formula": FORMULA}
     with showing(browser, config, run, size) as (page, _):
         page.locator(".row[data-label]").last.wait_for()
         too_large = page.evaluate(
             """() => [...document.querySelectorAll("body, main, .side, .facts, .chart, .rows, .row, .top, footer")]
                 .filter(part => part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1)
-                .map(part => part.className || part.tagName)"""
+                .map(part => (part.className || part.tagName) + part.scrollHeight + ">" + part.clientHeight)"""
         )
         assert too_large == []
         low = page.locator("footer").evaluate("part => part.getBoundingClientRect().bottom")
@@ -262,11 +264,100 @@ def test_a_page_that_gets_no_stream_asks_instead_and_is_not_stale(browser, confi
     fake.dies()
 
 
+def seats_taken(hub):
+    return hub._most_viewers - hub._seats._value
+
+
+def test_a_hidden_page_leaves_its_seat_to_others_and_comes_back_with_news(browser, config):
+    fake = FakeInstrument(config.socket_path, a_run(tally=counted(100)))
+    hub = a_hub(config)
+    hidden = """hidden => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with served(config, hub) as address, shown(browser, address) as page:
+        page.locator("body[data-link=live]").wait_for()
+        assert seats_taken(hub) == 1
+        page.evaluate(hidden, True)
+        until(lambda: seats_taken(hub) == 0, "its seat is free")
+        assert page.locator("body[data-stale=yes]").count() == 1  # nobody tells it anything
+        fake.shows(a_run(tally=counted(250)))
+        page.evaluate(hidden, False)
+        page.locator("body[data-link=live][data-stale=no]").wait_for()
+        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
+        assert seats_taken(hub) == 1
+    fake.dies()
+
+
+LONG = {
+    "engine": "TensorRT 10.9.0.34, NVIDIA Jetson AGX Orin, half precision, built on this very machine",
+    "weights": "smear-13 e8349c056700, detector c1dd527b00f2, and a specialist for bands 0a1b2c3d4e5f",
+}
+FORMULA = "(blast + promyelocyte + myelocyte + metamyelocyte + band_neutrophil) / (erythroblast)"
+
+
+def details(page):
+    return dict(
+        zip(
+            page.locator("#details dt").all_inner_texts(),
+            page.locator("#details dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+
+
+def a_marrow(**changes):
+    tally = counted(200, specimen="marrow")
+    return {**a_run(tally=tally, **LONG), "me_formula": FORMULA, **changes}
+
+
+def test_what_is_cut_short_is_read_whole_after_a_touch(browser, config):
+    with showing(browser, config, a_marrow()) as (page, fake):
+        page.get_by_role("button", name="Details").click()
+        assert page.get_by_role("dialog", name="Details").is_visible()
+        said = details(page)
+        assert said["M:E"] == f"{page.locator('#ratio').inner_text()} {FORMULA}"
+        assert (said["Engine"], said["Weights"]) == (LONG["engine"], LONG["weights"])
+        for value in page.locator("#details dd").all():
+            assert value.evaluate("part => part.scrollWidth <= part.clientWidth")
+        fake.shows(a_marrow(engine="Another engine, that took over"))
+        page.locator("#details dd", has_text="Another engine").wait_for()
+        page.get_by_role("button", name="Close").click()
+        page.locator("#details-dialog").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("cut", ["#ratio-note", "#engine", "#weights"])
+def test_a_touch_of_the_text_that_is_cut_short_shows_it_whole(browser, config, cut):
+    with showing(browser, config, a_marrow()) as (page, _):
+        page.locator(cut).click()
+        assert page.locator("#details-dialog").is_visible()
+        whole = page.locator(cut).text_content()
+        assert any(value.endswith(whole) for value in details(page).values())
+
+
+def test_a_touch_of_text_that_is_whole_opens_nothing(browser, config):
+    with showing(browser, config, a_run()) as (page, _):
+        page.locator("#calibration").click()
+        assert page.locator("#details-dialog").is_hidden()
+
+
+def test_the_share_of_erythroid_cells_stands_beside_their_ratio(browser, config):
+    run = a_marrow(erythroid_percent=24.96, erythroid_limits=[19.5, 31.04])
+    with showing(browser, config, run) as (page, fake):
+        assert page.locator("#erythroid").inner_text() == "25.0 %"
+        assert page.locator("#erythroid-note").inner_text() == "19.5 – 31.0"
+        fake.shows({**run, "state": "failed", "ended": True})
+        page.locator("body[data-state=failed]").wait_for()
+        assert page.locator("#fact-erythroid").is_hidden()
+
+
 def test_a_screen_elsewhere_watches_and_is_offered_no_button(browser, config, monkeypatch):
     monkeypatch.setattr("web.guard.from_this_machine", lambda request: False)
     with showing(browser, config, a_run()) as (page, _):
         page.get_by_text("This screen watches").wait_for()
-        assert page.locator("button:visible").count() == 0
+        assert page.locator("button:visible").evaluate_all("all => all.map(one => one.id)") == [
+            "details-open"
+        ]
 
 
 def test_what_the_instrument_says_is_text_and_never_markup(browser, config):

@@ -91,7 +91,16 @@ def test_the_page_comes_whole_from_this_machine(config):
 
 def test_every_file_that_the_page_names_is_in_the_package(config):
     client = a_client(config)
-    for name in ("page.css", "page.js", "stream.js", "bars.js", "strip.js", "controls.js", "icon.svg"):
+    for name in (
+        "page.css",
+        "page.js",
+        "stream.js",
+        "bars.js",
+        "strip.js",
+        "controls.js",
+        "details.js",
+        "icon.svg",
+    ):
         assert client.get(f"/static/{name}").status_code == 200
 
 

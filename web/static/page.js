@@ -2,6 +2,7 @@
 
 import { drawBars } from "./bars.js";
 import { offerControls, wireControls } from "./controls.js";
+import { drawDetails, wireDetails } from "./details.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
 
@@ -58,7 +59,8 @@ function draw() {
   if (run !== null) drawRun(run, state);
   drawProvenance(run, instrument);
   offerControls(snapshot, current);
-  document.title = current ? title(run, state) : "(!) Hemadiff";
+  drawDetails();
+  document.title = current ? title(run, state) : link === "connecting" ? "Hemadiff" : "(!) Hemadiff";
 }
 
 function title(run, state) {
@@ -132,6 +134,7 @@ function drawFacts(run, state) {
   say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? ratio.toFixed(1) : `${ratio.toFixed(1)} : 1`);
   say("ratio-note", blood ? "per 100 white cells" : (run.me_formula ?? ""));
   byId("ratio-note").title = run.me_formula ?? "";
+  drawErythroid(run, state);
   say("unidentified", run.unidentified);
   say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? "waits for a person" : "wait for a person") : "");
   byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
@@ -145,6 +148,14 @@ function drawFacts(run, state) {
   say("fields-note", [run.fields.planned ? `of ${run.fields.planned}` : "", ...skipped.map(([why, n]) => `${n} skipped: ${why}`)].filter(Boolean).join(", "));
   byId("not-counted-note").title = byId("not-counted-note").textContent;
   byId("fields-note").title = byId("fields-note").textContent;
+}
+
+function drawErythroid(run, state) {
+  const percent = run.erythroid_percent;
+  byId("fact-erythroid").hidden = run.specimen === "blood" || percent === null || percent === undefined || state === "failed";
+  if (byId("fact-erythroid").hidden) return;
+  say("erythroid", `${percent.toFixed(1)} %`);
+  say("erythroid-note", (run.erythroid_limits ?? []).map((limit) => limit.toFixed(1)).join(" – "));
 }
 
 function drawProvenance(run, instrument) {
@@ -169,6 +180,7 @@ function speak(run, state) {
   spoken = fifties;
 }
 
+wireDetails();
 wireControls((sentence) => { refused = sentence; draw(); });
 const stream = new Stream(hear, (now) => {
   if (link !== now) { link = now; draw(); }

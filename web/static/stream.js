@@ -7,11 +7,12 @@ const ASK_MS = 3000; // when every stream is taken: ask instead
 export class Stream {
   #tell; #link; #source = null; #timer = 0; #watchdog = 0; #tries = 0;
 
-  // tell(message): a snapshot or a change.  link("live" | "asking" | "lost"): whether what is shown is current.
+  // tell(message): a snapshot or a change.
+  // link("live" | "asking" | "lost" | "connecting"): whether what is shown is current.
   constructor(tell, link) {
     this.#tell = tell;
     this.#link = link;
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#leave() : this.connect()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#rest() : this.connect()));
     addEventListener("online", () => this.connect());
     addEventListener("offline", () => this.#lost());
     addEventListener("pagehide", () => this.#leave());
@@ -62,6 +63,12 @@ export class Stream {
     } catch {
       this.#lost();
     }
+  }
+
+  // Nobody looks: the seat is left to others, and what is shown is old until the stream speaks again.
+  #rest() {
+    this.#leave();
+    this.#link("connecting");
   }
 
   #leave() {
