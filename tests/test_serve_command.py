@@ -156,6 +156,14 @@ def test_a_second_demonstration_goes_on_with_the_count_that_the_first_one_paused
         assert len(store.runs()) == 1
 
 
+def test_what_the_settings_say_of_the_microscope_does_not_hinder_a_demonstration(tmp_path):
+    calibrated = {"HEMADIFF_CAMERA__UM_PER_PX": "0.31", "HEMADIFF_CAMERA__ORDER": "random:7"}
+    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED, **calibrated) as (address, _):
+        run = until(lambda: (now := up(address)["run"]) and now["counted"] and now, "cells are counted")
+    assert run["simulated"]
+    assert run["um_per_px"] != 0.31
+
+
 class OfAnotherVersion(FakeInstrument):
     """An instrument that cannot go on with what it finds paused."""
 
