@@ -77,4 +77,4 @@ def _refuse_unless_usable(frame: Frame, scale: Scale) -> None:
             "Count it in a run of its own."
         )
     if np.percentile(frame.pixels[::8, ::8], 99) < DARKEST_LIGHT:
-        raise AnalysisError(f"{frame.name} is dark. Check the lamp and the shutter.")
+        raise AnalysisError(f"{frame.name} is dark. Check the lamp and the shutter.", reason="dark field")

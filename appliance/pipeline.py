@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 
 FRAMES_AHEAD = 2
 ANALYSIS_WITHIN_S = 60.0
-ANALYSIS_FAILED = "analysis failed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,10 +102,11 @@ class Pipeline:
         return self._belt.closed
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for both threads; return whether they have ended."""
+        """Wait for both threads, for no longer than that in all; return whether they have ended."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(timeout_s)
+                thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _acquire(self) -> None:
@@ -137,10 +138,10 @@ class Pipeline:
         ) as refusal:  # true of every field: going on would skip them all
             return Broken(str(refusal), resumable=False)
         except AnalysisError as error:
-            return _not_known(field, str(error))
+            return _not_known(field, error)
         except Exception as error:
             log.exception("the analysis of field %d failed", field.index)
-            return _not_known(field, f"The analysis of {field.name} failed: {_said(error)}.")
+            return _not_known(field, AnalysisError(f"The analysis of {field.name} failed: {_said(error)}."))
 
     @contextlib.contextmanager
     def _watched(self, frame: Frame) -> Iterator[None]:
@@ -201,8 +202,8 @@ class _Belt:
             return was_open
 
 
-def _not_known(frame: Frame, detail: str) -> Skipped:
-    return Skipped(SkippedField(frame.index, frame.name, ANALYSIS_FAILED, detail), "analysis")
+def _not_known(frame: Frame, error: AnalysisError) -> Skipped:
+    return Skipped(SkippedField(frame.index, frame.name, error.reason, str(error)), "analysis")
 
 
 def _said(error: Exception) -> str:

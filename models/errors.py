@@ -6,4 +6,11 @@ class ModelRefused(ValueError):
 
 
 class AnalysisError(RuntimeError):
-    """The answer for a field or a cell is not known. It is never an empty list."""
+    """The answer for a field or a cell is not known. It is never an empty list.
+
+    reason: its kind in a few words, the same for every such field.
+    """
+
+    def __init__(self, sentence: str, reason: str = "analysis failed") -> None:
+        super().__init__(sentence)
+        self.reason = reason

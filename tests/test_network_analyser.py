@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,6 +32,13 @@ def test_an_empty_field_has_no_cells(analyser: NetworkAnalyser) -> None:
 def test_a_dark_field_is_an_error_not_an_empty_field(analyser: NetworkAnalyser) -> None:
     with pytest.raises(AnalysisError, match=r"a\.png is dark"):
         analyser.analyse(frame(np.full((400, 400, 3), 20, np.uint8)), SCALE)
+
+
+def test_a_dark_field_says_that_it_is_dark_where_skipped_fields_are_listed() -> None:
+    networks: Any = SimpleNamespace(name="none", engine="none", outputs=())
+    with pytest.raises(AnalysisError) as caught:
+        NetworkAnalyser(networks, networks).analyse(frame(np.full((400, 400, 3), 20, np.uint8)), SCALE)
+    assert caught.value.reason == "dark field"
 
 
 def test_a_frame_of_another_calibration_is_an_error(analyser: NetworkAnalyser) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from builders_instrument import Gate, PixelAnalyser, failing_field, field, folder
 
 from appliance.errors import ApplianceError
@@ -15,7 +16,7 @@ from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
 from appliance.pipeline import FRAMES_AHEAD, Analysed, Broken, Exhausted, Outcome, Pipeline, Skipped
 from calibration import Scale
-from models import ModelRefused
+from models import AnalysisError, ModelRefused
 
 SCALE = Scale.stated(0.1)
 
@@ -89,7 +90,8 @@ def test_the_outcomes_are_the_same_whichever_thread_is_held_up(tmp_path: Path) -
     analysed = [threading.Event() for _ in range(99)]
 
     def camera_waits(index: int) -> None:
-        assert index == 0 or analysed[index - 1].wait(60), "analysis never caught up"
+        last = 4  # nothing is analysed after the stop
+        assert index == 0 or analysed[min(index - 1, last)].wait(60), "analysis never caught up"
 
     slow_camera = said(
         run(Slow(where, camera_waits), PixelAnalyser(lambda frame: analysed[frame.index].set()), stop_after=5)
@@ -99,19 +101,43 @@ def test_the_outcomes_are_the_same_whichever_thread_is_held_up(tmp_path: Path) -
 
 
 def test_a_stop_drops_the_frames_in_flight(tmp_path: Path) -> None:
-    gate = Gate(at=2)
+    gate, far_ahead = Gate(at=2), threading.Event()
     analyser = PixelAnalyser(gate)
-    camera = Slow(eight_fields(tmp_path))
+    camera = Slow(
+        eight_fields(tmp_path), lambda index: far_ahead.set() if index == 2 + FRAMES_AHEAD + 1 else None
+    )
     taken: list[Outcome] = []
     pipeline = Pipeline(camera, analyser, taken.append)
     pipeline.start()
     assert gate.reached.wait(60)
+    assert far_ahead.wait(60), "the belt is full"
     pipeline.stop()
     gate.opened.set()
     assert pipeline.join(60)
     assert analyser.seen == [0, 1, 2], "no field after the stop was analysed"
     assert camera.closed.is_set()
-    assert [number for number, _ in said(taken)] in ([0, 1], [0, 1, 2])
+    assert [number for number, _ in said(taken)] == [0, 1, 2], "the run decides on the one in analysis"
+
+
+def test_waiting_for_the_end_takes_no_longer_than_it_was_given_in_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+
+    class Hanging(threading.Thread):
+        ident = 1
+
+        def join(self, timeout: float | None = None) -> None:
+            clock[0] += timeout or 0.0
+
+        def is_alive(self) -> bool:
+            return True
+
+    monkeypatch.setattr("appliance.pipeline.threading.Thread", Hanging)
+    pipeline = Pipeline(Slow(eight_fields(tmp_path)), PixelAnalyser(), lambda outcome: None)
+    monkeypatch.setattr("appliance.pipeline.time.monotonic", lambda: clock[0])
+    assert not pipeline.join(30)
+    assert clock == [130.0]
 
 
 def test_acquisition_waits_when_the_analysis_is_behind(tmp_path: Path) -> None:
@@ -134,6 +160,14 @@ def test_a_field_whose_analysis_fails_is_skipped_with_its_reason_and_never_empty
     assert outcomes[1].kind == "analysis"
     assert outcomes[1].field == SkippedField(1, "1.png", "analysis failed", "1.png is dark.")
     assert said(outcomes)[2] == (2, [])
+
+
+def test_an_analysis_that_says_what_kind_of_field_it_was_is_skipped_under_that_reason(tmp_path: Path) -> None:
+    def look(frame: Frame) -> None:
+        raise AnalysisError(f"{frame.name} is dark.", reason="dark field")
+
+    outcomes = run(Slow(folder(tmp_path, [field("basophil")])), PixelAnalyser(look))
+    assert outcomes[0] == Skipped(SkippedField(0, "0.png", "dark field", "0.png is dark."), "analysis")
 
 
 def test_an_error_that_nobody_foresaw_is_a_skipped_field_too(tmp_path: Path) -> None:
@@ -184,7 +218,7 @@ def test_an_engine_that_hangs_breaks_off_and_its_late_answer_is_not_waited_for(t
         if isinstance(outcome, Broken):
             broken.set()
 
-    pipeline = Pipeline(Slow(eight_fields(tmp_path)), PixelAnalyser(gate), take, analysis_within_s=0.05)
+    pipeline = Pipeline(Slow(eight_fields(tmp_path)), PixelAnalyser(gate), take, analysis_within_s=1)
     pipeline.start()
     assert broken.wait(60), "nobody noticed"
     assert pipeline.stopped
