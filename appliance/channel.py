@@ -23,13 +23,13 @@ from typing import Any
 
 from appliance.broadcast import Broadcast, BroadcastClosed
 from appliance.errors import ApplianceRefused
+from appliance.socket_path import checked_socket_path
 from calibration import CalibrationRefused
 from models import ModelRefused
 
 log = logging.getLogger(__name__)
 
 LONGEST_REQUEST = 1 << 20
-LONGEST_PATH = 107  # sockaddr_un.sun_path on Linux, without its closing zero
 LOOK_FOR_HANGUP_S = 1.0
 LAST_WORDS_S = 2.0
 REFUSALS = (ApplianceRefused, CalibrationRefused, ModelRefused)
@@ -130,12 +130,7 @@ class ChannelServer:
 
 
 def _listen(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise ApplianceRefused(
-            f"The socket's path is longer than {LONGEST_PATH} bytes: {path}. "
-            'Give a shorter one under [instrument] "socket".'
-        )
-    _make_room(path)
+    _make_room(checked_socket_path(path))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(os.fspath(path))

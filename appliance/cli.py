@@ -160,17 +160,9 @@ def _verdict(error: Exception, command: str | None) -> tuple[int, str]:
     )
 
 
-def version() -> str:
-    """Return the version of hemadiff that is installed."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("hemadiff")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
 def _show_version(ctx: click.Context) -> Never:
+    from appliance.version import version
+
     click.echo(f"hemadiff {version()}. Research use only: not for diagnosis.")
     ctx.exit()
 

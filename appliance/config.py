@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from appliance.camera_source import parse_camera, parse_order
 from appliance.config_sources import (
     DELIMITER,
     PREFIX,
@@ -34,11 +35,14 @@ from appliance.config_sources import (
     from_file,
 )
 from appliance.errors import ApplianceRefused
+from appliance.socket_path import checked_socket_path
+from appliance.store_lock import lock_path
+from models.panel import is_percentage
 
-SOCKET_BYTES = 107  # a Unix socket's path on Linux: sockaddr_un.sun_path, less the closing zero
 DEFAULT = "default"
 WholePath = Annotated[Path, PlainSerializer(str)]
-Percent = Annotated[float, Field(ge=0)]  # no upper end: NRBC per 100 cells may pass 100
+Limit = Annotated[float, Field(gt=0, lt=100)]
+AtLeastNothing = Annotated[float, Field(ge=0)]
 
 
 def _low_and_high(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -47,7 +51,26 @@ def _low_and_high(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-Range = Annotated[tuple[Percent, ...], AfterValidator(_low_and_high)]
+def _percentages_to_100(ranges: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
+    """Erythroblasts per 100 white cells and a ratio may pass 100; a percentage may not."""
+    for name, values in ranges.items():
+        if is_percentage(name) and any(value > 100 for value in values):
+            raise ValueError(f"{name} is a percentage, and {max(values):g} is more than 100")
+    return ranges
+
+
+def _camera(text: str) -> str:
+    parse_camera(text)
+    return text
+
+
+def _order(text: str) -> str:
+    parse_order(text)
+    return text
+
+
+Range = Annotated[tuple[AtLeastNothing, ...], AfterValidator(_low_and_high)]
+Ranges = Annotated[Mapping[str, Range], AfterValidator(_percentages_to_100)]
 
 
 def data_home(env: Mapping[str, str] | None = None) -> Path:
@@ -80,10 +103,10 @@ class CameraSection(Section):
     source: "folder:DIR" or "painted[:SEED]".  um_per_px: stated; goes before calibration (a file).
     """
 
-    source: str | None = Field(default=None, pattern=r"^(folder:.+|painted(:[0-9]+)?)$")
+    source: Annotated[str, AfterValidator(_camera)] | None = None
     um_per_px: float | None = Field(default=None, ge=0.01, le=10.0)
     calibration: WholePath | None = None
-    order: str = Field(default="natural", pattern=r"^(natural|random:[0-9]+)$")
+    order: Annotated[str, AfterValidator(_order)] = "natural"
 
 
 class CountSection(Section):
@@ -107,11 +130,12 @@ class CountSection(Section):
 class SpecimenRules(Section):
     """A laboratory's own for one specimen, by label.
 
-    reference: low and high (%), none to show no range.  watched: decision limits (%), none to watch nothing.
+    reference: low and high (%; a ratio and NRBC per 100 as they are), none to show no range.
+    watched: decision limits (%), none to watch nothing.
     """
 
-    reference: Mapping[str, Range] = Field(default_factory=dict)
-    watched: Mapping[str, tuple[Percent, ...]] = Field(default_factory=dict)
+    reference: Ranges = Field(default_factory=dict)
+    watched: Mapping[str, tuple[Limit, ...]] = Field(default_factory=dict)
 
 
 class MarrowRules(SpecimenRules):
@@ -170,18 +194,12 @@ class Config(BaseSettings):
     @property
     def socket_path(self) -> Path:
         """The instrument's socket. Raises ApplianceRefused for a path longer than the system takes."""
-        path = self.instrument.socket or self.store.path.parent / "instrument.sock"
-        if len(os.fsencode(path)) > SOCKET_BYTES:
-            raise ApplianceRefused(
-                f"The instrument's socket {path} has a path of more than {SOCKET_BYTES} bytes. "
-                "Set [instrument] socket to a shorter one."
-            )
-        return path
+        return checked_socket_path(self.instrument.socket or self.store.path.parent / "instrument.sock")
 
     @property
     def lock_path(self) -> Path:
         """The lock of which one instrument per store holds the only hand."""
-        return self.store.path.with_name(self.store.path.name + ".lock")
+        return lock_path(self.store.path)
 
 
 def load_config(path: Path | None = None, env: Mapping[str, str] | None = None) -> Config:
@@ -257,7 +275,7 @@ def _sentence(one: dict[str, Any], sources: tuple[Source, ...]) -> str:
     name = key[-1] if len(key) > 1 else ""
     table = f"[{'.'.join(key[:-1] or key)}]"
     message = one["msg"].removeprefix("Value error, ")
-    message = f"{message[:1].lower()}{message[1:]}"
+    message = f"{message[:1].lower()}{message[1:]}".removesuffix(".")
     given = "" if isinstance(one["input"], dict) else f" = {one['input']!r}"
     return f"{where}{table} {name}{given}: {message}.".replace("] :", "]:").replace("] =", "] is")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from appliance.errors import ApplianceRefused
 from models.errors import ModelRefused
-from models.panel import MEASURES, Label, Panel, Specimen, did_you_mean
+from models.panel import MEASURES, Label, Panel, Specimen, did_you_mean, is_percentage
 from models.panel_file import limits, reference_range
 
 _T = TypeVar("_T")
@@ -56,7 +57,6 @@ class Rules:
     panel: Panel
     specimen: Specimen
     merge_band_and_segmented: bool
-    monocytes_in_me: bool
     reference: Mapping[str, tuple[float, float]]
     watched: Mapping[str, tuple[float, ...]]
     me: MeFormula | None
@@ -76,7 +76,6 @@ class Rules:
             panel=panel,
             specimen=specimen,
             merge_band_and_segmented=overrides.merge_band_and_segmented,
-            monocytes_in_me=overrides.monocytes_in_me,
             reference=_replaced_ranges(customs.reference, overrides.reference, rows, panel),
             watched=_replaced_limits(customs.watched, overrides.watched, panel, specimen),
             me=_me_formula(panel, specimen, overrides),
@@ -103,7 +102,8 @@ def _replaced_ranges(
             )
         ranges.pop(name, None)
         if len(value):
-            ranges[name] = _checked(reference_range, value, f"Reference range of {name}")
+            check = partial(reference_range, percentage=is_percentage(name))
+            ranges[name] = _checked(check, value, f"Reference range of {name}")
     return ranges
 
 

@@ -14,8 +14,13 @@ from appliance.errors import ApplianceRefused
 LOOKS, A_LOOK_TAKES_S = 5, 0.02
 
 
+def lock_path(store: Path) -> Path:
+    """Return the lock of a store, of which one instrument holds the only hand."""
+    return store.with_name(f"{store.name}.lock")
+
+
 class StoreLock:
-    """Holds the lock file (``Config.lock_path``) until it is released, or its process ends."""
+    """Holds a lock file (`lock_path`) until it is released, or its process ends."""
 
     def __init__(self, path: Path) -> None:
         """Take the lock. Raises ApplianceRefused where another process holds it."""

@@ -18,6 +18,11 @@ MEASURES = ("counted", "me_ratio", "erythroid_total", "nrbc_per_100")
 """What a count reports beside its labels, as named in reference ranges and LOINC tables."""
 
 
+def is_percentage(name: str) -> bool:
+    """Whether the values of a label or measure are percentages: a ratio, a number and NRBC per 100 are none."""
+    return name not in ("counted", "me_ratio", "nrbc_per_100")
+
+
 class Specimen(StrEnum):
     """What the smear is of."""
 
@@ -102,16 +107,6 @@ class Panel:
     def specimens(self) -> tuple[Specimen, ...]:
         """The specimens that the panel can count."""
         return tuple(self.customs)
-
-    @property
-    def watched(self) -> Mapping[Specimen, Mapping[str, tuple[float, ...]]]:
-        """Decision limits in percent, by specimen and label."""
-        return {specimen: customs.watched for specimen, customs in self.customs.items()}
-
-    @property
-    def reference(self) -> Mapping[Specimen, Mapping[str, tuple[float, float]]]:
-        """Usual percentages, by specimen and label, merged row or measure."""
-        return {specimen: customs.reference for specimen, customs in self.customs.items()}
 
     def label(self, name: str) -> Label:
         """Return the label of that name, or raise ModelRefused naming the nearest one."""

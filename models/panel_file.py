@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from models.panel import (
     Panel,
     Specimen,
     did_you_mean,
+    is_percentage,
 )
 
 LINEAGES = ("undetermined", "granulocytic", "monocytic", "lymphoid", "erythroid", "megakaryocytic", "none")
@@ -130,7 +132,10 @@ def _customs(table: Table, rows: tuple[str, ...], where: str) -> Customs:
         raise ModelRefused(f"{where}: reference ranges need a reference_source.")
     return Customs(
         watched={name: limits(value, f"{where} {name}") for name, value in watched.items()},
-        reference={name: reference_range(value, f"{where} {name}") for name, value in reference.items()},
+        reference={
+            name: reference_range(value, f"{where} {name}", is_percentage(name))
+            for name, value in reference.items()
+        },
         reference_source=_text(table, "reference_source", where) if "reference_source" in table else "",
         loinc={
             name: _loinc(name, value, rows, f"{where} loinc")
@@ -172,13 +177,15 @@ def limits(value: object, where: str) -> tuple[float, ...]:
     raise ModelRefused(f"{where}: limits are rising percentages between 0 and 100, such as [5, 10, 20].")
 
 
-def reference_range(value: object, where: str) -> tuple[float, float]:
+def reference_range(value: object, where: str, percentage: bool = True) -> tuple[float, float]:
     """Return a reference range: lowest and highest usual value. Raises ModelRefused."""
+    highest = 100 if percentage else math.inf
     if isinstance(value, list | tuple) and len(value) == 2 and all(_is_number(v) for v in value):
         low, high = float(value[0]), float(value[1])
-        if 0 <= low <= high <= 100:
+        if 0 <= low <= high <= highest and math.isfinite(high):
             return low, high
-    raise ModelRefused(f"{where}: a reference range is two numbers from 0 to 100, the lower first.")
+    numbers = "numbers from 0 to 100" if percentage else "numbers from 0"
+    raise ModelRefused(f"{where}: a reference range is two {numbers}, the lower first.")
 
 
 def _is_number(value: object) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.config import Config, load_config, load_config_with_origins
 from appliance.config_sources import lines_of
+from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 
@@ -187,11 +188,32 @@ def test_every_wrong_value_is_named_in_the_order_of_the_file() -> None:
         "[laboratory.blood.reference]\nlymphocyte = [40, 20]\n",
         "[laboratory.blood.reference]\nlymphocyte = 20\n",
         "[laboratory.blood.watched]\nblast = ['few']\n",
+        "[laboratory.blood.watched]\nblast = [120]\n",
+        "[laboratory.blood.reference]\nlymphocyte = [20, 140]\n",
+        "[laboratory.marrow.reference]\nerythroid_total = [20, 140]\n",
         "count = 3\n",
     ],
 )
 def test_nonsense_is_refused_with_its_place(text: str) -> None:
     assert refusal(text).startswith("hemadiff.toml, line ")
+
+
+def test_a_range_that_the_settings_take_is_one_that_a_count_takes() -> None:
+    text = (
+        "[laboratory.blood.reference]\nnrbc_per_100 = [0, 120]\n"
+        "[laboratory.marrow.reference]\nme_ratio = [2, 150]\n"
+    )
+    written(Path("hemadiff.toml"), text)
+    config = load_config(env=NOTHING)
+    blood = plan_from_config(config, camera="painted").rules()
+    marrow = plan_from_config(config, camera="painted", specimen="marrow").rules()
+    assert blood.reference["nrbc_per_100"] == (0, 120)
+    assert marrow.reference["me_ratio"] == (2, 150)
+
+
+def test_a_range_of_a_percentage_over_100_is_refused_by_its_name() -> None:
+    said = refusal("[laboratory.blood.reference]\nlymphocyte = [20, 140]\n")
+    assert "[laboratory.blood] reference: lymphocyte is a percentage, and 140 is more than 100." in said
 
 
 def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -76,16 +76,16 @@ def test_blood_8_has_the_eight_groups_of_acevedo():
 
 @pytest.mark.parametrize("name", ["smear-13", "marrow-16"])
 def test_marrow_watches_blasts_at_5_10_and_20_percent(name):
-    assert load_panel(name).watched[MARROW]["blast"] == (5, 10, 20)
+    assert load_panel(name).customs[MARROW].watched["blast"] == (5, 10, 20)
 
 
 def test_marrow_watches_plasma_cells_at_10_percent():
-    assert load_panel("marrow-16").watched[MARROW]["plasma_cell"] == (10,)
+    assert load_panel("marrow-16").customs[MARROW].watched["plasma_cell"] == (10,)
 
 
 @pytest.mark.parametrize("name", ["smear-13", "blood-11"])
 def test_blood_watches_blasts_at_2_5_and_20_percent(name):
-    assert load_panel(name).watched[BLOOD]["blast"] == (2, 5, 20)
+    assert load_panel(name).customs[BLOOD].watched["blast"] == (2, 5, 20)
 
 
 @pytest.mark.parametrize("name", panel_names())

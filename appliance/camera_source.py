@@ -1,0 +1,56 @@
+"""The words for a camera and for the order of its fields, as settings, commands and plans write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
+
+NATURAL = "natural"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """Images of a folder: ``folder:DIR``."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedSource:
+    """A painted smear: ``painted`` or ``painted:SEED``."""
+
+    seed: int
+
+
+def parse_camera(text: object) -> FolderSource | PaintedSource:
+    """Return what a camera's text names. Raises ApplianceRefused where it names none."""
+    kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if kind == "folder" and colon:
+        if not rest:
+            raise ApplianceRefused(f'The camera "{text}" names no folder. Write folder:DIR.')
+        return FolderSource(Path(rest))
+    if kind == "painted" and (not colon or _is_whole(rest)):
+        return PaintedSource(int(rest or 0))
+    said = printable(str(text))
+    raise ApplianceRefused(
+        f'There is no camera "{said}". Use folder:DIR (images), or painted or painted:SEED (a simulated smear).'
+    )
+
+
+def parse_order(text: object) -> int | None:
+    """Return the seed of a random order, or None for the natural one. Raises ApplianceRefused for any other."""
+    kind, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if text == NATURAL:
+        return None
+    if kind == "random" and _is_whole(rest):
+        return int(rest)
+    raise ApplianceRefused(
+        f'There is no order "{text}". Use natural, or random:SEED with a whole number from 0 as the seed.'
+    )
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
