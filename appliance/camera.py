@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from appliance.camera_source import NATURAL, PaintedSource, parse_camera
 from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
 from calibration import Scale
 
@@ -52,33 +54,47 @@ def open_camera(plan: Plan) -> Camera:
 
     Raises ApplianceRefused or CalibrationRefused: no such camera, no image, no scale.
     """
-    kind, _, rest = plan.camera.partition(":")
-    if kind == "folder" and rest:
-        return _folder_camera(Path(rest), plan)
-    if kind == "painted" and (not rest or rest.isdecimal()):
-        return _painted_smear(int(rest or 0), plan)
-    raise ApplianceRefused(
-        f'There is no camera "{plan.camera}". Give folder:DIR (images) or painted[:SEED] (a simulated smear).'
-    )
+    source = parse_camera(plan.camera)
+    if isinstance(source, PaintedSource):
+        return _painted_smear(source.seed, plan)
+    return _folder_camera(source.folder, plan)
+
+
+def planned_scale(plan: Plan) -> str:
+    """Return the scale that a plan's camera will have, or where it will come from, without opening the camera.
+
+    Raises CalibrationRefused for an implausible one.
+    """
+    if isinstance(parse_camera(plan.camera), PaintedSource):
+        from appliance.painted_smear import SCALE
+
+        return SCALE.id
+    if plan.um_per_px is not None:
+        return Scale.stated(plan.um_per_px, plan.um_per_px_source).id
+    if plan.calibration is not None:
+        return f"calibration file {printable(Path(plan.calibration).name)}"
+    return "from the images' metadata"
 
 
 def _painted_smear(seed: int, plan: Plan) -> Camera:
-    from appliance.painted_smear import PaintedSmear
+    from appliance.painted_smear import UM_PER_PX, PaintedSmear
 
-    camera = PaintedSmear(seed)
-    painted = camera.scale.um_per_px
-    if plan.um_per_px is not None and abs(plan.um_per_px - painted) > 1e-9:
+    if plan.um_per_px is not None and abs(plan.um_per_px - UM_PER_PX) > 1e-9:
         raise ApplianceRefused(
-            f"A painted smear has {painted:g} µm/px, not {plan.um_per_px:g}. Leave the pixel size out."
+            f"A painted smear has {UM_PER_PX:g} µm/px, not {plan.um_per_px:g}. Leave the pixel size out."
         )
-    return camera
+    if plan.calibration is not None:
+        raise ApplianceRefused(f"A painted smear has {UM_PER_PX:g} µm/px. Leave the calibration out.")
+    if plan.order != NATURAL:
+        raise ApplianceRefused("A painted smear has one order of its fields. Leave the order out.")
+    return PaintedSmear(seed)
 
 
 def _folder_camera(folder: Path, plan: Plan) -> Camera:
     from appliance.folder_camera import FolderCamera
 
     if plan.um_per_px is not None:
-        return FolderCamera(folder, plan.order, Scale.stated(plan.um_per_px))
+        return FolderCamera(folder, plan.order, Scale.stated(plan.um_per_px, plan.um_per_px_source))
     if plan.calibration is not None:
         from calibration.file import read_calibration
 

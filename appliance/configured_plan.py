@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from appliance.camera_source import FolderSource, PaintedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 
 if TYPE_CHECKING:
-    from appliance.config import Config
+    from appliance.config import CameraSection, Config
 
 
 def plan_from_config(config: Config, **said: Any) -> Plan:
     """Return the plan of a run.
 
-    said: fields of `Plan`; one that is None leaves the settings in force. A scale that was said takes the place
-    of a calibration in the settings. Raises ApplianceRefused where no camera is set, or no run can do this.
+    said: fields of `Plan`; one that is None leaves the settings in force. A scale or a calibration that was said
+    takes the place of either in the settings. A painted smear has its own scale and order, whatever the settings
+    say of the microscope. Raises ApplianceRefused where no camera is set, or no run can do this.
     """
     said = {key: value for key, value in said.items() if value is not None}
     camera, count = config.camera, config.count
@@ -28,16 +30,12 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
     specimen = said.pop("specimen", count.specimen)
     laboratory = config.laboratory.marrow if specimen == "marrow" else config.laboratory.blood
     settings: dict[str, Any] = {
-        "order": camera.order,
-        "um_per_px": camera.um_per_px,
-        "calibration": None if camera.calibration is None else str(camera.calibration.resolve()),
+        **_camera_settings(camera, source, said),
         **{name: getattr(count, name) for name in COUNT if name != "specimen"},
         "reference": laboratory.reference,
         "watched": laboratory.watched,
         "me_formula": getattr(laboratory, "me_formula", None),
     }
-    if "um_per_px" in said or settings["um_per_px"] is not None:
-        settings["calibration"] = None
     return Plan(camera=_whole_path(source), specimen=specimen, **{**settings, **said})
 
 
@@ -52,9 +50,22 @@ COUNT = (
 )
 
 
+def _camera_settings(camera: CameraSection, source: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the settings say of scale and order, as far as it is in force; and who says the scale."""
+    painted = isinstance(parse_camera(source), PaintedSource)
+    scale: dict[str, Any] = {}
+    if "um_per_px" in said:
+        scale["um_per_px_source"] = "command line"
+    elif "calibration" in said or painted:
+        pass
+    elif camera.um_per_px is not None:
+        scale = {"um_per_px": camera.um_per_px, "um_per_px_source": "settings"}
+    elif camera.calibration is not None:
+        scale["calibration"] = str(camera.calibration.resolve())
+    return scale if painted else {"order": camera.order, **scale}
+
+
 def _whole_path(camera: str) -> str:
     """A run may be resumed from anywhere, so its folder is on record with its whole path."""
-    kind, _, folder = camera.partition(":")
-    if kind == "folder" and folder:
-        return f"folder:{Path(folder).expanduser().resolve()}"
-    return camera
+    source = parse_camera(camera)
+    return f"folder:{source.folder.expanduser().resolve()}" if isinstance(source, FolderSource) else camera

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from appliance.camera_source import parse_order
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.file_name import printable
 from appliance.frame import Frame, Point, SkippedField
-from appliance.image_file import ImageFile, ImageRefused, agree, find_images, read_image
+from appliance.image_file import ImageRefused, find_images, read_image
+from appliance.image_setup import check_setup, scale_in_metadata
 from calibration import CalibrationRefused, Scale
-
-# As far as two statements of one pixel size may differ; an estimate from red cells is no better than this.
-SAME_SCALE_WITHIN = 0.08
+from calibration.file import Calibration
 
 
 class FolderCamera:
@@ -39,23 +40,22 @@ class FolderCamera:
     ) -> None:
         if not folder.is_dir():
             raise ApplianceRefused(
-                f"There is no folder {folder}. A folder camera reads images from a folder."
+                f"There is no folder {printable(folder)}. A folder camera reads images from a folder."
             )
         self._folder = folder
         images = find_images([folder])
-        self._scale = scale or _scale_in_metadata(folder, images)
-        self._region = region
+        self._setup = Calibration(scale or _scale_in_metadata(folder, images), region=region)
         self._images = _in_order(images, order)
 
     @property
     def name(self) -> str:
         """``folder:`` and the folder."""
-        return f"folder:{self._folder}"
+        return f"folder:{printable(self._folder)}"
 
     @property
     def scale(self) -> Scale:
         """The one scale of all its frames."""
-        return self._scale
+        return self._setup.scale
 
     @property
     def planned(self) -> int:
@@ -84,15 +84,13 @@ class FolderCamera:
         began = time.monotonic_ns()
         try:
             image = read_image(path)
+            check_setup(path, image, self._setup)
         except ImageRefused as error:
             if not self._folder.is_dir():
                 raise ApplianceError(
-                    f"The folder {self._folder} is gone. Connect it again, then resume."
+                    f"The folder {printable(self._folder)} is gone. Connect it again, then resume."
                 ) from error
             return SkippedField(index, name, error.reason, str(error))
-        if problem := self._other_setup(image):
-            reason, sentence = problem
-            return SkippedField(index, name, reason, f"{path}: {sentence}")
         return Frame(
             index=index,
             name=name,
@@ -102,27 +100,11 @@ class FolderCamera:
             exposure_start_ns=began,
             exposure_us=None,
             gain=None,
-            calibration_id=self._scale.id,
+            calibration_id=self.scale.id,
         )
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self._folder).as_posix()
-
-    def _other_setup(self, image: ImageFile) -> tuple[str, str] | None:
-        """Reason and sentence for an image of another scale or another frame size."""
-        stated = image.um_per_px
-        if stated is not None and not agree(stated, self._scale.um_per_px, SAME_SCALE_WITHIN):
-            return "other scale", (
-                f"Its metadata says {stated:.4g} µm/px, the run has {self._scale.um_per_px:.4g} µm/px "
-                f"({self._scale.source}). Count images of one scale at a time."
-            )
-        height, width = image.pixels.shape[:2]
-        if self._region is not None and self._region != (width, height):
-            return "other setup", (
-                f"The picture has {width} × {height} px; the calibration belongs to frames of "
-                f"{self._region[0]} × {self._region[1]} px."
-            )
-        return None
+        return printable(path.relative_to(self._folder))
 
 
 def _size(path: Path) -> int | None:
@@ -134,29 +116,23 @@ def _size(path: Path) -> int | None:
 
 def _scale_in_metadata(folder: Path, images: list[Path]) -> Scale:
     for path in images:
+        name = printable(path.relative_to(folder))
         try:
-            image = read_image(path)
+            scale = scale_in_metadata(path, read_image(path), name)
         except ImageRefused:
             continue
-        name = path.relative_to(folder).as_posix()
-        if image.um_per_px is None:
+        if scale is None:
             raise CalibrationRefused(
-                f"Nothing says how many micrometres a pixel of {folder} is: no metadata in {name}. "
+                f"Nothing says how many micrometres a pixel of {printable(folder)} is: no metadata in {name}. "
                 "Give --um-per-px, a calibration file, or [camera] um_per_px in the settings."
             )
-        return Scale.stated(image.um_per_px, f"metadata of {name}")
+        return scale
     raise ApplianceRefused(
-        f"None of the {len(images)} images in {folder} can be read. "
+        f"None of the {len(images)} images in {printable(folder)} can be used. "
         "hemadiff analyse names each file and what is wrong with it."
     )
 
 
 def _in_order(images: list[Path], order: str) -> list[Path]:
-    kind, _, seed = order.partition(":")
-    if order == "natural":
-        return images
-    if kind == "random" and seed.isascii() and seed.isdecimal():
-        return random.Random(int(seed)).sample(images, len(images))
-    raise ApplianceRefused(
-        f'There is no order "{order}". Give natural or random:SEED, with a whole number as the seed.'
-    )
+    seed = parse_order(order)
+    return images if seed is None else random.Random(seed).sample(images, len(images))

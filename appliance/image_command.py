@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
 from appliance.image_file import find_images
 from appliance.image_input import read_images
 from calibration import Scale
+from calibration.file import Calibration
 from models import AnalysisError, ModelRefused
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class NotUsable(ApplianceRefused):
     """One image that cannot be used for this; the others go on."""
 
 
-def work_through(paths: Sequence[Path], scale: Scale | None, work: Work) -> tuple[list[Result], bool]:
+def work_through(paths: Sequence[Path], setup: Calibration | None, work: Work) -> tuple[list[Result], bool]:
     """Return a result per usable image, and whether the analysis of any other failed.
 
     Images that cannot be used are named on standard error with their reasons. Raises ApplianceRefused where
@@ -37,7 +39,7 @@ def work_through(paths: Sequence[Path], scale: Scale | None, work: Work) -> tupl
     skipped = failed = 0
     with _progress() as progress:
         task = progress.add_task("Images", total=len(images))
-        for path, frame, its_scale in read_images(images, scale):
+        for path, frame, its_scale in read_images(images, setup):
             try:
                 results.append(work(path, _usable(frame), its_scale or _no_scale()))
             except (NotUsable, ModelRefused) as refusal:
@@ -46,7 +48,7 @@ def work_through(paths: Sequence[Path], scale: Scale | None, work: Work) -> tupl
             except AnalysisError as error:
                 failed += 1
                 progress.console.print(
-                    f"Failed: {path}: {error}", soft_wrap=True, markup=False, highlight=False
+                    f"Failed: {printable(path)}: {error}", soft_wrap=True, markup=False, highlight=False
                 )
             progress.advance(task)
     if skipped or failed:

@@ -7,7 +7,6 @@ PNG, JPEG, TIFF, OME-TIFF and WebP, 8 bits a channel, RGB. Nothing is converted 
 from __future__ import annotations
 
 import io
-import math
 import os
 import re
 import warnings
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
 from appliance.image_bytes import JPEG, PNG, Broken, broken, sixteen_bit
 from appliance.ome import pixel_size_um
 
@@ -52,7 +52,7 @@ class ImageRefused(ApplianceRefused):
     """An image file that cannot be used. ``reason``: its kind, the same for every such file."""
 
     def __init__(self, path: Path, reason: str, sentence: str) -> None:
-        super().__init__(f"{path}: {sentence}")
+        super().__init__(f"{printable(path)}: {sentence}")
         self.path = path
         self.reason = reason
 
@@ -212,19 +212,21 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
             images = sorted(_images_in(path), key=lambda image: natural_key(image.relative_to(path)))
             if not images:
                 raise ApplianceRefused(
-                    f"{path} holds no images ({', '.join(SUFFIXES)}). Give a folder that does."
+                    f"{printable(path)} holds no images ({', '.join(SUFFIXES)}). Give a folder that does."
                 )
             found.update(dict.fromkeys(images))
         elif path.exists():
             found[path] = None
         else:
-            raise ApplianceRefused(f"There is no file or folder {path}. Check its spelling.")
+            raise ApplianceRefused(f"There is no file or folder {printable(path)}. Check its spelling.")
     return list(found)
 
 
 def _images_in(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise ApplianceRefused(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
+        raise ApplianceRefused(
+            f"The folder {printable(error.filename)} cannot be read: {error.strerror}."
+        ) from error
 
     for root, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -243,8 +245,3 @@ def natural_key(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
 
 def _chunk(chunk: str) -> tuple[int, int, str]:
     return (0, int(chunk), chunk) if chunk.isascii() and chunk.isdecimal() else (1, 0, chunk)
-
-
-def agree(um_per_px: float, other: float, within: float) -> bool:
-    """Whether two pixel sizes are the same but for a factor of 1 ± ``within``."""
-    return abs(math.log(um_per_px / other)) <= math.log1p(within)

@@ -25,6 +25,7 @@ from appliance.frame import Frame, Point
 from calibration import Scale
 
 UM_PER_PX = 0.10
+SCALE = Scale.stated(UM_PER_PX, "painted")
 WIDTH_UM, HEIGHT_UM = 120.0, 90.0
 STEP_UM = 130.0  # fields do not overlap
 COLUMNS = 60
@@ -73,7 +74,7 @@ class PaintedSmear:
                 "A painted smear needs a seed, a time per field and a number of fields, none negative."
             )
         self.name = f"painted smear {seed}"
-        self.scale = Scale.stated(UM_PER_PX, "painted")
+        self.scale = SCALE
         self.planned = planned
         self.digest = f"painted smear {seed}, {planned} fields"
         self._seed = seed

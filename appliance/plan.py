@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from appliance.camera_source import FolderSource, parse_camera, parse_order
 from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
 from appliance.rules import Overrides, Rules
 from models.panel import Specimen, did_you_mean, load_panel
 
@@ -21,6 +23,7 @@ class Plan:
 
     camera: "folder:/absolute/dir", "painted" or "painted:SEED".  order: "natural" or "random:SEED".
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
+    um_per_px_source: where that person stated it ("command line", "settings").
     calibration: path of a calibration file.
     reference, watched, me_formula: the laboratory's own for this specimen, as in `Overrides`.
     Raises ApplianceRefused for what no run can do.
@@ -29,6 +32,7 @@ class Plan:
     camera: str
     order: str = "natural"
     um_per_px: float | None = None
+    um_per_px_source: str = "stated"
     calibration: str | None = None
     panel: str = "smear-13"
     specimen: Specimen = Specimen.BLOOD
@@ -44,15 +48,10 @@ class Plan:
     def __post_init__(self) -> None:
         """Refuse nonsense."""
         _check_camera(self.camera)
-        _check_order(self.order)
+        parse_order(self.order)
         _check_numbers(self)
         _check_kinds(self)
         object.__setattr__(self, "specimen", _specimen(self.specimen))
-
-    @property
-    def seed(self) -> int | None:
-        """The seed of a random order; None where the order is natural."""
-        return _whole(self.order.partition(":")[2])
 
     def rules(self) -> Rules:
         """Return the rules in force. Raises ModelRefused or ApplianceRefused where they do not fit."""
@@ -96,19 +95,10 @@ class Plan:
 
 
 def _check_camera(camera: object) -> None:
-    kind, _, rest = camera.partition(":") if isinstance(camera, str) else ("", "", "")
-    if kind == "folder":
-        if not rest.startswith("/"):
-            raise ApplianceRefused(f'The camera "{camera}" needs a folder with its whole path: folder:/DIR.')
-    elif kind != "painted" or (camera != "painted" and _whole(rest) is None):
-        raise ApplianceRefused(f'There is no camera "{camera}". Use folder:DIR, painted or painted:SEED.')
-
-
-def _check_order(order: object) -> None:
-    kind, _, rest = order.partition(":") if isinstance(order, str) else ("", "", "")
-    if order != "natural" and not (kind == "random" and _whole(rest) is not None):
+    source = parse_camera(camera)
+    if isinstance(source, FolderSource) and not source.folder.is_absolute():
         raise ApplianceRefused(
-            f'There is no order "{order}". Use natural, or random:SEED with a whole number from 0.'
+            f'The camera "{printable(str(camera))}" needs a folder with its whole path: folder:/DIR.'
         )
 
 
@@ -142,6 +132,8 @@ def _check_kinds(plan: Plan) -> None:
     for name in ("calibration", "me_formula"):
         if not isinstance(getattr(plan, name), str | None):
             raise ApplianceRefused(f"{name} must be a text.")
+    if not isinstance(plan.um_per_px_source, str):
+        raise ApplianceRefused("um_per_px_source must be a text.")
     for name in ("reference", "watched"):
         table: Any = getattr(plan, name)
         if not isinstance(table, Mapping) or not all(isinstance(v, list | tuple) for v in table.values()):
@@ -157,7 +149,3 @@ def _specimen(value: object) -> Specimen:
     except ValueError:
         names = tuple(Specimen)
         raise ApplianceRefused(f'There is no specimen "{value}".{did_you_mean(str(value), names)}') from None
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,17 @@ def read_calibration(path: Path) -> Calibration:
     if not isinstance(name, str) or not name.strip():
         raise CalibrationRefused(f'{path}: "id" is missing. It is the name that results carry; give it one.')
     return Calibration(
-        scale=Scale(_pixel_size(record, path), f"calibration file {path.name}", name),
+        scale=Scale(_pixel_size(record, path), _source(path), name),
         objective=_text(record, "objective", path),
         camera=_text(record, "camera", path),
         binning=_binning(record, path),
         region=_region(record, path),
     )
+
+
+def _source(path: Path) -> str:
+    # A name that is not UTF-8 could not be put on record.
+    return f"calibration file {os.fsencode(path.name).decode('utf-8', 'backslashreplace')}"
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -33,6 +33,6 @@ class Scale:
             )
 
     @classmethod
-    def stated(cls, um_per_px: float, source: str = "command line") -> Scale:
+    def stated(cls, um_per_px: float, source: str = "stated") -> Scale:
         """Return a scale that a person or a file states, named after its value and source."""
         return cls(um_per_px, source, f"{source}: {um_per_px:.6g} µm/px")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,26 @@ def test_a_cell_at_the_border_is_listed_uncounted_without_a_label(tmp_path: Path
 
 def test_what_is_outside_the_denominator_is_listed_uncounted_with_its_label(tmp_path: Path) -> None:
     folder(tmp_path / "a", [field("platelet", "unidentified", "erythroblast", "monocyte")])
-    (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1)
+    (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1, "--specimen", "marrow")
     assert [(cell["label"], cell["counted"]) for cell in image["cells"]] == [
         ("platelet", False), ("unidentified", False), ("erythroblast", True), ("monocyte", True),
     ]  # fmt: skip
     (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1, "--specimen", "blood")
     assert [cell["counted"] for cell in image["cells"]] == [False, False, False, True]
+
+
+def test_the_specimen_is_the_settings_unless_the_command_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "a", [field("erythroblast")])
+    of = {}
+    for specimen in ("blood", "marrow"):
+        monkeypatch.setenv("HEMADIFF_COUNT__SPECIMEN", specimen)
+        (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1)
+        of[specimen] = image["cells"][0]["counted"]
+    assert of == {"blood": False, "marrow": True}
+    (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1, "--specimen", "blood")
+    assert not image["cells"][0]["counted"]
 
 
 def test_an_image_without_cells_is_an_empty_list_and_one_that_failed_is_not_there(tmp_path: Path) -> None:
@@ -114,6 +129,42 @@ def test_an_image_that_contradicts_the_stated_scale_is_skipped(tmp_path: Path) -
     folder(tmp_path / "a", [field("monocyte")])
     ome_tiff(tmp_path / "a" / "x.ome.tiff", "0.2", pixels=field("monocyte"))
     assert [Path(image["image"]).name for image in analysed(tmp_path / "a", "--um-per-px", 0.1)] == ["0.png"]
+
+
+def test_an_image_whose_metadata_say_what_no_microscope_has_is_skipped_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    ome_tiff(tmp_path / "a" / "1.ome.tiff", "90", pixels=field("monocyte"))
+    ome_tiff(tmp_path / "a" / "2.ome.tiff", "0.1", pixels=field("monocyte"))
+    result = hemadiff("analyse", tmp_path / "a", "--json", "out.json")
+    assert result.exit_code == 0
+    assert "1.ome.tiff: A pixel size of 90 µm is not plausible" in result.stderr
+    assert [Path(image["image"]).name for image in json.loads(Path("out.json").read_text())] == ["2.ome.tiff"]
+
+
+def test_an_image_of_another_region_than_the_calibrations_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = {"hemadiff_calibration": 1, "id": "100x", "um_per_px": 0.1, "region": [16, 16]}
+    (tmp_path / "100x.json").write_text(json.dumps(region))
+    monkeypatch.setenv("HEMADIFF_CAMERA__CALIBRATION", "100x.json")
+    folder(tmp_path / "a", [field("monocyte"), np.vstack([field("monocyte"), field()])])
+    result = hemadiff("analyse", tmp_path / "a", "--json", "out.json")
+    assert result.exit_code == 0
+    assert "frames of 16 × 16 px, not 16 × 32" in result.stderr
+    assert [Path(image["image"]).name for image in json.loads(Path("out.json").read_text())] == ["0.png"]
+
+
+def test_a_file_name_that_is_not_utf_8_is_written_with_its_bytes_escaped(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [field("monocyte"), field()])
+    os.rename(tmp_path / "a" / "0.png", os.fsencode(tmp_path / "a") + b"/feld \xe4.png")
+    os.rename(tmp_path / "a" / "1.png", os.fsencode(tmp_path / "a") + b"/\xff.png")
+    (tmp_path / "a" / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    result = hemadiff("analyse", tmp_path / "a", "--um-per-px", 0.1, "--json", "out.json")
+    assert result.exit_code == 0
+    (image,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert image["image"] == f"{tmp_path}/a/feld \\xe4.png"
+    assert "\\xff.png: the file is empty" in result.stderr
 
 
 @pytest.mark.parametrize(

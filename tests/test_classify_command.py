@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders_commands import PixelCascade, at_home, centred, hemadiff
+from builders_images import ome_tiff
 from builders_instrument import SAYS, folder
 
 CASCADE = PixelCascade()
@@ -54,6 +55,21 @@ def test_an_image_too_small_for_a_cell_is_named_and_skipped(tmp_path: Path) -> N
 def test_when_no_image_can_be_used_the_status_is_two(tmp_path: Path) -> None:
     folder(tmp_path / "a", [centred("monocyte", height=6, width=6)])
     assert hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1).exit_code == 2
+
+
+def test_what_the_settings_calibration_does_not_fit_is_skipped_here_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = {"hemadiff_calibration": 1, "id": "100x", "um_per_px": 0.1, "region": [24, 16]}
+    (tmp_path / "100x.json").write_text(json.dumps(region))
+    monkeypatch.setenv("HEMADIFF_CAMERA__CALIBRATION", "100x.json")
+    folder(tmp_path / "a", [centred("monocyte"), centred("monocyte", height=20)])
+    ome_tiff(tmp_path / "a" / "x.tif", "90", pixels=centred("monocyte"))
+    result = hemadiff("classify", tmp_path / "a", "--json", "out.json")
+    assert result.exit_code == 0, result.stderr
+    assert "1.png: The calibration" in result.stderr
+    assert "x.tif: its metadata says 90 µm/px" in result.stderr
+    assert len(json.loads((tmp_path / "out.json").read_text())) == 1
 
 
 def test_a_scale_too_coarse_for_the_weights_is_refused_before_any_image(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders_images import ome_tiff, picture, save
 
-from appliance.camera import open_camera
+from appliance.camera import open_camera, planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
@@ -109,6 +111,29 @@ def test_two_scales_never_mix_in_a_run(tmp_path: Path) -> None:
     assert kinds == ["counted", "counted", "counted", "other scale", "other scale"]
 
 
+def test_metadata_that_no_microscope_has_is_no_scale_but_one_skipped_image(tmp_path: Path) -> None:
+    ome_tiff(tmp_path / "1.tif", "90")
+    ome_tiff(tmp_path / "2.tif", "0.1")
+    camera = FolderCamera(tmp_path)
+    assert camera.scale.um_per_px == 0.1
+    first, second = camera.fields()
+    assert isinstance(first, SkippedField)
+    assert (first.name, first.reason) == ("1.tif", "other scale")
+    assert isinstance(second, Frame)
+
+
+def test_a_name_that_is_not_utf_8_is_said_with_its_bytes_escaped(tmp_path: Path) -> None:
+    where = tmp_path / os.fsdecode(b"\xe4")
+    save(where / "1.png")
+    os.rename(where / "1.png", os.fsencode(where) + b"/feld \xe4.png")
+    (where / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    camera = FolderCamera(where, scale=SCALE)
+    frame, skipped = camera.fields()
+    said = (camera.name, frame.name, skipped.name, skipped.detail)  # type: ignore[union-attr]
+    assert said[:3] == (f"folder:{tmp_path}/\\xe4", "feld \\xe4.png", "\\xff.png")
+    "".join(said).encode("utf-8")
+
+
 def test_a_frame_of_another_size_than_the_calibrations_is_skipped(tmp_path: Path) -> None:
     smear(tmp_path, 1)
     save(tmp_path / "field 2.png", picture(50, 60))
@@ -123,6 +148,7 @@ def test_a_frame_of_another_size_than_the_calibrations_is_skipped(tmp_path: Path
     assert isinstance(first, Frame)
     assert isinstance(second, SkippedField)
     assert second.reason == "other setup"
+    assert '"100x" belongs to frames of 60 × 40 px, not 60 × 50' in second.detail
 
 
 def test_a_stated_scale_goes_before_a_calibration_file(tmp_path: Path) -> None:
@@ -153,5 +179,29 @@ def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_a_painted_smear_says_so_and_keeps_its_own_scale() -> None:
     camera = open_camera(Plan(camera="painted:3"))
     assert camera.simulated
-    with pytest.raises(ApplianceRefused, match="Leave the pixel size out"):
-        open_camera(Plan(camera="painted:3", um_per_px=0.5))
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"um_per_px": 0.5}, "Leave the pixel size out"),
+        ({"calibration": "/100x.json"}, "Leave the calibration out"),
+        ({"order": "random:3"}, "Leave the order out"),
+    ],
+)
+def test_a_painted_smear_takes_no_other_scale_or_order(said: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ApplianceRefused, match=sentence):
+        open_camera(Plan(camera="painted:3", **said))
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (Plan("painted"), "painted: 0.1 µm/px"),
+        (Plan("folder:/smear", um_per_px=0.1, um_per_px_source="settings"), "settings: 0.1 µm/px"),
+        (Plan("folder:/smear", calibration="/lab/100x.json"), "calibration file 100x.json"),
+        (Plan("folder:/smear"), "from the images' metadata"),
+    ],
+)
+def test_where_the_scale_will_come_from_is_known_before_the_camera_is_opened(plan: Plan, says: str) -> None:
+    assert planned_scale(plan) == says

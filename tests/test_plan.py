@@ -7,6 +7,7 @@ import json
 import pytest
 from builders_run import plan
 
+from appliance.camera_source import parse_order
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from models import ModelRefused
@@ -29,6 +30,7 @@ def test_a_plan_survives_its_json():
     p = plan(
         order="random:7",
         um_per_px=0.1,
+        um_per_px_source="settings",
         calibration="/etc/hemadiff/100x.json",
         detector="saliency",
         merge_band_and_segmented=True,
@@ -48,7 +50,7 @@ def test_the_rules_of_a_plan_carry_the_laboratorys_own():
 
 @pytest.mark.parametrize(("order", "seed"), [("natural", None), ("random:0", 0), ("random:17", 17)])
 def test_the_order_carries_its_seed(order, seed):
-    assert plan(order=order).seed == seed
+    assert parse_order(plan(order=order).order) == seed
 
 
 @pytest.mark.parametrize("camera", ["folder:/smear", "painted", "painted:3"])
@@ -69,7 +71,7 @@ def test_cameras_that_exist_are_taken(camera):
         ({"order": "random:²"}, "no order"),
         ({"order": None}, "no order"),
         ({"camera": "folder:smear"}, "whole path"),
-        ({"camera": "folder:"}, "whole path"),
+        ({"camera": "folder:"}, "names no folder"),
         ({"camera": "webcam"}, 'no camera "webcam"'),
         ({"camera": "painted:x"}, "no camera"),
         ({"camera": "painted:"}, "no camera"),
@@ -77,6 +79,7 @@ def test_cameras_that_exist_are_taken(camera):
         ({"um_per_px": float("nan")}, "um_per_px is nan"),
         ({"um_per_px": "0.1"}, "positive number"),
         ({"um_per_px": True}, "positive number"),
+        ({"um_per_px_source": None}, "um_per_px_source must be a text"),
         ({"detector": "salience"}, 'Did you mean "saliency"'),
         ({"specimen": "bone"}, 'no specimen "bone"'),
         ({"specimen": None}, "no specimen"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import FAILED, Session, pass_session
-from appliance.json_file import refuse_unwritable, write_json
+from appliance.output_file import refuse_unwritable, write_json
 
 if TYPE_CHECKING:
     from appliance.frame import Analyser, Frame
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--specimen",
     type=click.Choice(["marrow", "blood"]),
-    help="Whose denominator `counted` is about. Default: the panel's, where erythroid cells are in it.",
+    help="Whose denominator `counted` is about. Default: blood.",
 )
 @click.option(
     "--json", "out", metavar="OUT", help="Write every cell as JSON to a file; - is standard output."
@@ -57,22 +57,22 @@ def analyse(
     """
     refuse_unwritable(out)
     from appliance.image_command import work_through
-    from appliance.image_input import stated_scale
+    from appliance.image_input import stated_setup
     from appliance.instrument import load_network_analyser
 
     config = session.config
-    scale = stated_scale(um_per_px, config)
+    setup = stated_setup(um_per_px, config)
     panel = panel or config.count.panel
-    counted = _counted(panel, specimen)
+    counted = _counted(panel, specimen or config.count.specimen)
     analyser = load_network_analyser(detector or config.count.detector, panel)
-    if scale is not None:
-        analyser.check(scale)
+    if setup is not None:
+        analyser.check(setup.scale)
 
     def work(path: Path, frame: Frame, its: Scale) -> dict[str, Any]:
         cells = [as_object(cell, its.um_per_px, counted) for cell in analyser.analyse(frame, its)]
-        return {**_of_image(path, its, analyser), "cells": cells}
+        return {**_of_image(frame, its, analyser), "cells": cells}
 
-    results, failed = work_through(paths, scale, work)
+    results, failed = work_through(paths, setup, work)
     if out is not None:
         write_json(results, out)
     if out != "-":
@@ -100,23 +100,20 @@ def as_object(cell: Cell, um_per_px: float, counted: frozenset[str]) -> dict[str
     }
 
 
-def _of_image(path: Path, scale: Scale, analyser: Analyser) -> dict[str, Any]:
+def _of_image(frame: Frame, scale: Scale, analyser: Analyser) -> dict[str, Any]:
     return {
-        "image": str(path),
+        "image": frame.name,
         "um_per_px": scale.um_per_px,
         "engine": analyser.engine,
         "model": analyser.weights,
     }
 
 
-def _counted(panel: str, specimen: str | None) -> frozenset[str]:
+def _counted(panel: str, specimen: str) -> frozenset[str]:
     from appliance.rules import Rules
     from models.panel import Specimen, load_panel
 
-    loaded = load_panel(panel)
-    if specimen is None:
-        return frozenset(label.name for label in loaded.labels if label.counted)
-    return frozenset(label.name for label in Rules.resolve(loaded, Specimen(specimen)).counted)
+    return frozenset(label.name for label in Rules.resolve(load_panel(panel), Specimen(specimen)).counted)
 
 
 def _show(results: list[dict[str, Any]]) -> None:

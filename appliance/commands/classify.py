@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import FAILED, Session, pass_session
-from appliance.json_file import refuse_unwritable, write_json
+from appliance.output_file import refuse_unwritable, write_json
 
 if TYPE_CHECKING:
     from appliance.frame import Frame
@@ -46,25 +46,25 @@ def classify(
     """
     refuse_unwritable(out)
     from appliance.image_command import NotUsable, work_through
-    from appliance.image_input import stated_scale
+    from appliance.image_input import stated_setup
     from models.cascade import load_cascade
 
-    scale = stated_scale(um_per_px, session.config)
+    setup = stated_setup(um_per_px, session.config)
     cascade = load_cascade(panel or session.config.count.panel)
-    if scale is not None:
-        cascade.refuse_too_coarse(scale.um_per_px)
+    if setup is not None:
+        cascade.refuse_too_coarse(setup.scale.um_per_px)
 
     def work(path: Path, frame: Frame, its: Scale) -> dict[str, Any]:
         height, width = frame.pixels.shape[:2]
         (answer,) = cascade.examine(frame.pixels, its.um_per_px, [(width / 2, height / 2)])
         if answer is None:
             raise NotUsable(
-                f"{path}: {width} × {height} px at {its.um_per_px:g} µm/px are too small for the window "
+                f"{frame.name}: {width} × {height} px at {its.um_per_px:g} µm/px are too small for the window "
                 "around a cell. Give a larger image."
             )
         _, opinion = answer
         return {
-            "image": str(path),
+            "image": frame.name,
             "label": opinion.label,
             "probability": round(float(opinion.probability), 5),
             "probabilities": {
@@ -74,7 +74,7 @@ def classify(
             "views": opinion.views,
         }
 
-    results, failed = work_through(paths, scale, work)
+    results, failed = work_through(paths, setup, work)
     if out is not None:
         write_json(results, out)
     if out != "-":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 
 from appliance.cli import FAILED, INSUFFICIENT, INTERRUPTED, Session, pass_session
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.json_file import refuse_unwritable, write_json
+from appliance.output_file import refuse_unwritable, write_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -143,10 +144,14 @@ class _Count:
 
     def run(self, plan: Plan | None, resume: str | None) -> ChangedRun:
         """Start or resume a run and follow it; Ctrl-C stops it."""
-        run_id = self._client.resume(resume) if resume else self._client.start(plan)
+        run_id = None
         try:
+            with _uninterrupted():  # until it is known which run Ctrl-C is to stop
+                run_id = self._client.resume(resume) if resume else self._client.start(plan)
             return self._follow(run_id)
         except KeyboardInterrupt:
+            if run_id is None:
+                raise
             with contextlib.suppress(ApplianceRefused):  # it has just ended
                 self._client.stop()
             return self._follow(run_id)
@@ -163,6 +168,19 @@ class _Count:
         from appliance.stored_view import stored_view
 
         return stored_view(self._config.store.path, run_id)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is left."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 class _Progress:

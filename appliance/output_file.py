@@ -1,4 +1,4 @@
-"""Results as JSON: a file whole or not at all, or standard output."""
+"""Results as files, whole or not at all, or on standard output."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ def refuse_unwritable(out: str | None) -> None:
 
 
 def write_json(value: Any, out: str) -> None:
-    """Write a value to a file, or to standard output where ``out`` is ``-``.
+    """Write a value as JSON, as `write_text` does."""
+    write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", out)
+
+
+def write_text(text: str, out: str) -> None:
+    """Write a text to a file, or to standard output where ``out`` is ``-``.
 
     Raises ApplianceRefused where the file cannot be written; what was there before is then still there.
     """
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if out == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -30,7 +34,7 @@ def write_json(value: Any, out: str) -> None:
     path = Path(out)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", newline="")
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)

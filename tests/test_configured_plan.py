@@ -1,0 +1,55 @@
+"""What the command says wins over the settings, and a scale says who stated it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.camera import open_camera
+from appliance.config import Config
+from appliance.configured_plan import plan_from_config
+from appliance.errors import ApplianceRefused
+from appliance.plan import Plan
+
+
+def planned(settings: dict[str, Any], **said: Any) -> Plan:
+    return plan_from_config(Config(camera=settings), **{"camera": "folder:/smear", **said})
+
+
+def scale(plan: Plan) -> tuple[float | None, str | None]:
+    return plan.um_per_px, plan.calibration
+
+
+def test_a_calibration_that_is_said_goes_before_the_settings_pixel_size() -> None:
+    plan = planned({"um_per_px": 0.2, "calibration": "/lab/old.json"}, calibration="/lab/100x.json")
+    assert scale(plan) == (None, "/lab/100x.json")
+
+
+def test_a_pixel_size_that_is_said_goes_before_the_settings_calibration() -> None:
+    assert scale(planned({"calibration": "/lab/100x.json"}, um_per_px=0.1)) == (0.1, None)
+
+
+def test_without_a_word_the_settings_pixel_size_goes_before_their_calibration() -> None:
+    assert scale(planned({"um_per_px": 0.2, "calibration": "/lab/100x.json"})) == (0.2, None)
+    assert scale(planned({"calibration": "/lab/100x.json"})) == (None, "/lab/100x.json")
+
+
+def test_a_pixel_size_says_who_stated_it() -> None:
+    assert planned({"um_per_px": 0.2}).um_per_px_source == "settings"
+    assert planned({"um_per_px": 0.2}, um_per_px=0.1).um_per_px_source == "command line"
+
+
+def test_a_painted_smear_keeps_its_own_scale_and_order_whatever_the_settings_say() -> None:
+    for set_so in ({"um_per_px": 0.076}, {"calibration": "/lab/100x.json"}, {"order": "random:1"}):
+        plan = planned({**set_so}, camera="painted:3")
+        assert (scale(plan), plan.order) == ((None, None), "natural")
+        assert open_camera(plan).scale.um_per_px == 0.1
+
+
+@pytest.mark.parametrize(
+    "said", [{"um_per_px": 0.076}, {"calibration": "/lab/100x.json"}, {"order": "random:1"}]
+)
+def test_what_is_said_of_a_painted_smear_and_cannot_be_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ApplianceRefused, match=r"Leave .* out"):
+        open_camera(planned({}, camera="painted", **said))
