@@ -8,31 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.broadcast import Broadcast
-from appliance.camera import Camera, open_camera
+from appliance.camera import Camera, open_camera, planned_scale
+from appliance.camera_source import PaintedSource, parse_camera
+from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.file_name import printable
 from appliance.frame import Analyser
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import Equipment, RunInHand, Take, recover, remembered
 from appliance.store import Store, new_run_id
-from appliance.store_lock import StoreLock
+from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
-from appliance.view import CellView, InstrumentView, RunView, Snapshot
+from appliance.version import version
+from appliance.view import CellView, InstrumentView, Snapshot
+from calibration import CalibrationRefused
 from models import ModelRefused
 
 log = logging.getLogger(__name__)
 
-LEFT_OVER_WITHIN_S = 30.0
+LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 
 LoadAnalyser = Callable[[str, str], Analyser]
@@ -72,10 +77,10 @@ class Instrument:
         self._open_camera = open_camera
         self._analysis_within_s = analysis_within_s
         self._analysers: dict[tuple[str, str], Analyser] = {}
-        self._version = _version()
+        self._version = version()
         self._in_hand: RunInHand | None = None
         self._pipelines: list[Pipeline] = []
-        self._lock = StoreLock(store.with_name(f"{store.name}.lock"))
+        self._lock = StoreLock(lock_path(store))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         try:
             self._do(self._open_store, store)
@@ -112,8 +117,7 @@ class Instrument:
         with contextlib.suppress(ApplianceError):
             self._do(self._put_down)
         self._writer.shutdown()
-        for pipeline in self._pipelines:
-            pipeline.join(LEFT_OVER_WITHIN_S)
+        self._left_over()
         self.broadcast.close()
         self._lock.release()
 
@@ -165,9 +169,14 @@ class Instrument:
 
         Not in the writer thread, which that field waits for.
         """
-        for pipeline in list(self._pipelines):
-            if pipeline.stopped and not pipeline.join(LEFT_OVER_WITHIN_S):
-                raise ApplianceError("The last field is still being analysed. Restart the instrument.")
+        if self._left_over():
+            raise ApplianceError("The last field is still being analysed. Restart the instrument.")
+
+    def _left_over(self) -> bool:
+        """Wait for every pipeline that was told to stop; return whether one has still not ended."""
+        deadline = time.monotonic() + LEFT_OVER_WITHIN_S
+        stopped = [pipeline for pipeline in self._pipelines if pipeline.stopped]
+        return not all(pipeline.join(max(0.0, deadline - time.monotonic())) for pipeline in stopped)
 
     # In the writer thread
 
@@ -176,7 +185,8 @@ class Instrument:
         recover(self._store)
         paused = self._store.unfinished_runs()
         if paused:
-            self._take_in_hand(paused[-1], remembered(self._store, paused[-1], paused[-1].reason))
+            record = self._store.run(paused[-1])
+            self._take_in_hand(record, remembered(self._store, record, record.reason))
 
     def _prepare(self) -> None:
         if self._plan is not None:
@@ -291,9 +301,9 @@ class Instrument:
 
     def _snapshot(self) -> Snapshot:
         run = None if self._in_hand is None else self._in_hand.view()
-        return Snapshot(event="snapshot", seq=0, instrument=self._view(run), run=run)
+        return Snapshot(event="snapshot", seq=0, instrument=self._view(run["run"] if run else None), run=run)
 
-    def _view(self, run: RunView | None) -> InstrumentView:
+    def _view(self, run: str | None) -> InstrumentView:
         analyser = next(reversed(self._analysers.values()), None)
         plan = self._plan
         busy = self._in_hand is not None and self._in_hand.busy
@@ -301,13 +311,13 @@ class Instrument:
         return InstrumentView(
             engine=analyser.engine if analyser else None,
             weights=analyser.weights if analyser else None,
-            camera=run["camera"] if run else (plan.camera if plan else None),
-            simulated=run["simulated"] if run else bool(plan and plan.camera.startswith("painted")),
-            calibration=run["calibration"] if run else None,
+            camera=printable(plan.camera) if plan else None,
+            simulated=plan is not None and isinstance(parse_camera(plan.camera), PaintedSource),
+            calibration=planned_scale(plan) if plan else None,
             version=self._version,
             can_start=why_not is None,
             why_not=why_not,
-            run=run["run"] if run else None,
+            run=run,
         )
 
 
@@ -316,16 +326,10 @@ def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
     try:
         configured = plan()
         configured.rules()
-    except (ApplianceRefused, ModelRefused) as refusal:
+        planned_scale(configured)
+    except (ApplianceRefused, CalibrationRefused, ModelRefused) as refusal:
         return None, str(refusal)
     return configured, None
-
-
-def _version() -> str:
-    try:
-        return version("hemadiff")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:

@@ -16,9 +16,3 @@ def to_png(patch: Patch) -> bytes:
     # Level 1: a patch is noise to a compressor, and a field waits for its patches.
     Image.fromarray(np.ascontiguousarray(patch)).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def from_png(png: bytes) -> Patch:
-    """Return the patch (uint8, H×W×3, RGB) that `to_png` wrote."""
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-        return np.array(image, dtype=np.uint8)

@@ -178,10 +178,6 @@ class Run:
         """Return the run in another state."""
         return replace(self, state=state, reason=reason)
 
-    def with_tally(self, tally: Tally) -> Run:
-        """Return the run with another tally."""
-        return replace(self, tally=tally)
-
 
 def replay(plan: Plan, history: Iterable[FieldCommitted | FieldSkipped], reason: str) -> Run:
     """Return the run that the database remembers: paused, or ended if its last field ended it.
@@ -211,7 +207,7 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case State.COUNTING, FieldSkipped():
             return _after_skip(run, event)
         case State.COUNTING, PlanExhausted():
-            return run.to(State.INSUFFICIENT, _ran_out(run)), [StopAcquisition()]
+            return _after_last_field(run), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), PauseAsked()):
             return run.to(State.PAUSED, "Paused by a person. Resume it to go on."), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason)):
@@ -266,6 +262,18 @@ def _after_skip(run: Run, event: FieldSkipped) -> tuple[Run, list[Command]]:
         )
         return run.to(State.FAILED, reason), [StopAcquisition()]
     return run, []
+
+
+def _after_last_field(run: Run) -> Run:
+    if (
+        run.committed == 0 and run.skipped_analysis
+    ):  # nothing is known of this smear, not even that it is poor
+        reason = (
+            f"None of {run.next_field} fields could be counted: the analysis of {run.skipped_analysis} failed. "
+            f"See the reasons of the skipped fields, then start again."
+        )
+        return run.to(State.FAILED, reason)
+    return run.to(State.INSUFFICIENT, _ran_out(run))
 
 
 def _ran_out(run: Run) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from appliance.frame import SkippedField
 from appliance.store_records import CellRecord, RunRecord
 from appliance.tally import Tally
 from appliance.view import RESEARCH_USE_ONLY
-from models.panel import UNIDENTIFIED
+from models.panel import MEASURES, UNIDENTIFIED
+
+Limits = tuple[float, float]
 
 COLUMNS = (
     "run",
@@ -45,30 +47,24 @@ def rows(record: RunRecord, tally: Tally) -> list[dict[str, Any]]:
         _row(record, tally, "counted", row.label, row.title, row.count, row.percent, "%", (row.low, row.high))
         for row in tally.rows
     ]
-    table.append(
-        _row(record, tally, "measure", "counted", "Cells counted", tally.counted, tally.counted, "cells")
-    )
-    if tally.me_ratio is not None:
-        title = f"M:E ({tally.me_formula})"
-        table.append(_row(record, tally, "measure", "me_ratio", title, None, tally.me_ratio, "ratio"))
-    if tally.nrbc_per_100 is not None:
-        title = "Erythroblasts per 100 white cells"
-        table.append(
-            _row(
-                record,
-                tally,
-                "measure",
-                "nrbc_per_100",
-                title,
-                None,
-                tally.nrbc_per_100,
-                "per 100 white cells",
-            )
-        )
+    table += [_row(record, tally, "measure", *measure) for measure in _measures(tally)]
     table.append(_row(record, tally, "not counted", UNIDENTIFIED, "Unidentified", tally.unidentified))
     for label, count in tally.not_counted.items():
         table.append(_row(record, tally, "not counted", label, tally.rules.panel.label(label).title, count))
     return table
+
+
+def _measures(tally: Tally) -> Iterator[tuple[str, str, int | None, float, str, Limits | None]]:
+    """Give name, title, count, value, unit and limits of every measure that is known."""
+    yield "counted", "Cells counted", tally.counted, tally.counted, "cells", None
+    if tally.me_ratio is not None:
+        yield "me_ratio", f"M:E ({tally.me_formula})", None, tally.me_ratio, "ratio", None
+    if tally.erythroid_percent is not None:
+        share, limits = tally.erythroid_percent, tally.erythroid_limits
+        yield "erythroid_total", "Erythroid cells", tally.erythroid, share, "%", limits
+    if tally.nrbc_per_100 is not None:
+        title, unit = "Erythroblasts per 100 white cells", "per 100 white cells"
+        yield "nrbc_per_100", title, None, tally.nrbc_per_100, unit, None
 
 
 def _row(
@@ -80,7 +76,7 @@ def _row(
     count: int | None,
     value: float | None = None,
     unit: str | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     low, high = limits or (None, None)
     reference = tally.rules.reference.get(label) if kind != "not counted" else None
@@ -142,12 +138,13 @@ def to_object(
         "counts": dict(tally.counts),
         "me_ratio": tally.me_ratio,
         "me_formula": tally.me_formula,
+        "erythroid_percent": tally.erythroid_percent,
+        "erythroid_limits": None if tally.erythroid_limits is None else list(tally.erythroid_limits),
         "nrbc_per_100": tally.nrbc_per_100,
-        "loinc": {
-            name: code
-            for name in ("counted", "me_ratio", "nrbc_per_100")
-            if (code := panel.exportable_loinc(name, specimen))
+        "measure_reference": {
+            name: list(tally.rules.reference[name]) for name in MEASURES if name in tally.rules.reference
         },
+        "loinc": {name: code for name in MEASURES if (code := panel.exportable_loinc(name, specimen))},
         "engine": record.engine,
         "weights": record.weights,
         "um_per_px": record.scale.um_per_px,
@@ -182,7 +179,7 @@ def _cell(cell: CellRecord, record: RunRecord, tally: Tally) -> dict[str, Any]:
         "image": cell.image,
         "x": cell.x,
         "y": cell.y,
-        "radius": cell.radius_um,
+        "radius_um": cell.radius_um,
         "score": cell.score,
         "label": cell.label,
         "probability": cell.probability,

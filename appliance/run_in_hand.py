@@ -165,11 +165,21 @@ class RunInHand:
 
 
 def recover(store: Store) -> None:
-    """Find the runs that were cut off, and put them on record as what their fields say: paused, or ended."""
-    for record in store.unfinished_runs():
-        if record.state is not State.PAUSED:
+    """Find the runs that were cut off, and put them on record as what their fields say: paused, or ended.
+
+    One whose plan or panel this version cannot read has failed: it must not keep the others from being counted.
+    """
+    for run_id in store.unfinished_runs():
+        try:
+            record = store.run(run_id)
             run = remembered(store, record, CUT_OFF)
-            store.set_state(record.id, run.state, run.reason, _now())
+        except ValueError as problem:
+            log.warning("run %s: %s", run_id, problem)
+            reason = f"It cannot be resumed, because this version cannot read it: {problem}"
+            store.set_state(run_id, State.FAILED, reason, _now())
+            continue
+        if record.state is not State.PAUSED:
+            store.set_state(run_id, run.state, run.reason, _now())
 
 
 def remembered(store: Store, record: RunRecord, reason: str) -> Run:
@@ -197,6 +207,7 @@ def facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
         fields_planned=record.planned,
         skipped=skipped,
         started=record.started.isoformat(timespec="seconds"),
+        version=record.version,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
         *([f"  and {more} more: hemadiff runs export {run['run']}"] if more else []),
         f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({run['calibration']}).",
         f"Engine {run['engine']}; weights {run['weights']}.",
+        f"Begun {local_time(datetime.fromisoformat(run['started']))} with hemadiff {run['version']}.",
         RESEARCH_USE_ONLY,
     ]
     for line in lines:
@@ -37,6 +39,11 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
             console.print(_differential(run))
         else:
             console.print(line, soft_wrap=True, markup=False)
+
+
+def local_time(at: datetime) -> str:
+    """Return a time as the clock on the wall shows it."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _differential(run: ChangedRun) -> Table:
@@ -55,9 +62,15 @@ def _differential(run: ChangedRun) -> Table:
 def _beside(run: ChangedRun) -> list[str]:
     lines = []
     if run["me_ratio"] is not None:
-        lines.append(f"M:E {run['me_ratio']:.2f} ({run['me_formula']}).")
+        lines.append(f"M:E {run['me_ratio']:.2f} ({run['me_formula']}){_usual(run, 'me_ratio')}.")
+    if run["erythroid_percent"] is not None:
+        low, high = run["erythroid_limits"] or (0.0, 100.0)
+        limits = f"95 % limits {low:.1f}–{high:.1f}"
+        usual = _usual(run, "erythroid_total")
+        lines.append(f"Erythroid cells: {run['erythroid_percent']:.1f} % ({limits}){usual}.")
     if run["nrbc_per_100"] is not None:
-        lines.append(f"Erythroblasts per 100 white cells: {run['nrbc_per_100']:.1f}.")
+        usual = _usual(run, "nrbc_per_100")
+        lines.append(f"Erythroblasts per 100 white cells: {run['nrbc_per_100']:.1f}{usual}.")
     outside = [f"{count} {label}" for label, count in run["not_counted"].items()]
     if run["at_border"]:
         outside.append(f"{run['at_border']} at the border of a field")
@@ -68,6 +81,11 @@ def _beside(run: ChangedRun) -> list[str]:
             f"Unidentified: {run['unidentified']}. They wait for a person, and count for nothing yet."
         )
     return lines
+
+
+def _usual(run: ChangedRun, measure: str) -> str:
+    usual = run["measure_reference"].get(measure)
+    return "" if usual is None else f", reference {usual[0]:g}–{usual[1]:g}"
 
 
 def _skipped(skipped: dict[str, int]) -> str:

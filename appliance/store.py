@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +20,9 @@ from appliance.migrations import migrations
 from appliance.patches import to_png
 from appliance.plan import Plan
 from appliance.run import FieldCommitted, FieldSkipped, State
-from appliance.store_records import CellRecord, RunRecord, cell_row
+from appliance.store_records import CellRecord, RunRecord, RunSummary, cell_row
 from appliance.tally import Tally
+from appliance.version import version
 from calibration import Scale
 from models.cells import Cell
 
@@ -96,8 +96,8 @@ class Store:
         planned: int | None,
         at: datetime,
         *,
+        digest: str,
         camera: str | None = None,
-        digest: str = "",
         outputs: Sequence[str] = (),
         record_number: str | None = None,
         state: State = State.PREPARING,
@@ -105,7 +105,7 @@ class Store:
     ) -> None:
         """Put a run on record, with a slide of its own.
 
-        camera: its name, where it is not the plan's.  digest: the camera's, of all its fields.
+        digest: the camera's, of all its fields.  camera: its name, where it is not the plan's.
         outputs: the names of the probabilities, in order.
         record_number: whose slide it is; kept in the table `records` and nowhere else.
         """
@@ -132,7 +132,7 @@ class Store:
                     "simulated": int(simulated),
                     "planned": planned,
                     "digest": digest,
-                    "version": _version(),
+                    "version": version(),
                     "started": _iso(at),
                     "changed": _iso(at),
                 },
@@ -209,11 +209,6 @@ class Store:
                 },
             )
 
-    def record_event(self, run_id: str | None, kind: str, detail: str, at: datetime) -> None:
-        """Put something on record that is neither a state nor a field."""
-        with self._atomic():
-            self._event(run_id, kind, detail, at)
-
     # Reading
 
     def run(self, run_id: str) -> RunRecord:
@@ -224,21 +219,32 @@ class Store:
             raise ApplianceRefused(f'There is no run "{run_id}". hemadiff runs list names them all.')
         if len(rows) > 1 and rows[0]["id"] != run_id:
             raise ApplianceRefused(f'Several runs begin with "{run_id}". Give more of the id.')
-        return RunRecord.from_row(rows[0])
+        try:
+            return RunRecord.from_row(rows[0])
+        except ValueError as error:
+            raise ApplianceRefused(
+                f"The run {rows[0]['id']} cannot be read by this version: {error}"
+            ) from error
 
-    def runs(self) -> list[RunRecord]:
-        """Return every run, the newest first."""
+    def runs(self) -> list[RunSummary]:
+        """Return every run, the newest first, also one that this version can no longer read."""
         rows = self._rows("SELECT * FROM runs ORDER BY started DESC, rowid DESC")
-        return [RunRecord.from_row(row) for row in rows]
+        return [self._summary(row) for row in rows]
 
-    def unfinished_runs(self) -> list[RunRecord]:
-        """Return the runs that have not ended, the oldest first."""
-        return [run for run in reversed(self.runs()) if not run.state.ended]
+    def _summary(self, row: dict[str, Any]) -> RunSummary:
+        try:
+            return RunSummary.from_row(row, RunRecord.from_row(row).plan.specimen, self.tally(row["id"]))
+        except ValueError as problem:  # a plan or a panel of another version
+            return RunSummary.from_row(row, problem=str(problem))
 
-    def record_number(self, slide: str) -> str | None:
-        """Return whose slide it is, where that is on record."""
-        rows = self._rows("SELECT record_number FROM records WHERE slide = ?", slide)
-        return rows[0]["record_number"] if rows else None
+    def unfinished_runs(self) -> list[str]:
+        """Return the ids of the runs that have not ended, the oldest first."""
+        ended = [str(state) for state in State if state.ended]
+        rows = self._rows(
+            f"SELECT id FROM runs WHERE state NOT IN ({', '.join('?' * len(ended))}) ORDER BY started, rowid",
+            *ended,
+        )
+        return [row["id"] for row in rows]
 
     def tally(self, run_id: str) -> Tally:
         """Return a run's tally after its last field."""
@@ -261,13 +267,10 @@ class Store:
             for row in rows
         ]
 
-    def fields_done(self, run_id: str) -> int:
-        """Return the number of the plan's next field. Fields on record are a prefix of the plan."""
-        return self._number("SELECT coalesce(max(number) + 1, 0) FROM fields WHERE run = ?", run_id)
-
     def fields_counted(self, run_id: str) -> int:
         """Return how many fields were analysed."""
-        return self._number("SELECT count(*) FROM tallies WHERE run = ?", run_id)
+        (row,) = self._rows("SELECT count(*) AS n FROM tallies WHERE run = ?", run_id)
+        return int(row["n"])
 
     def skipped(self, run_id: str) -> dict[str, int]:
         """Return how many fields were skipped, by reason."""
@@ -303,11 +306,6 @@ class Store:
             raise ApplianceRefused(f"There is no picture of a cell {cell_id}.")
         return bytes(rows[0]["png"])
 
-    def events(self, run_id: str | None = None) -> list[tuple[datetime, str | None, str, str]]:
-        """Return what happened, oldest first: when, to which run, kind and detail. None: to every run."""
-        rows = self._rows("SELECT * FROM events WHERE ?1 IS NULL OR run = ?1 ORDER BY id", run_id)
-        return [(datetime.fromisoformat(row["at"]), row["run"], row["kind"], row["detail"]) for row in rows]
-
     # Inside
 
     @contextmanager
@@ -319,16 +317,12 @@ class Store:
         """Insert one row and return its rowid."""
         return int(self.db.table(table).insert(row).last_rowid or 0)
 
-    def _event(self, run_id: str | None, kind: str, detail: str, at: datetime) -> None:
+    def _event(self, run_id: str, kind: str, detail: str, at: datetime) -> None:
         self._insert("events", {"run": run_id, "kind": kind, "detail": detail, "at": _iso(at)})
 
     def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         with _said(self.path):
             return list(self.db.query(sql, values))
-
-    def _number(self, sql: str, *values: object) -> int:
-        (row,) = self._rows(sql, *values)
-        return int(next(iter(row.values())))
 
     def _refuse_newer(self) -> None:
         nothing = Database(memory=True, execute_plugins=False)
@@ -370,10 +364,3 @@ def _tally(empty: Tally, row: dict[str, Any]) -> Tally:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _version() -> str:
-    try:
-        return version("hemadiff")
-    except PackageNotFoundError:
-        return "unknown"

@@ -12,6 +12,7 @@ import numpy as np
 
 from appliance.plan import Plan
 from appliance.run import State
+from appliance.tally import Tally
 from calibration import Scale
 from models.cells import Cell, Probabilities
 
@@ -64,6 +65,42 @@ class RunRecord:
             version=row["version"],
             started=datetime.fromisoformat(row["started"]),
             changed=datetime.fromisoformat(row["changed"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a list.
+
+    specimen, counted and unidentified are None where this version cannot read its plan or its panel; then
+    problem says why. started: UTC.
+    """
+
+    id: str
+    state: str
+    camera: str
+    simulated: bool
+    started: datetime
+    specimen: str | None
+    counted: int | None
+    unidentified: int | None
+    problem: str | None
+
+    @classmethod
+    def from_row(
+        cls, row: Row, specimen: str | None = None, tally: Tally | None = None, problem: str | None = None
+    ) -> RunSummary:
+        """Return the summary of a row of the table `runs`, with what could be read beside it."""
+        return cls(
+            id=row["id"],
+            state=row["state"],
+            camera=row["camera"],
+            simulated=bool(row["simulated"]),
+            started=datetime.fromisoformat(row["started"]),
+            specimen=specimen,
+            counted=tally.counted if tally else None,
+            unidentified=tally.unidentified if tally else None,
+            problem=problem,
         )
 
 

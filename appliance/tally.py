@@ -122,20 +122,28 @@ class Tally:
 
     @property
     def erythroid_percent(self) -> float | None:
-        """All erythroid cells in percent of the counted ones; None in blood and while nothing is counted."""
-        if self.rules.specimen is Specimen.BLOOD or self.counted == 0:
+        """All erythroid cells in percent of the counted ones; None in blood, and where it cannot be known."""
+        if self.rules.specimen is Specimen.BLOOD or not self._knows_erythroid:
             return None
-        return 100 * self._erythroid / self.counted
+        return 100 * self.erythroid / self.counted
+
+    @property
+    def erythroid_limits(self) -> tuple[float, float] | None:
+        """The exact 95 % limits of `erythroid_percent`."""
+        return None if self.erythroid_percent is None else clopper_pearson(self.erythroid, self.counted)
 
     @property
     def nrbc_per_100(self) -> float | None:
         """Erythroblasts per 100 white cells; None in marrow, and where nothing is counted or can be known."""
-        if self.rules.specimen is Specimen.MARROW or self.counted == 0:
+        if self.rules.specimen is Specimen.MARROW or not self._knows_erythroid:
             return None
-        if all(label.side != "erythroid" for label in self.rules.panel.labels):
-            return None
-        return 100 * self._erythroid / self.counted
+        return 100 * self.erythroid / self.counted
 
     @property
-    def _erythroid(self) -> int:
+    def erythroid(self) -> int:
+        """How many erythroid cells were seen."""
         return sum(self.count(label.name) for label in self.rules.panel.labels if label.side == "erythroid")
+
+    @property
+    def _knows_erythroid(self) -> bool:
+        return self.counted > 0 and any(label.side == "erythroid" for label in self.rules.panel.labels)

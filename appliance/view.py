@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from appliance.tally import Row, Tally
-from models.panel import UNIDENTIFIED, Panel
+from models.panel import MEASURES, UNIDENTIFIED, Panel
 
 LATEST = 24
 """How many of the latest cells a run's view carries."""
@@ -52,7 +52,11 @@ class FieldsView(TypedDict):
 
 
 class ChangedRun(TypedDict):
-    """A run without its latest cells: what a change carries."""
+    """A run without its latest cells: what a change carries.
+
+    erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
+    measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
+    """
 
     run: str
     state: str
@@ -70,7 +74,10 @@ class ChangedRun(TypedDict):
     tally: list[RowView]
     me_ratio: float | None
     me_formula: str | None
+    erythroid_percent: float | None
+    erythroid_limits: list[float] | None
     nrbc_per_100: float | None
+    measure_reference: dict[str, list[float]]
     engine: str
     weights: str
     um_per_px: float
@@ -79,6 +86,7 @@ class ChangedRun(TypedDict):
     camera: str
     fields: FieldsView
     started: str
+    version: str
 
 
 class RunView(ChangedRun):
@@ -88,8 +96,10 @@ class RunView(ChangedRun):
 
 
 class InstrumentView(TypedDict):
-    """The instrument. engine, weights, camera and calibration are null while they are not known.
+    """The instrument. engine and weights are null until they are loaded.
 
+    camera, simulated, calibration: what a start without a plan counts (the settings'), and not the current run's;
+    camera and calibration (the scale, or where it will come from) are null where the settings give no plan.
     run: the id of the current run.  why_not: a sentence when no run can be started now.
     """
 
@@ -144,6 +154,7 @@ class RunFacts:
     fields_planned: int | None
     skipped: Mapping[str, int]
     started: str
+    version: str
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -165,7 +176,12 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         tally=[_row(row) for row in tally.rows],
         me_ratio=tally.me_ratio,
         me_formula=tally.me_formula,
+        erythroid_percent=tally.erythroid_percent,
+        erythroid_limits=None if tally.erythroid_limits is None else list(tally.erythroid_limits),
         nrbc_per_100=tally.nrbc_per_100,
+        measure_reference={
+            name: list(tally.rules.reference[name]) for name in MEASURES if name in tally.rules.reference
+        },
         engine=facts.engine,
         weights=facts.weights,
         um_per_px=facts.um_per_px,
@@ -176,6 +192,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
             counted=facts.fields_counted, planned=facts.fields_planned, skipped=dict(facts.skipped)
         ),
         started=facts.started,
+        version=facts.version,
     )
 
 

@@ -34,6 +34,7 @@ class RepeatingCamera:
     name = "painted fields, repeated"
     simulated = True
     planned = None
+    digest = name
 
     def __init__(self, frames: list[Frame], scale: Scale) -> None:
         """Take the frames to repeat, all of one scale."""
@@ -84,7 +85,17 @@ def count(
     with Store(path) as store:
         run, tally, cells = new_run_id(), Tally(plan.rules()), 0
         started = datetime.now(UTC)
-        store.create_run(run, plan, camera.scale, analyser.engine, analyser.weights, True, None, started)
+        store.create_run(
+            run,
+            plan,
+            camera.scale,
+            analyser.engine,
+            analyser.weights,
+            True,
+            None,
+            started,
+            digest=camera.digest,
+        )
         wanted = [mark for mark in MARKS if mark < most] + [most]
         began = now()
         pipeline.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from appliance.plan import Plan
@@ -28,7 +29,7 @@ def run(state: State = State.COUNTING, cells: int = 0, blasts: int = 0, **change
     """A run in that state with so many counted cells, blasts among them."""
     idle = Run.idle(plan(**changes))
     counts = {"lymphocyte": cells - blasts, "blast": blasts}
-    return idle.to(state, "As the test needs it.").with_tally(Tally(idle.tally.rules, counts))
+    return replace(idle.to(state, "As the test needs it."), tally=Tally(idle.tally.rules, counts))
 
 
 def field(before: Run, cells: int = 0, blasts: int = 0, detections: int | None = None) -> FieldCommitted:

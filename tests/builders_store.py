@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def create(store: Store, run: str = "0123456789ab", seconds: float = 0, **change
         settings.pop("simulated", False),
         40,
         at(seconds),
+        digest="forty fields",
         outputs=settings.pop("outputs", OUTPUTS),
         **settings,
     )
@@ -81,3 +83,11 @@ def counted_run(
         tally = commit(store, run, 1, tally, "monocyte", None, "unidentified")
         commit(store, run, 2, tally, "lymphocyte", "erythroblast")
     return run
+
+
+def unreadable(path: Path, run: str, plan: str = '{"camera": "painted", "panel": "smear-12"}') -> None:
+    """Give a run a plan that another version wrote."""
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE runs SET plan = ? WHERE id = ?", (plan, run))
+    connection.close()

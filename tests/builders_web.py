@@ -76,7 +76,7 @@ def a_run(state: str = "counting", tally: Tally | None = None, run: str = "c0ffe
         "engine": "ONNX Runtime 1.22, CPU", "weights": "smear-13 v1 (3f9c2ab1)", "um_per_px": 0.1,
         "calibration": "command line: 0.1 µm/px", "simulated": False, "camera": "folder: smear",
         "fields_counted": 41, "fields_planned": 292, "skipped": {"cut short": 1},
-        "started": "2026-03-02T14:03:12+00:00", **changes,
+        "started": "2026-03-02T14:03:12+00:00", "version": "0.1.0", **changes,
     }  # fmt: skip
     latest = facts.pop("latest", [])
     return dict(run_view(RunFacts(**facts), tally, latest))
@@ -138,7 +138,7 @@ def a_stored_cell(path: Path) -> tuple[int, Any]:
     with Store(path) as store:
         now = datetime.now(UTC)
         plan = Plan(camera="painted")
-        store.create_run("c0ffee00", plan, Scale.stated(0.1), "CPU", "smear-13", True, None, now)
+        store.create_run("c0ffee00", plan, Scale.stated(0.1), "CPU", "smear-13", True, None, now, digest="")
         cell = Cell(Detection(48, 48, 6.0, 0.9), 4.8, 4.8, patch, opinion)
         (number,) = store.commit_field(
             "c0ffee00", frame, [cell], Tally(plan.rules()).adding(["lymphocyte"]), now

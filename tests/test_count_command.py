@@ -149,6 +149,32 @@ def test_the_settings_camera_is_counted_when_the_command_names_none(
     assert published["um_per_px"] == 0.125
 
 
+def test_a_calibration_on_the_command_wins_over_the_settings_and_a_scale_says_its_origin(
+    smear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEMADIFF_CAMERA__UM_PER_PX", "0.125")
+    settings = hemadiff("count", "--camera", f"folder:{smear}", *SHORT)
+    assert "0.125 µm/px (settings: 0.125 µm/px)" in settings.stdout
+    (tmp_path / "100x.json").write_text('{"hemadiff_calibration": 1, "id": "100x", "um_per_px": 0.11}')
+    said = hemadiff("count", "--camera", f"folder:{smear}", "--calibration", "100x.json", *SHORT)
+    assert "0.11 µm/px (100x)" in said.stdout
+
+
+def test_a_folder_with_names_that_are_not_utf_8_is_counted_and_shown(tmp_path: Path) -> None:
+    where = folder(tmp_path / os.fsdecode(b"\xe4"), [field("lymphocyte")] * 3)
+    os.rename(where / "0.png", os.fsencode(where) + b"/\xff.png")
+    (where / "1.png").rename(where / os.fsdecode(b"\xfe.png"))
+    (where / os.fsdecode(b"\xfe.png")).write_bytes(b"")
+    result = count(where, "--min-cells", 2, "--max-cells", 2)
+    assert result.exit_code == 0, result.stderr
+    assert f"folder:{tmp_path}/\\xe4" in result.stdout
+    assert "\\xfe.png: the file is empty" in result.stdout
+    run = next(line for line in result.stdout.splitlines() if line.startswith("Run ")).split()[1].rstrip(":")
+    assert "\\xff.png" in [
+        cell["image"] for cell in json.loads(hemadiff("runs", "export", run).stdout)["cells"]
+    ]
+
+
 def test_the_scale_may_come_from_the_images_themselves(tmp_path: Path) -> None:
     for n in range(9):
         ome_tiff(tmp_path / "a" / f"{n}.ome.tiff", "0.11", pixels=field("lymphocyte", "monocyte"))
@@ -227,6 +253,32 @@ def test_a_busy_instrument_refuses_a_second_count(smear: Path) -> None:
     assert "One run at a time" in result.stderr
 
 
+CONTROL_C_WHILE_IT_STARTS = """
+from appliance.channel_client import InstrumentClient
+look = lambda frame: None
+start = InstrumentClient.start
+def start_and_interrupt(self, plan):
+    os.kill(os.getpid(), signal.SIGINT)
+    return start(self, plan)
+InstrumentClient.start = start_and_interrupt
+"""
+
+
+def test_control_c_while_another_instrument_starts_the_count_stops_it(smear: Path) -> None:
+    gate = Gate(at=0)
+    words = ("count", "--camera", f"folder:{smear}", "--um-per-px", 0.1)
+    with (
+        another_instrument(PixelAnalyser(gate)) as other,
+        child(CONTROL_C_WHILE_IT_STARTS, *words) as process,
+    ):
+        _, errors = process.communicate(timeout=60)
+        gate.opened.set()
+        run = other.broadcast.snapshot()["run"]
+    assert process.returncode == 130, errors
+    assert run is not None, "it was started"
+    assert run["state"] == "stopped"
+
+
 def test_others_can_follow_a_count_while_it_runs(smear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command serves its instrument's socket, so that a page can watch."""
     seen: list[Any] = []
@@ -299,10 +351,10 @@ def test_a_count_that_was_killed_can_be_resumed_and_ends_as_if_nobody_had(smear:
     assert process.returncode == -signal.SIGKILL
     with Store.read_only(store) as opened:
         (cut_off,) = opened.unfinished_runs()
-    result = hemadiff("count", "--resume", cut_off.id[:6], "--json", "-")
+    result = hemadiff("count", "--resume", cut_off[:6], "--json", "-")
     assert result.exit_code == 0, result.stderr
     resumed = json.loads(result.stdout)
-    assert resumed["run"] == cut_off.id
+    assert resumed["run"] == cut_off
     assert without_id(resumed) == without_id(straight)
 
 

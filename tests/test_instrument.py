@@ -27,10 +27,14 @@ from builders_instrument import (
     plan,
     until,
 )
+from builders_store import counted_run, unreadable
 
+from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame
+from appliance.instrument import LEFT_OVER_WITHIN_S
+from appliance.plan import Plan
 from appliance.run import State
 from appliance.store import Store
 from appliance.store_lock import StoreLock, is_held
@@ -53,7 +57,7 @@ def test_a_count_ends_at_its_least_number_and_the_last_field_counts_whole(tmp_pa
     with Store.read_only(tmp_path / "s.sqlite") as store:
         assert store.run(run["run"]).state is State.COMPLETED
         assert store.tally(run["run"]).counted == run["counted"]
-        assert store.fields_done(run["run"]) == run["fields"]["counted"]
+        assert store.fields_counted(run["run"]) == run["fields"]["counted"]
 
 
 def test_the_same_plan_gives_the_same_count_on_every_repetition_however_the_threads_run(
@@ -131,7 +135,7 @@ def test_a_stop_keeps_what_was_counted_and_drops_the_field_in_analysis(tmp_path:
     assert run["fields"]["counted"] == 5
     assert run["counted"] == sum(row["count"] for row in run["tally"]) > 0
     with Store.read_only(tmp_path / "s.sqlite") as store:
-        assert store.fields_done(run_id) == 5
+        assert len(store.history(run_id)) == 5
         assert store.run(run_id).state is State.STOPPED
 
 
@@ -192,7 +196,7 @@ def test_an_instrument_that_is_shut_down_pauses_its_run(tmp_path: Path) -> None:
     follower.join()
     with Store.read_only(tmp_path / "s.sqlite") as store:
         assert store.run(run_id).state is State.PAUSED
-        assert store.fields_done(run_id) == 3
+        assert len(store.history(run_id)) == 3
     assert not is_held(tmp_path / "s.sqlite.lock")
 
 
@@ -308,6 +312,52 @@ def test_the_configured_plan_is_counted_when_nothing_else_is_asked_for(tmp_path:
         assert shown["can_start"] is True
         made.start()
         assert until(made, ended)["state"] == "completed"
+
+
+def test_what_a_start_would_count_is_shown_before_and_after_a_run_of_another_camera(tmp_path: Path) -> None:
+    configured = small(tmp_path / "configured", um_per_px=0.12, um_per_px_source="settings")
+    asked = small(smear(tmp_path / "a"))
+    with instrument(tmp_path / "s.sqlite", configured=lambda: configured) as made:
+        shown = []
+        for _ in range(2):
+            view = made.broadcast.snapshot()["instrument"]
+            shown.append((view["camera"], view["calibration"], view["simulated"]))
+            made.start(asked)
+            run = until(made, ended)
+    assert shown == [(f"folder:{tmp_path}/configured", "settings: 0.12 µm/px", False)] * 2
+    assert (run["camera"], run["um_per_px"]) == (f"folder:{tmp_path}/a", 0.1)
+
+
+def test_a_painted_smear_in_the_settings_says_so_before_it_is_counted(tmp_path: Path) -> None:
+    with instrument(tmp_path / "s.sqlite", configured=lambda: Plan("painted:4")) as made:
+        view = made.broadcast.snapshot()["instrument"]
+    assert (view["camera"], view["calibration"], view["simulated"]) == (
+        "painted:4",
+        "painted: 0.1 µm/px",
+        True,
+    )
+
+
+def test_an_old_run_that_cannot_be_read_has_failed_and_the_instrument_starts(tmp_path: Path) -> None:
+    store = tmp_path / "s.sqlite"
+    asked = small(smear(tmp_path / "a"))
+    paused = paused_run(store, asked)
+    counted_run(store, "0ddba11")
+    unreadable(store, "0ddba11")
+    with instrument(store) as made:
+        found = made.broadcast.snapshot()["run"]
+        assert (found["run"], found["state"]) == (paused, "paused")
+        made.resume()
+        assert until(made, ended)["state"] == "completed"
+    with Store.read_only(store) as opened:
+        (old,) = [run for run in opened.runs() if run.id == "0ddba11"]
+        assert old.state == "failed"
+        reasons = opened.db.query("SELECT detail FROM events WHERE run = '0ddba11' AND kind = 'state:failed'")
+        assert 'no panel "smear-12"' in next(reasons)["detail"]
+
+
+def test_a_field_that_never_ends_is_given_up_before_the_one_who_asks_goes_away() -> None:
+    assert LEFT_OVER_WITHIN_S <= REPLY_WITHIN_S / 2
 
 
 def test_a_camera_that_is_lost_pauses_the_run_with_its_reason(tmp_path: Path) -> None:

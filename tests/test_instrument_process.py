@@ -92,7 +92,7 @@ def test_told_to_end_it_pauses_its_run_and_its_followers_hear_so(store: Path, nu
     assert running.returncode == 0
     with Store.read_only(store) as opened:
         assert opened.run(run_id).state is State.PAUSED
-        assert opened.fields_done(run_id) == 5
+        assert opened.fields_counted(run_id) == 5
     assert not load_config().socket_path.exists()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders_run import UNANALYSED, UNREADABLE, field, plan, run, tally
 from hypothesis import given
@@ -103,6 +105,17 @@ def test_a_folder_of_unreadable_fields_is_insufficient_and_says_so():
     r = after(run(), UNREADABLE, UNREADABLE, PlanExhausted())
     assert r.state is State.INSUFFICIENT
     assert r.reason.startswith("None of 2 fields could be counted")
+
+
+@pytest.mark.parametrize("fields", [[UNANALYSED], [UNANALYSED] * 5, [UNREADABLE, UNANALYSED]])
+def test_a_plan_of_which_no_field_was_counted_and_the_analysis_failed_is_a_failed_run(fields):
+    r, commands = advance(after(run(), *fields), PlanExhausted())
+    assert (r.state, commands) == (State.FAILED, [StopAcquisition()])
+    assert f"None of {len(fields)} fields could be counted: the analysis of" in r.reason
+
+
+def test_one_counted_field_among_failures_is_a_poor_smear_and_no_failure():
+    assert after(run(), UNANALYSED, 3, UNANALYSED, PlanExhausted()).state is State.INSUFFICIENT
 
 
 def test_a_plan_without_fields_is_insufficient():
@@ -268,7 +281,7 @@ def history(start: Run, *cells: int) -> list[FieldCommitted]:
     on_record, r = [], start
     for n in cells:
         on_record.append(field(r, n))
-        r = r.with_tally(on_record[-1].tally)
+        r = replace(r, tally=on_record[-1].tally)
     return on_record
 
 

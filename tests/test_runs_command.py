@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
-from builders_store import OUTPUTS, at, counted_run, create
+from builders_store import OUTPUTS, at, counted_run, create, unreadable
 from click.testing import CliRunner, Result
 
 from appliance.cli import cli
@@ -72,7 +73,42 @@ def test_a_run_is_shown_with_its_limits_and_how_it_was_made(path: Path) -> None:
     assert "3 fields counted; 1 skipped: 1 cut short" in shown
     assert "ONNX Runtime, CPU" in shown
     assert "smear-13 v1 (abc123)" in shown
+    assert re.search(r"Begun 2026-03-01 \d\d:\d\d with hemadiff \d", shown)
     assert RESEARCH_USE_ONLY in shown
+
+
+def test_a_run_of_another_version_is_listed_plainly_and_hides_no_other(path: Path) -> None:
+    counted_run(path, "aa01")
+    counted_run(path, "bb02")
+    unreadable(path, "aa01")
+    result = hemadiff("runs", "list")
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line.split() for line in result.stdout.splitlines()[1:]}
+    assert lines["bb02"][3:7] == ["blood", "preparing", "4", "1"]
+    assert 'aa01 cannot be read by this version: There is no panel "smear-12".' in result.stdout
+    shown = hemadiff("runs", "show", "aa01")
+    assert shown.exit_code == 2
+    assert "smear-12" in shown.stderr
+
+
+def test_a_marrow_shows_all_its_erythroid_cells_and_the_ranges_of_its_measures(path: Path) -> None:
+    counted_run(path, specimen="marrow", reference={"me_ratio": [2, 4]})
+    shown = hemadiff("runs", "show", RUN).stdout
+    assert "Erythroid cells: 20.0 % (95 % limits 0.5–71.6), reference 18–32." in shown
+    assert "M:E 1.00" in shown
+    assert "), reference 2–4." in shown
+    row = {row["label"]: row for row in exported()}["erythroid_total"]
+    assert (row["kind"], row["count"], row["value"], row["unit"]) == ("measure", "1", "20.0", "%")
+    assert (row["reference_low"], row["reference_high"], row["loinc"]) == ("18.0", "32.0", "40689-2")
+    whole = json.loads(hemadiff("runs", "export", RUN).stdout)
+    assert whole["erythroid_percent"] == 20.0
+    assert whole["measure_reference"] == {"me_ratio": [2, 4], "erythroid_total": [18, 32]}
+    assert whole["loinc"]["erythroid_total"] == "40689-2"
+
+
+def test_the_range_of_erythroblasts_per_hundred_stands_beside_them(path: Path) -> None:
+    counted_run(path, reference={"nrbc_per_100": [0, 120]})
+    assert "Erythroblasts per 100 white cells: 25.0, reference 0–120." in hemadiff("runs", "show", RUN).stdout
 
 
 def test_a_run_that_nobody_knows_is_refused(path: Path) -> None:
@@ -135,6 +171,8 @@ def test_json_has_the_run_its_differential_and_every_cell(path: Path) -> None:
     assert set(first["probabilities"]) == set(OUTPUTS)
     assert first["image"] == "field 0.png"
     assert first["counted"]
+    assert first["radius_um"] == 5.1, "in micrometres, where x and y are pixels"
+    assert "radius" not in first
     assert (border["label"], border["probabilities"], border["counted"]) == (None, None, False)
 
 

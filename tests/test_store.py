@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import stat
@@ -12,12 +13,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders_store import NOON, OUTPUTS, SCALE, at, cell, commit, counted_run, create, frame, plan
+from builders_store import (
+    NOON,
+    OUTPUTS,
+    SCALE,
+    at,
+    cell,
+    commit,
+    counted_run,
+    create,
+    frame,
+    plan,
+    unreadable,
+)
+from PIL import Image
 
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.frame import SkippedField
 from appliance.migrations import migrations
-from appliance.patches import from_png
 from appliance.run import FieldCommitted, FieldSkipped, State, replay
 from appliance.store import Store, new_run_id
 from appliance.tally import Tally
@@ -70,7 +83,7 @@ def test_a_field_comes_back_with_its_cells_their_patches_and_its_tally(path: Pat
         assert np.array_equal(first.single_view, opinion.single_view)
         assert (first.label_single_view, first.views, first.findings) == ("monocyte", 9, ("hypogranular",))
         assert cells[2].patch is not None
-        assert np.array_equal(from_png(store.patch(ids[2])), cells[2].patch)
+        assert np.array_equal(np.array(Image.open(io.BytesIO(store.patch(ids[2])))), cells[2].patch)
         with pytest.raises(ApplianceRefused, match="no picture"):
             store.patch(ids[1])
         assert store.tally(run) == tally
@@ -186,7 +199,7 @@ def test_the_machine_remembers_a_run_from_its_fields(path: Path) -> None:
         remembered = replay(plan(), history, "The power was lost.")
         assert remembered.state is State.PAUSED
         assert remembered.tally == store.tally(run)
-        assert remembered.next_field == store.fields_done(run) == 5
+        assert remembered.next_field == 5
         assert (remembered.committed, store.fields_counted(run)) == (3, 3)
 
 
@@ -194,7 +207,6 @@ def test_a_run_without_fields_has_an_empty_tally_and_begins_at_its_first_field(p
     with Store(path) as store:
         run = create(store)
         assert store.tally(run).counted == 0
-        assert store.fields_done(run) == 0
         assert store.history(run) == []
 
 
@@ -215,18 +227,19 @@ def test_the_latest_cells_are_the_newest_that_have_a_label(path: Path) -> None:
     assert [one.label for one in latest] == ["erythroblast", "lymphocyte", "unidentified", "monocyte"]
 
 
-def test_states_and_events_are_on_record_with_their_time(path: Path) -> None:
+def test_every_state_is_on_record_with_its_reason(path: Path) -> None:
     with Store(path) as store:
         run = create(store)
         store.set_state(run, State.COUNTING, "Counting.", at(1))
-        store.record_event(run, "warning", "The lamp is old.", at(2))
-        store.record_event(None, "started", "The instrument started.", at(3))
         store.set_state(run, State.STOPPED, "Stopped by a person.", at(4))
         record = store.run(run)
         assert (record.state, record.reason, record.changed) == (State.STOPPED, "Stopped by a person.", at(4))
-        kinds = [kind for _, _, kind, _ in store.events(run)]
-        assert kinds == ["state:preparing", "state:counting", "warning", "state:stopped"]
-        assert store.events()[3] == (at(3), None, "started", "The instrument started.")
+        said = [(row["run"], row["kind"], row["detail"]) for row in store.db.query("SELECT * FROM events")]
+        assert said == [
+            (run, "state:preparing", "Getting ready."),
+            (run, "state:counting", "Counting."),
+            (run, "state:stopped", "Stopped by a person."),
+        ]
 
 
 def test_a_state_of_no_run_is_an_error(path: Path) -> None:
@@ -240,7 +253,26 @@ def test_runs_are_listed_newest_first_and_those_that_have_not_ended_are_known(pa
             create(store, run, seconds=number)
         store.set_state("bb02", State.COMPLETED, "Done.", at(9))
         assert [record.id for record in store.runs()] == ["bb03", "bb02", "aa01"]
-        assert [record.id for record in store.unfinished_runs()] == ["aa01", "bb03"]
+        assert store.unfinished_runs() == ["aa01", "bb03"]
+
+
+def test_a_run_that_this_version_cannot_read_is_listed_beside_the_others_with_the_reason(path: Path) -> None:
+    counted_run(path, "aa01")
+    counted_run(path, "bb02")
+    unreadable(path, "aa01")
+    with Store.read_only(path) as store:
+        good, bad = sorted(store.runs(), key=lambda run: run.problem or "")
+        assert (good.id, good.specimen, good.counted, good.unidentified) == ("bb02", "blood", 4, 1)
+        assert (bad.id, bad.specimen, bad.counted, bad.state) == ("aa01", None, None, "preparing")
+        assert 'no panel "smear-12"' in (bad.problem or "")
+        assert store.unfinished_runs() == ["aa01", "bb02"]
+
+
+def test_a_run_whose_plan_is_of_another_version_is_refused_by_its_id(path: Path) -> None:
+    counted_run(path, "aa01")
+    unreadable(path, "aa01", '{"camera": "painted", "wings": 2}')
+    with Store.read_only(path) as store, pytest.raises(ApplianceRefused, match=r'run aa01 cannot .*"wings"'):
+        store.run("aa")
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(path: Path) -> None:
@@ -259,7 +291,8 @@ def test_a_record_number_is_kept_in_its_own_table_and_nowhere_else(path: Path) -
         run = create(store, record_number="B26-0417")
         commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
         slide = store.run(run).slide
-        assert store.record_number(slide) == "B26-0417"
+        kept = list(store.db.query("SELECT * FROM records"))
+        assert kept == [{"slide": slide, "record_number": "B26-0417"}]
         for table in store.db.tables:
             if table.name != "records":
                 assert not any("B26-0417" in str(value) for row in table.rows for value in row.values())
@@ -281,7 +314,7 @@ def test_a_reader_sees_every_committed_field_while_the_writer_goes_on(path: Path
             commit(store, run, 1, tally, "lymphocyte")
             assert reader.tally(run).counted == 2
             with pytest.raises(ApplianceError, match="readonly"):
-                reader.record_event(None, "no", "No.", at(1))
+                reader.set_state(run, State.STOPPED, "No.", at(1))
 
 
 def test_a_store_belongs_to_the_thread_that_opened_it(path: Path) -> None:
@@ -289,7 +322,7 @@ def test_a_store_belongs_to_the_thread_that_opened_it(path: Path) -> None:
 
     def use() -> None:
         try:
-            store.record_event(None, "no", "No.", at(1))
+            create(store)
         except BaseException as error:  # noqa: BLE001
             failures.append(error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders_run import rules, tally
 from hypothesis import given
@@ -120,6 +122,13 @@ def test_blood_gives_erythroblasts_per_hundred_white_cells_and_no_m_to_e():
 
 def test_nucleated_red_cells_of_blood_11_are_per_hundred_too():
     assert tally("blood-11", "blood", lymphocyte=50, nrbc=1).nrbc_per_100 == 2.0
+
+
+def test_a_panel_without_erythroid_cells_knows_nothing_of_them():
+    panel = load_panel("smear-13")
+    bare = replace(panel, labels=tuple(label for label in panel.labels if label.side != "erythroid"))
+    t = Tally(replace(rules(), panel=bare), {"lymphocyte": 50})
+    assert (t.erythroid_percent, t.erythroid_limits, t.nrbc_per_100) == (None, None, None)
 
 
 def test_nothing_is_per_hundred_of_no_cells():

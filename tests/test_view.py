@@ -88,8 +88,11 @@ def test_marrow_has_a_myeloid_to_erythroid_ratio_and_blood_has_erythroblasts_bes
     marrow = counted(tmp_path / "marrow", *fields, specimen="marrow")
     assert (marrow["me_ratio"], marrow["nrbc_per_100"]) == (2.0, None)
     assert "erythroblast" in marrow["me_formula"]
+    assert marrow["erythroid_percent"] == 25.0
+    assert [round(limit, 1) for limit in marrow["erythroid_limits"]] == [0.6, 80.6]
+    assert marrow["measure_reference"] == {"me_ratio": [2, 4], "erythroid_total": [18, 32]}
     blood = counted(tmp_path / "blood", *fields, specimen="blood", min_cells=3, max_cells=3)
-    assert blood["me_ratio"] is None
+    assert (blood["me_ratio"], blood["erythroid_percent"], blood["erythroid_limits"]) == (None, None, None)
     assert round(blood["nrbc_per_100"], 1) == 33.3
     assert blood["not_counted"] == {"erythroblast": 1}
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli import Session, pass_session
-from appliance.errors import ApplianceRefused
 
 if TYPE_CHECKING:
     from appliance.store import Store
-    from appliance.store_records import RunRecord
 
 WIDTH_IN_A_PIPE = 200
 
@@ -45,20 +40,19 @@ def list_runs(session: Session) -> None:
         return
     from rich.table import Table
 
+    from appliance.run_table import local_time
+
     with _store(session) as store:
-        table = Table("run", "started", "specimen", "state", "counted", "unidentified", "camera", box=None)
-        for record in store.runs():
-            tally = store.tally(record.id)
-            table.add_row(
-                record.id,
-                _local(record),
-                str(record.plan.specimen),
-                str(record.state),
-                str(tally.counted),
-                str(tally.unidentified),
-                _camera(record),
-            )
-    _print(table if table.row_count else "No counts yet. hemadiff count makes the first.")
+        runs = store.runs()
+    table = Table("run", "started", "specimen", "state", "counted", "unidentified", "camera", box=None)
+    for run in runs:
+        cells = ["–" if value is None else str(value) for value in (run.counted, run.unidentified)]
+        camera = f"{run.camera} (simulated)" if run.simulated else run.camera
+        table.add_row(run.id, local_time(run.started), run.specimen or "–", run.state, *cells, camera)
+    _print(table if runs else "No counts yet. hemadiff count makes the first.")
+    for run in runs:
+        if run.problem is not None:
+            _print(f"{run.id} cannot be read by this version: {run.problem}")
     _print(_research_use_only())
 
 
@@ -95,11 +89,12 @@ def show(session: Session, run: str) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    default="-",
+    type=click.Path(dir_okay=False, allow_dash=True),
     help="Write to a file instead of standard output.",
 )
 @pass_session
-def export(session: Session, run: str, form: str, output: Path | None) -> None:
+def export(session: Session, run: str, form: str, output: str) -> None:
     """Export a count as CSV or JSON. RUN is an id or the beginning of one.
 
     \b
@@ -108,50 +103,22 @@ def export(session: Session, run: str, form: str, output: Path | None) -> None:
       hemadiff runs export 3f2a --json -o run.json
     """
     from appliance import run_export
+    from appliance.output_file import write_json, write_text
 
     with _store(session) as store:
         record = store.run(run)
         tally = store.tally(record.id)
         if form == "csv":
-            text = run_export.to_csv(run_export.rows(record, tally))
+            write_text(run_export.to_csv(run_export.rows(record, tally)), output)
         else:
-            whole = run_export.to_object(
-                record,
-                tally,
-                store.skipped_fields(record.id),
-                store.fields_counted(record.id),
-                store.cells(record.id),
-            )
-            text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        _write(output, text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ApplianceRefused(f"{path} cannot be written: {error.strerror or error}.") from error
+            skipped, counted = store.skipped_fields(record.id), store.fields_counted(record.id)
+            write_json(run_export.to_object(record, tally, skipped, counted, store.cells(record.id)), output)
 
 
 def _store(session: Session) -> Store:
     from appliance.store import Store
 
     return Store.read_only(session.config.store.path)
-
-
-def _camera(record: RunRecord) -> str:
-    return f"{record.camera} (simulated)" if record.simulated else record.camera
-
-
-def _local(record: RunRecord) -> str:
-    return f"{record.started.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _research_use_only() -> str:
