@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from models.data_option import DATA_BESIDE, DATA_VARIABLE
+
+# No test asserts a time: the first example of a property may load SciPy on a busy machine.
+settings.register_profile("hemadiff", deadline=None)
+settings.load_profile("hemadiff")
 
 
 @pytest.fixture(scope="session")
