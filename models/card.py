@@ -30,6 +30,15 @@ class Card:
     outputs: tuple[str, ...]
     settings: dict[str, float]
 
+    def setting(self, key: str) -> float:
+        """Return a fitted number. Raises ModelRefused where the card does not state it."""
+        if key not in self.settings:
+            raise ModelRefused(
+                f'The card {self.path.with_suffix(".json")} states no "{key}" under "settings". '
+                "Install the weights again, or train them again."
+            )
+        return self.settings[key]
+
 
 def read_card(name: str, folder: Path = BUNDLED) -> Card:
     """Return the card of a network, its weights' digest checked.

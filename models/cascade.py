@@ -44,7 +44,7 @@ class Cascade:
         for output in self.outputs:
             self.panel.final(output)
         for specialist, network in self._specialists:
-            _refuse_unless_fitting(specialist, network, self.outputs)
+            _refuse_unless_fitting(specialist, network, self._global)
         digest = hashlib.sha256(recipe.text.encode())
         for network in (self._global, *(network for _, network in self._specialists)):
             digest.update(network.sha256.encode())
@@ -176,8 +176,8 @@ class Classifier:
     def __init__(self, card: Card) -> None:
         """Load the network that a card describes. Raises ModelRefused."""
         self._engine = Engine(card.path)
-        self._temperature = card.settings["temperature"]
-        self.patch_px = int(card.settings["patch_px"])
+        self._temperature = card.setting("temperature")
+        self.patch_px = int(card.setting("patch_px"))
         self.outputs = card.outputs
         self.um_per_px = card.um_per_px
         self.sha256 = card.sha256
@@ -199,9 +199,16 @@ def load_cascade(name: str, folder: Path = BUNDLED) -> Cascade:
     return Cascade(name, folder)
 
 
-def _refuse_unless_fitting(specialist: Specialist, network: Classifier, outputs: tuple[str, ...]) -> None:
+def _refuse_unless_fitting(specialist: Specialist, network: Classifier, whole: Classifier) -> None:
+    """Refuse a specialist that would be asked of other labels or given other patches than it was trained for."""
+    if (network.patch_px, network.um_per_px) != (whole.patch_px, whole.um_per_px):
+        raise ModelRefused(
+            f"The specialist {specialist.network} takes patches of {network.patch_px} px "
+            f"at {network.um_per_px:g} µm/px; the global network's are {whole.patch_px} px "
+            f"at {whole.um_per_px:g}. Train it on the same patches."
+        )
     for label in network.outputs if specialist.decides else specialist.labels:
-        if label not in outputs:
+        if label not in whole.outputs:
             raise ModelRefused(
                 f'The specialist {specialist.network} re-examines "{label}", which the global network never says. '
                 "Correct the cascade's file."

@@ -38,7 +38,7 @@ class NetworkDetector:
         card = read_card(name, folder)
         self._engine = Engine(card.path)
         self._scale = card.um_per_px
-        self.score_from = card.settings["score_from"]
+        self.score_from = card.setting("score_from")
         self.name = f"{name} {card.sha256[:12]}"
         self.engine = self._engine.name
 

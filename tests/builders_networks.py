@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,13 +44,14 @@ def brightness_network(folder: Path, name: str, outputs: dict[str, tuple[float, 
     write_card(folder, name, tuple(outputs))
 
 
-def write_card(folder: Path, name: str, outputs: tuple[str, ...]) -> None:
-    """Write the card that belongs to the ONNX file as it is now."""
+def write_card(folder: Path, name: str, outputs: tuple[str, ...], **changes: Any) -> None:
+    """Write the card that belongs to the ONNX file as it is now. changes: what it says otherwise."""
     card = {
         "sha256": hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest(),
         "um_per_px": 0.2,
         "outputs": list(outputs),
         "settings": {"temperature": 1.0, "patch_px": 96},
+        **changes,
     }
     (folder / f"{name}.json").write_text(json.dumps(card))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from builders_networks import brightness_network, picture, write_cascade
+from builders_networks import brightness_network, picture, write_card, write_cascade
 
 from models.cascade import Cascade, load_cascade
 from models.errors import ModelRefused
@@ -111,6 +112,35 @@ def test_a_specialist_for_a_label_that_nobody_says_is_refused(tmp_path: Path) ->
             {"segmented_neutrophil": (0, 0), "monocyte": (0, 0)},
             '[[specialist]]\nnetwork = "neutrophils"\ntask = "decide"\n',
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"um_per_px": 0.1}, r"96 px at 0\.1 µm/px.*96 px at 0\.2"),
+        ({"settings": {"temperature": 1.0, "patch_px": 64}}, r"64 px at 0\.2 µm/px.*96 px at 0\.2"),
+    ],
+    ids=["scale", "size"],
+)
+def test_a_specialist_that_was_trained_on_other_patches_is_refused(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    outputs = {"segmented_neutrophil": (0.0, 3.0), "band_neutrophil": (0.0, 0.0)}
+    brightness_network(tmp_path, "neutrophils", outputs)
+    write_card(tmp_path, "neutrophils", tuple(outputs), **changes)
+    with pytest.raises(ModelRefused, match=f"specialist neutrophils takes patches of {said}"):
+        cascade(tmp_path, outputs, '[[specialist]]\nnetwork = "neutrophils"\ntask = "decide"\n')
+
+
+@pytest.mark.parametrize("key", ["temperature", "patch_px"])
+def test_a_classifier_whose_card_leaves_a_setting_out_is_refused(tmp_path: Path, key: str) -> None:
+    outputs = {"monocyte": (0.0, 5.0), "lymphocyte": (0.0, 0.0)}
+    cascade(tmp_path, outputs)
+    settings = {"temperature": 1.0, "patch_px": 96}
+    del settings[key]
+    write_card(tmp_path, "cells", tuple(outputs), settings=settings)
+    with pytest.raises(ModelRefused, match=rf'cells\.json states no "{key}"'):
+        Cascade("smear-13", tmp_path)
 
 
 def test_weights_that_do_not_fit_the_panel_are_refused(tmp_path: Path) -> None:

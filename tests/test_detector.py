@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders_networks import brightness_network
 
 from models.cells import Detection
 from models.data import labelled_cells, read_rgb
 from models.detector import NetworkDetector
 from models.distinct import distinct
+from models.errors import ModelRefused
 
 
 def found(x: float, y: float, score: float, radius_um: float = 6.0) -> Detection:
@@ -25,6 +27,12 @@ def test_two_detections_closer_than_half_a_cell_are_one_the_better() -> None:
 def test_two_cells_that_touch_stay_two() -> None:
     pair = [found(100, 100, 0.6), found(220, 100, 0.9)]
     assert distinct(pair, 0.1) == [pair[1], pair[0]]
+
+
+def test_a_detector_whose_card_states_no_threshold_is_refused(tmp_path: Path) -> None:
+    brightness_network(tmp_path, "detector", {"centre": (0.0, 0.0)})  # its card is a classifier's
+    with pytest.raises(ModelRefused, match=r'detector\.json states no "score_from"'):
+        NetworkDetector(folder=tmp_path)
 
 
 def test_an_empty_field_has_no_cell() -> None:
