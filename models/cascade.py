@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Guidance, Specialist, read_cascade
+from models.cascade_file import Specialist, read_cascade
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -34,7 +34,7 @@ class Cascade:
         """Load ``NAME.toml`` and its networks. Raises ModelRefused, also where the weights do not fit the panel."""
         recipe = read_cascade(name, folder)
         self.panel = load_panel(recipe.panel)
-        self.guidance: Guidance = recipe.guidance
+        self.guidance = recipe.guidance
         self._global = Classifier(read_card(recipe.network, folder))
         self._specialists = [
             (specialist, Classifier(read_card(specialist.network, folder)))
@@ -76,7 +76,7 @@ class Cascade:
         if not patches:
             return [None] * len(places)
         single = dict(zip(patches, self.probabilities(np.stack(list(patches.values()))), strict=True))
-        doubtful = [i for i, p in single.items() if p.max() < self.guidance.below]
+        doubtful = [i for i, p in single.items() if self.guidance.doubtful(p)]
         guided, views = self._look_again(canonical, {i: places[i] for i in doubtful}, single)
         findings = self._findings(patches, guided)
         return [
@@ -121,24 +121,21 @@ class Cascade:
     ) -> tuple[dict[int, Probabilities], dict[int, int]]:
         """Probabilities after guidance for every cell, and the number of views of those looked at again.
 
-        All shifted views of all doubtful cells are classified in one batch. A view that leaves the picture is
-        left out: padding would be something that the networks never saw.
+        All views of all doubtful cells are classified in one batch.
         """
-        owners, shifted = [], []
+        owners, looks = [], []
         for i, (x, y) in doubtful.items():
-            for dx, dy in self.guidance.shifts_px:
-                view = window(canonical, x + dx, y + dy, self._global.patch_px)
-                if view is not None:
-                    owners.append(i)
-                    shifted.append(view)
-        if not shifted:
+            mine = self.guidance.views(canonical, x, y, self._global.patch_px)
+            owners += [i] * len(mine)
+            looks += mine
+        if not looks:
             return single, {}
-        seen = self.probabilities(np.stack(shifted))
+        seen = self.probabilities(np.stack(looks))
         guided, views = dict(single), {}
         for i in dict.fromkeys(owners):
-            mine = [p for owner, p in zip(owners, seen, strict=True) if owner == i]
-            guided[i] = np.mean([single[i], *mine], axis=0, dtype=np.float32)
-            views[i] = 1 + len(mine)
+            others = [p for owner, p in zip(owners, seen, strict=True) if owner == i]
+            guided[i] = np.mean([single[i], *others], axis=0, dtype=np.float32)
+            views[i] = 1 + len(others)
         return guided, views
 
     def _opinion(

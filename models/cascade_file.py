@@ -8,19 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelRefused
-
-
-@dataclass(frozen=True, slots=True)
-class Guidance:
-    """Probability guidance.
-
-    below: a best probability under this is looked at again.  shifts_px: where, from the centre, in canonical
-    pixels.  identified_from: a best probability under this, after guidance, is `unidentified`.
-    """
-
-    below: float
-    shifts_px: tuple[tuple[int, int], ...]
-    identified_from: float
+from models.guidance import Guidance
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +62,8 @@ def read_cascade(name: str, folder: Path) -> Recipe:
 
 def _guidance(table: dict[str, Any]) -> Guidance:
     shifts = tuple((int(x), int(y)) for x, y in _take(table, "shifts_px"))
-    result = Guidance(float(_take(table, "below")), shifts, float(_take(table, "identified_from")))
+    turned = _take(table, "turned") is True
+    result = Guidance(float(_take(table, "below")), shifts, turned, float(_take(table, "identified_from")))
     _refuse_left_over(table)
     if not 0 <= result.identified_from <= result.below <= 1:
         raise ValueError("[guidance] needs 0 ≤ identified_from ≤ below ≤ 1")

@@ -47,7 +47,7 @@ class NetworkDetector:
 
         Raises AnalysisError where the network fails.
         """
-        return [found for found in self.candidates(pixels, um_per_px) if found.score >= self.score_from]
+        return self.candidates(pixels, um_per_px, self.score_from)
 
     def candidates(
         self, pixels: NDArray[np.uint8], um_per_px: float, score_from: float = 0.02

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-GUIDANCE = "[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = [[-3, 0], [3, 0]]\n"
+GUIDANCE = "[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = [[-3, 0], [3, 0]]\nturned = false\n"
 
 
 def brightness_network(folder: Path, name: str, outputs: dict[str, tuple[float, float]]) -> None:

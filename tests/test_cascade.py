@@ -11,6 +11,7 @@ from builders_networks import brightness_network, picture, write_card, write_cas
 
 from models.cascade import Cascade, load_cascade
 from models.errors import ModelRefused
+from models.guidance import Guidance
 
 MIDDLE = [(60.0, 60.0)]
 LOW, HIGH = 0, 255
@@ -62,6 +63,18 @@ def test_a_shifted_view_that_leaves_the_picture_is_left_out(tmp_path: Path) -> N
     mine = cascade(tmp_path, {"monocyte": (0, 0), "lymphocyte": (0, 0.1)})
     ((_, opinion),) = mine.examine(picture(HIGH, side=100), 0.2, [(49.0, 50.0)])  # type: ignore[misc]
     assert opinion.views == 2  # 49 - 48 leaves 1 px to the left, 3 to the right
+
+
+def test_a_doubtful_cell_may_also_be_turned_and_mirrored() -> None:
+    guidance = Guidance(below=0.8, shifts_px=((3, 0),), turned=True, identified_from=0.5)
+    picture = np.random.default_rng(1).integers(0, 255, (120, 120, 3), dtype=np.uint8)
+    views = guidance.views(picture, 60, 60, 96)
+    centred = picture[12:108, 12:108]
+    assert len({view.tobytes() for view in [centred, *views]}) == 9
+    assert np.array_equal(views[0], picture[12:108, 15:111])
+    for view in views[1:]:
+        assert view.shape == centred.shape
+        assert np.array_equal(np.sort(view, axis=None), np.sort(centred, axis=None))
 
 
 def test_a_cell_whose_window_leaves_the_picture_has_no_opinion(tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(tmp_path:
     text = CardText("t", 0.2, OUTPUTS, {"temperature": 2.0, "patch_px": 96}, {}, {}, "c", "s", ())
     write_card(tmp_path / "cells.onnx", text, {})
     (tmp_path / "smear-13.toml").write_text(
-        'panel = "smear-13"\nnetwork = "cells"\n[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = []\n'
+        'panel = "smear-13"\nnetwork = "cells"\n'
+        "[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = []\nturned = false\n"
     )
     patches = np.random.default_rng(1).integers(0, 255, (5, 96, 96, 3), dtype=np.uint8)
     with torch.no_grad():
@@ -244,7 +245,16 @@ def test_the_temperature_makes_an_overconfident_network_modest() -> None:
     scores = torch.zeros(100, len(OUTPUTS))
     scores[:, 0] = 8.0
     labels = ["blast"] * 80 + ["monocyte"] * 20
-    assert fitted_temperature(scores, labels) > 1.5
+    assert fitted_temperature(scores, [], 0.8, labels) > 1.5
+
+
+def test_views_that_disagree_call_for_a_lower_temperature() -> None:
+    single = torch.zeros(100, len(OUTPUTS))
+    single[:, 0] = 2.0
+    turned = torch.zeros(100, len(OUTPUTS))
+    turned[:, 1] = 2.0
+    labels = ["blast"] * 100
+    assert fitted_temperature(single, [turned], 1.0, labels) != fitted_temperature(single, [], 1.0, labels)
 
 
 def test_augmented_views_never_show_what_lies_outside_the_crop() -> None:

@@ -17,6 +17,8 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
+from models.card import BUNDLED
+from models.cascade_file import read_cascade
 from models.crops import (
     ARTEFACT,
     PATCH_PX,
@@ -27,6 +29,7 @@ from models.crops import (
     others_of_split,
     stacked,
 )
+from models.guidance import Guidance
 from models.training import augment
 from models.training.cell_network import CellNetwork
 from models.training.schedule import Trainee, Training, generator, progress_bar
@@ -37,6 +40,7 @@ OUTPUTS = (
     "eosinophil", "basophil", "monocyte", "lymphocyte", "erythroblast", "platelet", "artefact",
     "not_identifiable",
 )  # fmt: skip
+PANEL = "smear-13"
 BATCH = 64
 LABEL_SMOOTHING = 0.05
 NO_WHITE_CELL = (PLATELET, ARTEFACT)
@@ -66,7 +70,7 @@ class TrainedCells:
 def train_cells(data: Path, out: Path, training: CellTraining, console: Console) -> TrainedCells:
     """Train, or continue from ``out/checkpoint.pt``; write ``out/log.jsonl``, an object an epoch.
 
-    The test split is not read. The temperature is fitted on the validation split.
+    The test split is not read. The temperature is fitted on the validation split, as guidance sees it.
     """
     torch.manual_seed(training.seed)  # first weights
     console.print("Cutting crops out of the labelled images ...")
@@ -87,7 +91,7 @@ def train_cells(data: Path, out: Path, training: CellTraining, console: Console)
         )
     network = trainee.average
     assert isinstance(network, CellNetwork)
-    temperature = fitted_temperature(logits(network, centred(validation)), validation.labels)
+    temperature = guided_temperature(network, validation, read_cascade(PANEL, BUNDLED).guidance)
     return TrainedCells(network, temperature, training, dict(Counter(crops.labels)))
 
 
@@ -161,9 +165,33 @@ def macro_recall(scores: Tensor, labels: Sequence[str]) -> float:
     return float(np.mean([(best[truth == k] == k).float().mean() for k in truth.unique()]))
 
 
-def fitted_temperature(scores: Tensor, labels: Sequence[str]) -> float:
-    """The temperature that makes probabilities most likely (Guo et al. 2017, "On calibration")."""
+def guided_temperature(network: torch.nn.Module, crops: Crops, guidance: Guidance) -> float:
+    """The temperature that makes probabilities most likely after guidance (Guo et al. 2017, "On calibration").
+
+    Averaging views makes a network more modest: a temperature fitted on single views would make it too modest.
+    """
+    middle = crops.images.shape[1] / 2
+    views = [guidance.views(image, middle, middle, PATCH_PX) for image in crops.images]
+    scores = [logits(network, np.stack(patches)) for patches in zip(*views, strict=True)]
+    return fitted_temperature(logits(network, centred(crops)), scores, guidance.below, crops.labels)
+
+
+def fitted_temperature(
+    single: Tensor, others: Sequence[Tensor], below: float, labels: Sequence[str]
+) -> float:
+    """Return the temperature under which the labels are most likely.
+
+    single: logits of the centred view, N×outputs.  others: of every other view, which count where the centred
+    view's best probability is under `below`.
+    """
     truth = torch.tensor([OUTPUTS.index(label) for label in labels])
-    candidates = torch.linspace(0.3, 3.0, 271)
-    losses = [float(functional.cross_entropy(scores / t, truth)) for t in candidates]
-    return round(float(candidates[int(np.argmin(losses))]), 3)
+
+    def unlikeliness(temperature: float) -> float:
+        first = torch.softmax(single / temperature, dim=1)
+        mean = torch.stack([first, *(torch.softmax(view / temperature, dim=1) for view in others)]).mean(
+            dim=0
+        )
+        doubtful = (first.max(dim=1).values < below)[:, None]
+        return float(functional.nll_loss(torch.where(doubtful, mean, first).clamp(min=1e-9).log(), truth))
+
+    return min((round(0.01 * step, 2) for step in range(30, 301)), key=unlikeliness)
