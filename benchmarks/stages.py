@@ -59,7 +59,8 @@ def _classifiers(subject: Pictures, published: PublishedMethod | None, options: 
     from models.cascade import load_cascade
 
     cascade = load_cascade("smear-13")
-    patches, views = middle_patches(subject), 1 + len(cascade.guidance.shifts_px)
+    patches = middle_patches(subject)
+    views = 1 + cascade.guidance.most_views
     found: list[Figure] = []
     for batch in BATCHES:
         some = np.resize(patches, (batch, *patches.shape[1:]))

@@ -19,7 +19,7 @@ from benchmarks.pictures import Pictures, pictures
 from benchmarks.row import Figure, Missing, Row, compared
 from calibration import Scale
 
-BLOCK = 50
+BLOCK = 20
 SETTLE_S = 0.5  # an idle thread pool spins for up to 0.2 s, on the cores that the other method needs
 WHAT = "whole analysis"
 

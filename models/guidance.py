@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from models.cells import Patch, Probabilities
 from models.resample import window
 
+TURNS = 7  # the symmetries of the square, less the picture as it is
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
@@ -28,6 +30,11 @@ class Guidance:
     shifts_px: tuple[tuple[int, int], ...]
     turned: bool
     identified_from: float
+
+    @property
+    def most_views(self) -> int:
+        """How many other views there are of a cell that lies far enough inside its picture."""
+        return len(self.shifts_px) + (TURNS if self.turned else 0)
 
     def doubtful(self, probabilities: Probabilities) -> bool:
         """Whether a cell of these probabilities (from one view) is looked at again."""

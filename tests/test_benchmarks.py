@@ -63,7 +63,8 @@ def painted_camera() -> growth.RepeatingCamera:
     return growth.RepeatingCamera(list(smear.fields()), smear.scale)
 
 
-def test_both_methods_see_every_field_once_and_take_turns_to_begin() -> None:
+def test_both_methods_see_every_field_once_and_take_turns_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "SETTLE_S", 0.0)
     seen: list[tuple[str, int]] = []
 
     def method(name: str, cells: int) -> Callable[[Sequence[NDArray[np.uint8]]], int]:

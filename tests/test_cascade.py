@@ -70,7 +70,7 @@ def test_a_doubtful_cell_may_also_be_turned_and_mirrored() -> None:
     picture = np.random.default_rng(1).integers(0, 255, (120, 120, 3), dtype=np.uint8)
     views = guidance.views(picture, 60, 60, 96)
     centred = picture[12:108, 12:108]
-    assert len({view.tobytes() for view in [centred, *views]}) == 9
+    assert len({view.tobytes() for view in [centred, *views]}) == 1 + guidance.most_views == 9
     assert np.array_equal(views[0], picture[12:108, 15:111])
     for view in views[1:]:
         assert view.shape == centred.shape
