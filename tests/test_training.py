@@ -248,13 +248,14 @@ def test_the_temperature_makes_an_overconfident_network_modest() -> None:
     assert fitted_temperature(scores, [], 0.8, labels) > 1.5
 
 
-def test_views_that_disagree_call_for_a_lower_temperature() -> None:
+def test_views_that_say_less_call_for_a_lower_temperature() -> None:
     single = torch.zeros(100, len(OUTPUTS))
-    single[:, 0] = 2.0
-    turned = torch.zeros(100, len(OUTPUTS))
-    turned[:, 1] = 2.0
-    labels = ["blast"] * 100
-    assert fitted_temperature(single, [turned], 1.0, labels) != fitted_temperature(single, [], 1.0, labels)
+    single[:, 0] = 3.0
+    undecided = torch.zeros(100, len(OUTPUTS))
+    labels = ["blast"] * 60 + ["monocyte"] * 40
+    alone = fitted_temperature(single, [], 1.0, labels)
+    assert alone == pytest.approx(3 / math.log(0.6 * 13 / 0.4), abs=0.02)
+    assert fitted_temperature(single, [undecided], 1.0, labels) < alone
 
 
 def test_augmented_views_never_show_what_lies_outside_the_crop() -> None:
