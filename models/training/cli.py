@@ -81,6 +81,8 @@ def cells(epochs: int, seed: int, data: Path | None, out: Path | None, weights: 
             "blast and not_identifiable come from one laboratory, band_neutrophil, metamyelocyte, myelocyte, "
             "erythroblast, basophil and platelet from another: how they hold elsewhere is not known.",
             "The erythroid stages are one label. Plasma cells, mitoses and megakaryocytes are not known to it.",
+            "On fields of a laboratory that no cell came from (BCCD) about half of the cells are unidentified and "
+            "many others misnamed: evaluate before counting elsewhere.",
             "Artefacts come from blood: red cells, background and half cells; none from marrow.",
         ),
     )
