@@ -10,6 +10,7 @@ import pytest
 from builders_networks import brightness_network, picture, write_card, write_cascade
 
 from models.cascade import Cascade, load_cascade
+from models.cells import Opinion, Patch
 from models.errors import ModelRefused
 from models.guidance import Guidance
 
@@ -23,9 +24,16 @@ def cascade(folder: Path, outputs: dict[str, tuple[float, float]], *specialists:
     return Cascade("smear-13", folder)
 
 
+def only(answers: list[tuple[Patch, Opinion] | None]) -> tuple[Patch, Opinion]:
+    """The answer about the one cell that was asked about."""
+    (answer,) = answers
+    assert answer is not None
+    return answer
+
+
 def test_a_certain_cell_is_named_from_one_view(tmp_path: Path) -> None:
     mine = cascade(tmp_path, {"monocyte": (0, 5), "lymphocyte": (0, 0)})
-    ((patch, opinion),) = mine.examine(picture(HIGH), 0.2, MIDDLE)  # type: ignore[misc]
+    patch, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
     assert (opinion.label, opinion.views) == ("monocyte", 1)
     assert opinion.probability == opinion.probability_single_view > 0.99
     assert patch.shape == (96, 96, 3)
@@ -36,7 +44,7 @@ def test_a_doubtful_cell_is_looked_at_again_and_both_answers_are_kept(tmp_path: 
     image = picture(LOW)
     image[:, 60:] = HIGH  # half the patch is bright: even odds; shifted views differ
     image[:, 107:] = LOW  # and more is lost to the right than is won
-    ((_, opinion),) = mine.examine(image, 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(image, 0.2, MIDDLE))
     views = [image[12:108, 12 + dx : 108 + dx] for dx in (0, -3, 3)]
     expected = mine.probabilities(np.stack(views)).mean(axis=0)
     assert opinion.views == 3
@@ -47,21 +55,21 @@ def test_a_doubtful_cell_is_looked_at_again_and_both_answers_are_kept(tmp_path: 
 
 def test_a_cell_that_stays_doubtful_is_unidentified(tmp_path: Path) -> None:
     mine = cascade(tmp_path, {"monocyte": (0, 0), "lymphocyte": (0, 0), "basophil": (0, 0)})
-    ((_, opinion),) = mine.examine(picture(HIGH), 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
     assert opinion.label == "unidentified"
     assert opinion.probability == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_what_the_network_cannot_identify_waits_for_a_person_however_sure_it_is(tmp_path: Path) -> None:
     mine = cascade(tmp_path, {"monocyte": (0, 0), "not_identifiable": (0, 6)})
-    ((_, opinion),) = mine.examine(picture(HIGH), 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
     assert opinion.label == "unidentified"
     assert opinion.probability > 0.99
 
 
 def test_a_shifted_view_that_leaves_the_picture_is_left_out(tmp_path: Path) -> None:
     mine = cascade(tmp_path, {"monocyte": (0, 0), "lymphocyte": (0, 0.1)})
-    ((_, opinion),) = mine.examine(picture(HIGH, side=100), 0.2, [(49.0, 50.0)])  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(HIGH, side=100), 0.2, [(49.0, 50.0)]))
     assert opinion.views == 2  # 49 - 48 leaves 1 px to the left, 3 to the right
 
 
@@ -88,7 +96,7 @@ def test_a_deciding_specialist_shares_out_what_the_global_network_gave_to_its_la
     outputs = {"band_neutrophil": (0.0, 4.0), "segmented_neutrophil": (0.0, 3.9), "monocyte": (0.0, 0.0)}
     mine = cascade(tmp_path, outputs, '[[specialist]]\nnetwork = "neutrophils"\ntask = "decide"\n')
     plain = np.exp([4.0, 3.9, 0.0]) / np.exp([4.0, 3.9, 0.0]).sum()
-    ((_, opinion),) = mine.examine(picture(HIGH), 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
     share = 1 / (1 + np.exp(-3.0))
     assert opinion.label == "segmented_neutrophil"
     expected = [(plain[0] + plain[1]) * (1 - share), (plain[0] + plain[1]) * share, plain[2]]
@@ -99,7 +107,7 @@ def test_a_specialist_is_not_asked_about_other_cells(tmp_path: Path) -> None:
     brightness_network(tmp_path, "neutrophils", {"segmented_neutrophil": (0, 3), "band_neutrophil": (0, 0)})
     outputs = {"band_neutrophil": (0.0, 1.0), "segmented_neutrophil": (0.0, 0.0), "monocyte": (0.0, 6.0)}
     mine = cascade(tmp_path, outputs, '[[specialist]]\nnetwork = "neutrophils"\ntask = "decide"\n')
-    ((_, opinion),) = mine.examine(picture(HIGH), 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
     assert opinion.probabilities[0] > opinion.probabilities[1]
 
 
@@ -113,7 +121,7 @@ def test_a_finding_is_added_and_changes_no_label(
         'labels = ["segmented_neutrophil"]\nfound_from = 0.5\n'
     )
     mine = cascade(tmp_path, {"segmented_neutrophil": (0, 5), "monocyte": (0, 0)}, finder)
-    ((_, opinion),) = mine.examine(picture(level), 0.2, MIDDLE)  # type: ignore[misc]
+    _, opinion = only(mine.examine(picture(level), 0.2, MIDDLE))
     assert (opinion.label, opinion.findings) == ("segmented_neutrophil", findings)
 
 
@@ -164,7 +172,9 @@ def test_weights_that_do_not_fit_the_panel_are_refused(tmp_path: Path) -> None:
 def test_a_camera_that_is_too_coarse_is_refused(tmp_path: Path) -> None:
     mine = cascade(tmp_path, {"monocyte": (0, 5), "lymphocyte": (0, 0)})
     mine.refuse_too_coarse(0.22)
-    with pytest.raises(ModelRefused, match=r"trained at 0\.20 µm/px; this image gives 0\.31"):
+    with pytest.raises(
+        ModelRefused, match=r"trained at 0\.20 µm/px; this image gives 0\.31, and 0\.22 is the most"
+    ):
         mine.examine(picture(HIGH), 0.31, MIDDLE)
 
 
@@ -185,5 +195,5 @@ def test_cells_are_resampled_to_the_scale_of_the_weights(tmp_path: Path) -> None
     mine = cascade(tmp_path, {"monocyte": (0, 5), "lymphocyte": (0, 0)})
     image = picture(LOW, side=240)
     image[110:130, 110:130] = HIGH  # 2 µm at 0.1 µm/px
-    ((patch, _),) = mine.examine(image, 0.1, [(120.0, 120.0)])  # type: ignore[misc]
+    patch, _ = only(mine.examine(image, 0.1, [(120.0, 120.0)]))
     assert (patch[:, :, 0] > 128).sum() == 100

@@ -180,6 +180,11 @@ def test_an_export_says_nothing_of_what_no_network_here_uses(tmp_path: Path) -> 
     assert "torchvision" not in done.stdout
 
 
+def test_an_exported_network_does_not_say_where_it_was_made(tmp_path: Path) -> None:
+    export(CellNetwork(2).eval(), (96, 96), tmp_path / "cells.onnx", any_size=False)
+    assert str(Path(cli.__file__).parents[2]).encode() not in (tmp_path / "cells.onnx").read_bytes()
+
+
 def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
     (tmp_path / "cells.onnx").write_bytes(b"weights")
     text = CardText(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 
@@ -76,6 +77,7 @@ def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, an
             external_data=False,
             verbose=False,
         )
+    _forget_where_it_was_made(unchecked)
     deviation = max(_deviation(network, unchecked, n, height, width) for n in BATCHES)
     if deviation > TOLERANCE:
         unchecked.unlink()
@@ -98,6 +100,17 @@ def _only_errors() -> Iterator[None]:
             yield
     finally:
         said.setLevel(before)
+
+
+def _forget_where_it_was_made(path: Path) -> None:
+    """Drop the exporter's traces of the source code: they name this machine's folders and change the digest."""
+    model = onnx.load(path)
+    parts = [model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
+    parts += [*model.graph.value_info, *model.graph.initializer]
+    for part in parts:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
