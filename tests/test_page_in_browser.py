@@ -100,6 +100,7 @@ def test_the_numbers_of_a_count_change_as_its_fields_are_committed(browser, conf
         assert row.locator(".count").inner_text() == str(of_tally.count)
         assert row.locator(".percent").inner_text() == f"{of_tally.percent:.1f}"
         assert row.locator(".limits").inner_text() == f"{of_tally.low:.1f} – {of_tally.high:.1f}"
+        page.locator("#cells li").nth(1).wait_for()
         assert page.locator("#cells li").evaluate_all("all => all.map(li => li.dataset.cell)") == ["8", "7"]
 
 
@@ -208,6 +209,88 @@ def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, c
     with showing(browser, config, None, can_start=False, why_not=why) as (page, _):
         page.get_by_text(why).wait_for()
         assert page.get_by_role("button", name="Start a count").is_disabled()
+
+
+def test_a_next_count_that_cannot_begin_says_why_beside_its_button(browser, config):
+    why = "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
+    run = a_run("completed", reason="300 cells are counted.", latest=cells(1, ["lymphocyte"], counted(24)))
+    with showing(browser, config, run, can_start=False, why_not=why) as (page, fake):
+        assert page.get_by_role("button", name="New count").is_disabled()
+        reason = page.locator("#why-not")
+        assert reason.inner_text() == why
+        assert reason.evaluate("part => part.getBoundingClientRect().bottom") <= TOUCHSCREEN["height"]
+        for part in reason.locator(".code").all():  # an option is not broken at its hyphens
+            assert part.evaluate("part => part.getClientRects().length") == 1
+        side = page.locator(".side, .facts").evaluate_all(
+            "all => all.map(part => part.scrollHeight - part.clientHeight)"
+        )
+        assert max(side) <= 1
+        fake.shows(a_run("completed"), can_start=True, why_not=None)
+        reason.wait_for(state="hidden")
+
+
+def test_the_number_in_the_question_whether_to_stop_goes_on_with_the_count(browser, config):
+    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
+        page.get_by_role("button", name="Stop").click()
+        fake.shows(a_run(tally=counted(250)))
+        page.locator("#stop-text", has_text=f"{counted(250).counted} cells are kept").wait_for()
+
+
+def test_every_reference_range_lies_on_the_scale_and_its_numbers_can_be_read(browser, config):
+    tally = Tally(counted(200).rules).adding(["lymphocyte"] * 2 + ["monocyte"] * 300 + ["blast"] * 3)
+    tally = Tally(tally.rules).adding([row.label for row in tally.rows if row.label != "neutrophil"] * 30)
+    with showing(browser, config, a_run(tally=tally)) as (page, _):
+        assert max(row.high for row in tally.rows) < 20
+        end = float(page.locator("#scale b").last.inner_text().removesuffix(" %"))
+        assert end > max(row.reference[1] for row in tally.rows if row.reference)
+        page.locator(".row[data-label=lymphocyte]").click()
+        assert "Lymphocyte 20 – 40 %" in details(page)["Reference ranges"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["erythroblast"] * 14 + [None] * 279, "14 erythroblast; 279 more at the border of a field"),
+        (["platelet"] * 2 + ["artefact"], "3: 2 platelet, 1 artefact"),
+        (["lymphocyte", None], "0 but 1 at the border of a field"),
+    ],
+)
+def test_what_is_not_counted_is_said_once(browser, config, labels, said):
+    tally = Tally(counted(200).rules).adding(labels)
+    with showing(browser, config, a_run(tally=tally)) as (page, _):
+        page.get_by_role("button", name="Details").click()
+        assert details(page)["Not counted"] == said
+
+
+def test_what_is_not_loaded_yet_is_said_so(browser, config):
+    with showing(browser, config, None, engine=None, weights=None) as (page, _):
+        assert page.locator("#engine").inner_text() == "not loaded"
+        assert page.locator("#weights").inner_text() == "not loaded"
+
+
+SEEN_AT_FIRST = """() => {
+    window.seen = [];
+    new MutationObserver(changes => {
+        const fresh = changes.flatMap(change => [...change.addedNodes]);
+        requestAnimationFrame(() => fresh.forEach(li => window.seen.push([
+            li.dataset.cell, getComputedStyle(li).opacity, li.querySelector("img").naturalWidth])));
+    }).observe(document.getElementById("cells"), { childList: true });
+}"""
+
+
+def test_a_new_cell_is_put_up_whole_and_those_that_stay_are_not_touched(browser, config, tmp_path):
+    Image.new("RGB", (96, 96), "purple").save(tmp_path / "cell.png")
+    tally = counted(200)
+    first = a_run(tally=tally, latest=cells(1, ["lymphocyte"], tally))
+    with showing(browser, config, None) as (page, fake):
+        page.emulate_media(reduced_motion="no-preference")
+        page.route("**/cells/*", lambda route: route.fulfill(path=tmp_path / "cell.png"))
+        fake.shows(first, cells(1, ["lymphocyte"], tally))
+        page.locator("#cells li").first.wait_for()
+        page.evaluate(SEEN_AT_FIRST)
+        fake.shows(first, cells(2, ["monocyte"] * 3, tally))
+        until(lambda: len(page.evaluate("window.seen")) >= 3, "three tiles are put up")
+        assert sorted(page.evaluate("window.seen")) == [[str(n), "1", 96] for n in (2, 3, 4)]
 
 
 def test_stop_asks_once_more_and_pause_does_not(browser, config):
@@ -375,9 +458,11 @@ def test_cells_looked_at_again_and_unidentified_ones_are_marked(browser, config)
         *cells(1, ["lymphocyte"], tally),
     ]
     with showing(browser, config, a_run(tally=tally, latest=latest)) as (page, _):
+        page.locator("#cells li").nth(2).wait_for()
         first, second, third = page.locator("#cells li").all()
         assert first.locator(".views").inner_text() == "5×"
         assert "unknown" in first.get_attribute("class")
+        assert "%" not in first.text_content() + first.get_attribute("aria-label")  # a best guess misleads
         assert "not counted" in second.get_attribute("aria-label")
         assert third.inner_text().split() == ["Lymph", "97", "%"]
         assert third.locator(".views").count() == 0

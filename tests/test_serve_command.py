@@ -61,6 +61,24 @@ def test_an_instrument_that_dies_is_started_again_but_not_for_ever(tmp_path):
     supervisor.close()
 
 
+def test_an_instrument_that_can_never_begin_is_started_once(tmp_path):
+    supervisor, said = a_supervisor(tmp_path, "raise SystemExit(2)")
+    assert supervisor.refused.wait(timeout=30)
+    supervisor.close()
+    assert starts(tmp_path) == 1
+    assert "cannot begin" in said[-1]
+
+
+def test_a_store_that_is_none_ends_serve_with_the_instruments_sentence_and_status_2(tmp_path):
+    (tmp_path / "s.sqlite").write_text("This is a letter, and no database at all. " * 50)
+    with hemadiff_serve(tmp_path) as (_, process):
+        assert process.wait(timeout=30) == 2
+    log = (tmp_path / "log").read_text()
+    assert "s.sqlite" in log
+    assert "Traceback" not in log
+    assert "again" not in log
+
+
 def test_what_ended_an_instrument_is_said_by_name(tmp_path):
     supervisor, said = a_supervisor(tmp_path, "import os; os.kill(os.getpid(), 9)")
     until(lambda: said, "it says something")

@@ -72,7 +72,7 @@ def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> 
     from appliance.store_lock import is_held
     from web.app import create_app, hub_for
     from web.server import make_server
-    from web.supervisor import Supervisor
+    from web.supervisor import REFUSED, Supervisor
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("waitress").setLevel(logging.WARNING)
@@ -81,7 +81,9 @@ def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> 
     server = make_server(
         create_app(config, hub, instrument), config.web.host, config.web.port, config.web.threads
     )
-    supervisor = Supervisor(INSTRUMENT, env, partial(is_held, config.lock_path), hub.say)
+    supervisor = Supervisor(
+        INSTRUMENT, env, partial(is_held, config.lock_path), hub.say, refused=_end_this_process
+    )
     with _ending(hub):
         try:
             hub.start()
@@ -93,6 +95,12 @@ def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> 
             server.run()
         finally:
             supervisor.close()
+            if supervisor.refused.is_set():  # its own sentence stands on stderr already
+                raise SystemExit(REFUSED)
+
+
+def _end_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)  # the same way out as for everyone else
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
+REFUSED = 2  # its exit status where it can never begin: it has said why on stderr
 MOST_FAILURES = 5  # in a row; then a person must look
 GOOD_AFTER_S = 60.0  # an instrument that lived so long did not fail at its start
 LOOK_EVERY_S = 1.0
@@ -21,7 +22,8 @@ class Supervisor:
     """Starts the instrument as a process of its own, and again when it dies, but not for ever.
 
     command, env: how to start it.  taken: whether an instrument has the store; asked only while ours has not.
-    say: told in a sentence why the instrument is not there.
+    say: told in a sentence why the instrument is not there.  refused: called once where ours can never begin (a store
+    that is none, say); it is not started again.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Supervisor:
         taken: Callable[[], bool],
         say: Callable[[str], None],
         again_after_s: float = 1.0,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._command = list(command)
         self._env = dict(env)
@@ -39,7 +42,9 @@ class Supervisor:
         self._again_after_s = again_after_s
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self._on_refusal = refused
         self.gave_up = threading.Event()
+        self.refused = threading.Event()
 
     def start(self) -> None:
         """Keep an instrument running from now on."""
@@ -62,13 +67,18 @@ class Supervisor:
             status = self._run_once()
             if self._closing.is_set() or self._taken():
                 continue
+            if status == REFUSED:
+                self._say("The instrument cannot begin. It says why where hemadiff serve was started.")
+                self.refused.set()
+                self._on_refusal()
+                break
             failures = 1 if time.monotonic() - began > GOOD_AFTER_S else failures + 1
             if failures >= MOST_FAILURES:
                 self._give_up(failures)
                 break
             self._tell(
                 f"The instrument {_ended(status)}. It is being started again "
-                f"(attempt {failures + 1} of {MOST_FAILURES}); its log says why."
+                f"(attempt {failures + 1} of {MOST_FAILURES})."
             )
             self._closing.wait(self._again_after_s * 2 ** (failures - 1))
 
@@ -90,7 +100,7 @@ class Supervisor:
     def _give_up(self, failures: int) -> None:
         self._tell(
             f"The instrument failed {failures} times in a row and is not started again. "
-            "Read its log, mend what it says, and start hemadiff serve again."
+            "It said why in the terminal, or the journal, of hemadiff serve. Mend that, and start hemadiff serve again."
         )
         self.gave_up.set()
 

@@ -1,6 +1,6 @@
 // The differential: a row a label, in the order in which the instrument sends them, on one common scale.
 
-const STEPS = [[10, 2], [20, 5], [30, 5], [40, 10], [60, 10], [80, 20], [100, 20]]; // [end of the scale, tick]
+const STEPS = [[10, 2], [20, 5], [30, 5], [40, 10], [50, 10], [60, 10], [80, 20], [100, 20]]; // [end of the scale, tick]
 const table = document.getElementById("rows");
 const scale = document.getElementById("scale");
 let rows = new Map();
@@ -13,7 +13,7 @@ const number = (value) => (value >= 99.95 ? "100" : value.toFixed(1));
 export function drawBars(tally, { withPercent, withFlags }) {
   const labels = tally.map((row) => row.label).join();
   if (labels !== [...rows.keys()].join()) build(tally);
-  const end = rescale(withPercent ? tally : []);
+  const end = rescale(withPercent ? tally : [], withFlags);
   for (const row of tally) update(rows.get(row.label), row, end, withPercent, withFlags);
 }
 
@@ -49,12 +49,22 @@ function update(parts, row, end, withPercent, withFlags) {
   const side = known && withFlags ? outside(row) : null;
   if (side) parts.percent.prepend(Object.assign(element("span", "flag"), { textContent: side === "above" ? "▲" : "▼", title: `Both limits lie ${side} the reference range` }));
   parts.bar.hidden = parts.whisker.hidden = !known;
-  parts.reference.hidden = !row.reference;
-  if (row.reference) place(parts.reference, Math.min(row.reference[0], end), Math.min(row.reference[1], end), end);
-  if (row.reference) parts.line.title = `Reference range ${row.reference[0]} to ${row.reference[1]} %`;
+  drawReference(parts, withFlags ? row.reference : null, end);
   if (!known) return;
   place(parts.bar, 0, row.percent, end);
   place(parts.whisker, row.low, row.high, end);
+}
+
+function drawReference(parts, range, end) {
+  parts.reference.hidden = !range;
+  if (!range) {
+    delete parts.line.dataset.reference;
+    parts.line.removeAttribute("title");
+    return;
+  }
+  place(parts.reference, Math.min(range[0], end), Math.min(range[1], end), end);
+  parts.line.dataset.reference = `${range[0]} – ${range[1]} %`;
+  parts.line.title = `Reference range ${parts.line.dataset.reference}`;
 }
 
 // Only when both limits are outside: a percentage alone says little while there are few cells.
@@ -69,9 +79,11 @@ function place(part, from, to, end) {
   part.style.width = `${Math.max(0, (100 * (to - from)) / end)}%`;
 }
 
-function rescale(tally) {
-  const most = Math.max(0, ...tally.map((row) => row.high ?? 0));
-  const [end, tick] = STEPS.find(([end]) => end >= most) ?? STEPS.at(-1);
+// The scale holds every limit, and every reference range with a little beyond it.
+function rescale(tally, withReferences) {
+  const limit = Math.max(0, ...tally.map((row) => row.high ?? 0));
+  const range = withReferences ? Math.max(0, ...tally.map((row) => row.reference?.[1] ?? 0)) : 0;
+  const [end, tick] = STEPS.find(([end]) => end >= limit && end > range) ?? STEPS.at(-1);
   if (end !== drawn) {
     drawn = end;
     table.style.setProperty("--tick", `${(100 * tick) / end}%`);

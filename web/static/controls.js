@@ -1,5 +1,7 @@
 // Buttons and dialogs. Every change is asked of the instrument; the page shows only what it answers.
 
+import { sayProse } from "./prose.js";
+
 const byId = (id) => document.getElementById(id);
 const may = document.body.dataset.control === "yes";
 const startDialog = byId("new-dialog");
@@ -32,20 +34,21 @@ export function offerControls(snapshot, current) {
     button.hidden = !may || !offered[what];
     button.disabled = !ready || (what === "new" && !snapshot.instrument.can_start);
   }
+  const why = may && run && offered.new && ready ? snapshot.instrument.why_not : null;
+  byId("why-not").hidden = !why;
+  sayProse(byId("why-not"), why ?? "");
   byId("watching").hidden = may;
   byId("new-camera").textContent = snapshot.instrument?.camera ?? "–";
   byId("new-calibration").textContent = snapshot.instrument?.calibration ?? "–";
   for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready;
+  if (run) byId("stop-text").textContent = `${run.counted} cells are kept. A stopped count is not a differential and cannot be resumed.`;
   if (!busy && stopDialog.open) stopDialog.close(); // it ended by itself
 }
 
 function press(button) {
   const what = button.dataset.do;
   if (what === "new") return open(startDialog);
-  if (what === "stop") {
-    byId("stop-text").textContent = `${run.counted} cells are kept. A stopped count is not a differential and cannot be resumed.`;
-    return open(stopDialog);
-  }
+  if (what === "stop") return open(stopDialog);
   return ask(button, what, what === "resume" ? { run: run.run } : {}).catch((error) => onRefused(error.message));
 }
 

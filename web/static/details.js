@@ -8,12 +8,13 @@ export function wireDetails() {
   document.getElementById("details-open").addEventListener("click", open);
   document.getElementById("details-close").addEventListener("click", () => dialog.close());
   for (const part of parts) part.addEventListener("click", () => cutShort(part) && open());
+  document.getElementById("rows").addEventListener("click", open); // the numbers of the reference ranges
 }
 
 export function drawDetails() {
   if (!dialog.open) return;
   const said = parts.filter((part) => part.textContent && !part.closest("[hidden]"));
-  list.replaceChildren(...said.map(row));
+  list.replaceChildren(...said.map(row), ...references());
 }
 
 function open() {
@@ -25,12 +26,27 @@ function cutShort(part) {
   return part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
 }
 
-function row(part) {
+function references() {
+  const rows = [...document.querySelectorAll(".row[data-reference]")];
+  if (!rows.length) return [];
+  const { line, term, value } = pair();
+  term.textContent = "Reference ranges";
+  value.className = "lines";
+  value.textContent = rows.map((row) => `${row.querySelector(".name").textContent} ${row.dataset.reference}`).join("\n");
+  return [line];
+}
+
+function pair() {
   const line = document.createElement("div");
   const [term, value] = ["dt", "dd"].map((kind) => line.appendChild(document.createElement(kind)));
+  return { line, term, value };
+}
+
+function row(part) {
+  const { line, term, value } = pair();
   term.textContent = part.dataset.detail || part.closest("div").querySelector("dt").textContent;
   const number = part.previousElementSibling?.matches("strong") ? part.previousElementSibling.textContent : "";
-  if (number) value.append(Object.assign(document.createElement("b"), { textContent: number }), " ");
+  if (number) value.append(Object.assign(document.createElement("b"), { textContent: number }), /^\d/.test(part.textContent) ? ": " : " ");
   value.append(part.textContent);
   return line;
 }

@@ -3,6 +3,7 @@
 import { drawBars } from "./bars.js";
 import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
+import { sayProse } from "./prose.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
 
@@ -81,7 +82,7 @@ function drawNotice(state) {
   byId("notice").dataset.tone = notice.tone;
   byId("notice").querySelector("use").setAttribute("href", `#i-${notice.icon}`);
   say("notice-title", notice.title);
-  say("notice-text", notice.text);
+  sayProse(byId("notice-text"), notice.text);
 }
 
 function noticeFor(state) {
@@ -103,7 +104,8 @@ function drawWelcome(alone) {
   const { instrument } = snapshot;
   const ready = instrument !== null && snapshot.link.up;
   say("welcome-title", !ready ? (heard ? "No instrument yet" : "Connecting") : instrument.can_start ? "Ready" : "Not ready");
-  say("welcome-text", !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? "Put a smear on the stage and start a count."));
+  const text = !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? "Put a smear on the stage and start a count.");
+  sayProse(byId("welcome-text"), text);
 }
 
 function drawRun(run, state) {
@@ -140,14 +142,20 @@ function drawFacts(run, state) {
   byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
   const outside = Object.entries(run.not_counted).filter(([, n]) => n > 0);
   say("not-counted", outside.reduce((sum, [, n]) => sum + n, 0));
-  const notes = outside.map(([label, n]) => `${n} ${label.replaceAll("_", " ")}`);
-  if (run.at_border > 0) notes.push(`besides ${run.at_border} cut off by a border`);
-  say("not-counted-note", notes.join(", "));
+  say("not-counted-note", notCounted(outside, run.at_border));
   const skipped = Object.entries(run.fields.skipped).filter(([, n]) => n > 0);
   say("fields", run.fields.counted);
   say("fields-note", [run.fields.planned ? `of ${run.fields.planned}` : "", ...skipped.map(([why, n]) => `${n} skipped: ${why}`)].filter(Boolean).join(", "));
   byId("not-counted-note").title = byId("not-counted-note").textContent;
   byId("fields-note").title = byId("fields-note").textContent;
+}
+
+// Reads on from the number before it: one kind alone is not given its number twice.
+function notCounted(outside, atBorder) {
+  const name = (label) => label.replaceAll("_", " ");
+  const kinds = outside.length === 1 ? name(outside[0][0]) : outside.map(([label, n]) => `${n} ${name(label)}`).join(", ");
+  if (!atBorder) return kinds;
+  return kinds ? `${kinds}; ${atBorder} more at the border of a field` : `but ${atBorder} at the border of a field`;
 }
 
 function drawErythroid(run, state) {
@@ -162,7 +170,9 @@ function drawProvenance(run, instrument) {
   const from = run ?? instrument;
   if (run === null) say("about", "");
   byId("simulated").hidden = !(run?.simulated ?? instrument?.simulated);
-  for (const what of ["engine", "weights", "camera"]) sayInFull(what, from?.[what] ?? "–");
+  const none = from === null ? "–" : "not loaded";
+  for (const what of ["engine", "weights"]) sayInFull(what, from?.[what] || none);
+  sayInFull("camera", from?.camera ?? "–");
   const calibration = from?.calibration ?? "–";
   sayInFull("calibration", run?.um_per_px && !calibration.includes("µm") ? `${calibration} (${run.um_per_px} µm/px)` : calibration);
 }
