@@ -130,7 +130,10 @@ class ChannelServer:
 
 
 def _listen(path: Path) -> socket.socket:
-    _make_room(checked_socket_path(path))
+    try:
+        _make_room(checked_socket_path(path))
+    except OSError as error:
+        raise _not_made(path, error) from error
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(os.fspath(path))
@@ -138,10 +141,15 @@ def _listen(path: Path) -> socket.socket:
         listener.listen(32)
     except OSError as error:
         listener.close()
-        raise ApplianceRefused(
-            f"The instrument's socket cannot be made at {path}: {error.strerror}."
-        ) from error
+        raise _not_made(path, error) from error
     return listener
+
+
+def _not_made(path: Path, error: OSError) -> ApplianceRefused:
+    return ApplianceRefused(
+        f"The instrument's socket cannot be made at {path}: {error.strerror}. "
+        'Give another path under [instrument] "socket".'
+    )
 
 
 def _make_room(path: Path) -> None:

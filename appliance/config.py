@@ -206,7 +206,7 @@ def load_config(path: Path | None = None, env: Mapping[str, str] | None = None) 
     """Return the settings in force.
 
     path: from --config; otherwise $HEMADIFF_CONFIG or the first usual file that exists.
-    Raises ApplianceRefused with file and line, or variable, and the nearest name for an unknown key.
+    Raises ApplianceRefused with file and line, or variable, and the nearest name for an unknown key or label.
     """
     return load_config_with_origins(path, env)[0]
 
@@ -226,6 +226,7 @@ def load_config_with_origins(
         raise ApplianceRefused(_sentences(error, sources)) from error
     finally:
         _sources.reset(token)
+    _refuse_unknown_labels(config, sources)
     return config, {".".join(key): _origin(key, sources) for key, _ in flat(config)}
 
 
@@ -244,6 +245,16 @@ def _flat(table: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
 
 def _origin(key: Key, sources: tuple[Source, ...]) -> str:
     return next((source.origins[key] for source in sources if key in source.origins), DEFAULT)
+
+
+def _refuse_unknown_labels(config: Config, sources: tuple[Source, ...]) -> None:
+    if not any(own.reference or own.watched for own in (config.laboratory.blood, config.laboratory.marrow)):
+        return  # most settings name no label, and then no panel has to be read
+    from appliance.config_labels import unknown_labels
+
+    lines = [f"{_origin(key, sources)}: {what}" for key, what in unknown_labels(config)]
+    if lines:
+        raise ApplianceRefused("\n".join(sorted(lines, key=_line)))
 
 
 def _refuse_near_misses(env: Mapping[str, str]) -> None:

@@ -127,8 +127,10 @@ def _scale_in_metadata(folder: Path, images: list[Path]) -> Scale:
                 "Give --um-per-px, a calibration file, or [camera] um_per_px in the settings."
             )
         return scale
+    none = "The only image" if len(images) == 1 else f"None of the {len(images)} images"
+    can = "cannot" if len(images) == 1 else "can"
     raise ApplianceRefused(
-        f"None of the {len(images)} images in {printable(folder)} can be used. "
+        f"{none} in {printable(folder)} {can} be used. "
         "hemadiff analyse names each file and what is wrong with it."
     )
 

@@ -13,6 +13,7 @@ from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
 from appliance.image_file import find_images
 from appliance.image_input import read_images
+from appliance.wording import number_of
 from calibration import Scale
 from calibration.file import Calibration
 from models import AnalysisError, ModelRefused
@@ -53,7 +54,9 @@ def work_through(paths: Sequence[Path], setup: Calibration | None, work: Work) -
             progress.advance(task)
     if skipped or failed:
         rest = f", {failed} failed" if failed else ""
-        click.echo(f"{len(results)} of {len(images)} images done, {skipped} skipped{rest}.", err=True)
+        click.echo(
+            f"{len(results)} of {number_of(len(images), 'image')} done, {skipped} skipped{rest}.", err=True
+        )
     if not results and not failed:
         raise ApplianceRefused("None of the images can be used; the reasons are above.")
     return results, failed > 0

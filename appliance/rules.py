@@ -71,12 +71,11 @@ class Rules:
                 f"Choose another panel or specimen."
             )
         customs = panel.customs[specimen]
-        rows = (*panel.names, *((panel.merged.name,) if panel.merged else ()))
         return cls(
             panel=panel,
             specimen=specimen,
             merge_band_and_segmented=overrides.merge_band_and_segmented,
-            reference=_replaced_ranges(customs.reference, overrides.reference, rows, panel),
+            reference=_replaced_ranges(customs.reference, overrides.reference, panel, specimen),
             watched=_replaced_limits(customs.watched, overrides.watched, panel, specimen),
             me=_me_formula(panel, specimen, overrides),
         )
@@ -87,14 +86,24 @@ class Rules:
         return self.panel.counted(self.specimen)
 
 
+def known_ranges(panel: Panel, specimen: Specimen) -> tuple[str, ...]:
+    """Return what may have a reference range: labels, the merged row and measures."""
+    return (*panel.names, *((panel.merged.name,) if panel.merged else ()), *MEASURES)
+
+
+def known_watched(panel: Panel, specimen: Specimen) -> tuple[str, ...]:
+    """Return the labels that may have decision limits."""
+    return tuple(label.name for label in panel.counted(specimen))
+
+
 def _replaced_ranges(
     proposed: Mapping[str, tuple[float, float]],
     own: Mapping[str, Sequence[float]],
-    rows: tuple[str, ...],
     panel: Panel,
+    specimen: Specimen,
 ) -> dict[str, tuple[float, float]]:
     ranges = dict(proposed)
-    known = (*rows, *MEASURES)
+    known = known_ranges(panel, specimen)
     for name, value in own.items():
         if name not in known:
             raise ApplianceRefused(
@@ -114,7 +123,7 @@ def _replaced_limits(
     specimen: Specimen,
 ) -> dict[str, tuple[float, ...]]:
     watched = dict(proposed)
-    known = tuple(label.name for label in panel.counted(specimen))
+    known = known_watched(panel, specimen)
     for name, value in own.items():
         if name not in known:
             raise ApplianceRefused(

@@ -16,6 +16,7 @@ from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from appliance.stopping import stopping_rule
 from appliance.tally import Tally
+from appliance.wording import number_of
 
 EMPTY_FIELDS_END_RUN = 20
 """So many fields in a row without any detection: the slide has run out of cells."""
@@ -215,7 +216,7 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case State.PAUSED, ResumeAsked():
             return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
         case ((State.PREPARING | State.COUNTING | State.PAUSED), StopAsked()):
-            reason = f"Stopped by a person at {run.tally.counted} counted cells."
+            reason = f"Stopped by a person at {number_of(run.tally.counted, 'counted cell')}."
             return run.to(State.STOPPED, reason), [StopAcquisition()]
         case ((State.IDLE | State.PREPARING | State.COUNTING | State.PAUSED), Failed(reason=reason)):
             return run.to(State.FAILED, reason), [StopAcquisition()]
@@ -285,14 +286,19 @@ def _ran_out(run: Run) -> str:
     fields = "1 field holds" if run.committed == 1 else f"{run.committed} fields hold"
     more = "1 more field was" if skipped == 1 else f"{skipped} more fields were"
     rest = f" ({more} skipped)" if skipped else ""
-    return f"{fields} {run.tally.counted} cells that count{rest}; {_needed(run)} Add fields or another smear."
+    cells = _cells_that_count(run.tally.counted, "that ")
+    return f"{fields} {cells}{rest}; {_needed(run)} Add fields or another smear."
 
 
 def _only_empty(run: Run) -> str:
     return (
         f"The last {run.empty_in_a_row} fields in a row hold no white cell. "
-        f"{run.tally.counted} cells count; {_needed(run)} Choose a denser region or another smear."
+        f"{_cells_that_count(run.tally.counted)}; {_needed(run)} Choose a denser region or another smear."
     )
+
+
+def _cells_that_count(n: int, that: str = "") -> str:
+    return f"{number_of(n, 'cell')} {that}{'counts' if n == 1 else 'count'}"
 
 
 def _needed(run: Run) -> str:

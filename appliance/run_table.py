@@ -10,6 +10,7 @@ from rich.table import Table
 
 from appliance.frame import SkippedField
 from appliance.view import RESEARCH_USE_ONLY, ChangedRun
+from appliance.wording import number_of
 
 SKIPPED_SHOWN = 10
 
@@ -26,7 +27,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
         f"{run['state'].capitalize()}. {run['reason']}",
         None,
         *_beside(run),
-        f"{fields['counted']} fields counted{_skipped(fields['skipped'])}.",
+        f"{number_of(fields['counted'], 'field')} counted{_skipped(fields['skipped'])}.",
         *(f"  {field.detail}" for field in skipped[:SKIPPED_SHOWN]),
         *([f"  and {more} more: hemadiff runs export {run['run']}"] if more else []),
         f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({run['calibration']}).",

@@ -48,9 +48,12 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
     doubts = in_doubt(after)
     if after.counted >= max_cells:
         rest = f" Still in doubt: {'; '.join(doubts)}." if doubts else ""
-        return Verdict(
-            True, f"{after.counted} cells counted, the most that were asked for.{rest}", aim, doubts
+        most = (
+            f": {max_cells} were the most asked for, and the last field counts whole."
+            if after.counted > max_cells
+            else ", the most that were asked for."
         )
+        return Verdict(True, f"{after.counted} cells counted{most}{rest}", aim, doubts)
     if doubts:
         return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts)
     reached = max(number for number in numbers if number <= after.counted)

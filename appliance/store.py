@@ -20,6 +20,7 @@ from appliance.migrations import migrations
 from appliance.patches import to_png
 from appliance.plan import Plan
 from appliance.run import FieldCommitted, FieldSkipped, State
+from appliance.store_place import cannot_be_written, cannot_change, is_there
 from appliance.store_records import CellRecord, RunRecord, RunSummary, cell_row
 from appliance.tally import Tally
 from appliance.version import version
@@ -57,14 +58,15 @@ class Store:
     def read_only(cls, path: Path) -> Store:
         """Open a store that another process may be writing. Every method that writes fails.
 
-        Raises ApplianceRefused where there is none yet, or where it is older or newer than this version.
+        Raises ApplianceRefused where there is none yet or can be none, or where it is older or newer than this version.
         """
-        if not path.is_file():
+        if not is_there(path):
             raise ApplianceRefused(f"There is no store {path} yet. The first count makes it.")
         store = cls.__new__(cls)
         store.path = path
         with _said(path):
-            uri = f"{path.resolve().as_uri()}?mode=ro"
+            still = "&immutable=1" if cannot_change(path) else ""
+            uri = f"{path.resolve().as_uri()}?mode=ro{still}"
             store.db = _opened(sqlite3.connect(uri, uri=True, timeout=BUSY_S))
             store._refuse_newer()
             if migrations.pending(store.db):
@@ -353,9 +355,7 @@ def _said(path: Path) -> Iterator[None]:
             f"{path} is no store, or is damaged: {error}. Choose another with [store] path."
         ) from error
     except OSError as error:
-        raise ApplianceRefused(
-            f"The store {path} cannot be made: {error.strerror or error}. Choose another with [store] path."
-        ) from error
+        raise cannot_be_written(path, error) from error
 
 
 def _tally(empty: Tally, row: dict[str, Any]) -> Tally:

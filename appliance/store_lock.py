@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from appliance.errors import ApplianceRefused
+from appliance.store_place import cannot_be_written
 
 # Somebody who only looks (`is_held`) shares the lock for an instant: that is no reason to refuse.
 LOOKS, A_LOOK_TAKES_S = 5, 0.02
@@ -23,15 +24,20 @@ class StoreLock:
     """Holds a lock file (`lock_path`) until it is released, or its process ends."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock. Raises ApplianceRefused where another process holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Take the lock. Raises ApplianceRefused where another process holds it, or it cannot be made."""
+        store = path.with_suffix("")
+        try:
+            if store.is_dir():
+                raise IsADirectoryError
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise cannot_be_written(store, error) from error
         try:
             _lock(self._file)
         except BlockingIOError as error:
             holder = os.read(self._file, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
-            store = path.with_suffix("")
             raise ApplianceRefused(
                 f"Another instrument (process {holder}) already works with {store}. "
                 "Stop it, or choose another store with [store] path."
@@ -61,11 +67,13 @@ def _lock(file: int) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether an instrument holds the lock now."""
+    """Whether an instrument holds the lock now. Raises ApplianceRefused where it may not be looked at."""
     try:
         file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise cannot_be_written(path.with_suffix(""), error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

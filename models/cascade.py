@@ -90,8 +90,8 @@ class Cascade:
         """Raise ModelRefused where a camera is too coarse for the canonical scale."""
         if um_per_px > self.um_per_px * COARSEST + 1e-9:
             raise ModelRefused(
-                f"Weights {self.name} were trained at {self.um_per_px:.2f} µm/px; this image gives {um_per_px:.3g}. "
-                "Use a higher magnification."
+                f"Weights {self.name} were trained at {self.um_per_px:.2f} µm/px; this image gives {um_per_px:.3g}, "
+                f"and {self.um_per_px * COARSEST:.2f} is the most they can use. Use a higher magnification."
             )
 
     def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:

@@ -194,3 +194,12 @@ def test_without_json_each_image_is_a_line_for_a_person(tmp_path: Path) -> None:
     assert "0.png: 2 monocyte, 1 at the border" in result.stdout
     assert "1.png: no white cell" in result.stdout
     assert "Research use only" in result.stdout
+
+
+def test_one_image_and_one_cell_are_said_in_the_singular(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [field("lymphocyte")])
+    said = hemadiff("analyse", tmp_path / "a", "--um-per-px", 0.1).stdout
+    assert "1 image, 1 cell, 1 of them counts. " in said
+    folder(tmp_path / "a", [field("lymphocyte"), field("lymphocyte")])
+    said = hemadiff("analyse", tmp_path / "a", "--um-per-px", 0.1).stdout
+    assert "2 images, 2 cells, 2 of them count. " in said

@@ -94,3 +94,9 @@ def test_a_panel_without_weights_is_refused(tmp_path: Path, monkeypatch: pytest.
     result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--panel", "blood-8")
     assert result.exit_code == 2
     assert "no weights for the panel blood-8" in result.stderr
+
+
+def test_one_image_is_said_in_the_singular(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte")])
+    said = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1).stdout
+    assert said.splitlines()[-1].startswith("1 image. ")

@@ -275,3 +275,24 @@ k = 2
         ("many",): 13,
         ("many", "k"): 14,
     }
+
+
+def test_a_misspelt_label_is_refused_with_its_line_and_the_nearest_name() -> None:
+    said = refusal(
+        "[laboratory.blood.reference]\nlymphocite = [20, 40]\n[laboratory.marrow.watched]\nblats = [5]\n",
+        {"HEMADIFF_LABORATORY__MARROW__REFERENCE__MONOCITE": "[1, 5]"},
+    )
+    assert said.splitlines() == [
+        "HEMADIFF_LABORATORY__MARROW__REFERENCE__MONOCITE: "
+        '[laboratory.marrow.reference] has no label "monocite". Did you mean "monocyte"?',
+        'hemadiff.toml, line 2: [laboratory.blood.reference] has no label "lymphocite". Did you mean "lymphocyte"?',
+        'hemadiff.toml, line 4: [laboratory.marrow.watched] has no label "blats". Did you mean "blast"?',
+    ]
+
+
+def test_measures_the_merged_row_and_labels_of_a_panel_that_a_command_may_choose_are_labels() -> None:
+    Path("hemadiff.toml").write_text(
+        "[laboratory.blood.reference]\nneutrophil = [40, 70]\nnrbc_per_100 = [0, 1]\n"
+        "[laboratory.marrow.reference]\nme_ratio = [2, 4]\nerythroid_total = [15, 35]\nplasma_cell = [0, 3]\n"
+    )
+    assert list(load_config(env=NOTHING).laboratory.blood.reference) == ["neutrophil", "nrbc_per_100"]

@@ -97,7 +97,7 @@ def test_a_folder_whose_scale_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_in_which_nothing_can_be_read_and_nothing_says_the_scale_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"")
-    with pytest.raises(ApplianceRefused, match="None of the 1 images"):
+    with pytest.raises(ApplianceRefused, match=r"The only image in .* cannot be used"):
         FolderCamera(tmp_path)
 
 

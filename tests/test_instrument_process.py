@@ -106,3 +106,21 @@ def test_a_second_instrument_of_one_store_ends_at_once_and_says_why() -> None:
     assert second.returncode == 2
     assert f"process {first.pid}" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [("smear/0.png/h.sqlite", "cannot be made: Not a directory"), ("smear", "is a folder")],
+)
+def test_a_place_that_can_hold_no_store_ends_it_at_once_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, sentence: str
+) -> None:
+    store = tmp_path / place
+    monkeypatch.setenv("HEMADIFF_STORE__PATH", str(store))
+    monkeypatch.setenv("HEMADIFF_INSTRUMENT__SOCKET", str(tmp_path / "i.sock"))
+    with process() as running:
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert f"The store {store} {sentence}" in errors
+    assert "Traceback" not in errors
+    assert not os.path.exists(f"{store}.lock")

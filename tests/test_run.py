@@ -91,6 +91,11 @@ def test_a_slide_that_runs_out_says_what_it_holds_and_what_is_needed():
     )
 
 
+def test_a_slide_that_holds_one_cell_is_said_in_the_singular():
+    r = after(run(), 1, PlanExhausted())
+    assert r.reason.startswith("1 field holds 1 cell that counts; at least 300 are needed.")
+
+
 def test_a_slide_that_runs_out_between_looks_names_the_doubt():
     r = after(run(cells=298, blasts=15), 5, PlanExhausted())
     assert r.state is State.INSUFFICIENT

@@ -198,3 +198,19 @@ def test_reading_runs_leaves_the_store_as_it_was(path: Path) -> None:
     for words in (("list",), ("show", RUN), ("export", RUN)):
         assert hemadiff("runs", *words).exit_code == 0
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", RUN], ["export", RUN]])
+def test_a_path_that_can_hold_no_store_is_refused_and_not_called_empty(
+    path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    path.mkdir()
+    result = hemadiff("runs", *words)
+    assert result.exit_code == 2
+    assert f"The store {path} is a folder. Give the path of a file with [store] path." in result.stderr
+    below = path.parent / "notes.txt" / "h.sqlite"
+    below.parent.touch()
+    monkeypatch.setenv("HEMADIFF_STORE__PATH", str(below))
+    result = hemadiff("runs", *words)
+    assert result.exit_code == 2
+    assert f"The store {below} cannot be read: Not a directory." in result.stderr

@@ -70,7 +70,14 @@ def test_at_400_the_count_stops_when_the_doubt_has_gone():
 def test_at_500_the_count_stops_whatever_is_in_doubt_and_says_so():
     v = verdict(marrow(495, 25), marrow(506, 25))
     assert v.stop
-    assert v.reason.startswith("506 cells counted, the most that were asked for. Still in doubt: Blast 4.9 %")
+    assert v.reason.startswith(
+        "506 cells counted: 500 were the most asked for, and the last field counts whole. Still in doubt: Blast 4.9 %"
+    )
+
+
+def test_at_exactly_500_no_field_has_to_be_explained():
+    v = verdict(marrow(495, 25), marrow(500, 25))
+    assert v.reason.startswith("500 cells counted, the most that were asked for. Still in doubt: Blast 5.0 %")
 
 
 def test_a_field_that_passes_two_looks_is_one_look():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sqlite3
@@ -381,3 +382,37 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_run_ids_are_random() -> None:
     assert len({new_run_id() for _ in range(100)}) == 100
+
+
+def test_a_store_on_read_only_media_is_read_without_making_a_file_beside_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_run(path)
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda what, mode: mode != os.W_OK and may(what, mode))
+    with Store.read_only(path) as store:
+        assert len(store.runs()) == 1
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_store_with_a_writers_log_is_read_with_it_even_where_it_may_not_be_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(path) as writer:
+        monkeypatch.setattr(os, "access", lambda _what, mode: mode != os.W_OK)
+        create(writer, "aa01")
+        with Store.read_only(path) as store:
+            assert [run.id for run in store.runs()] == ["aa01"]
+
+
+def test_an_existing_store_that_may_not_be_written_is_not_said_to_be_made(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_run(path)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ApplianceRefused, match=f"{path} cannot be opened for writing: Permission denied"):
+        Store(path)

@@ -124,6 +124,9 @@ def _show(results: list[dict[str, Any]]) -> None:
         found = ", ".join(f"{n} {label}" for label, n in labels.most_common()) or "no white cell"
         click.echo(f"{result['image']}: {found}")
     from appliance.view import RESEARCH_USE_ONLY
+    from appliance.wording import number_of
 
     counted = sum(cell["counted"] for result in results for cell in result["cells"])
-    click.echo(f"{len(results)} images, {totals.total()} cells, {counted} of them count. {RESEARCH_USE_ONLY}")
+    found = f"{number_of(len(results), 'image')}, {number_of(totals.total(), 'cell')}"
+    count = "counts" if counted == 1 else "count"
+    click.echo(f"{found}, {counted} of them {count}. {RESEARCH_USE_ONLY}")

@@ -84,7 +84,8 @@ def classify(
 
 def _show(results: list[dict[str, Any]]) -> None:
     from appliance.view import RESEARCH_USE_ONLY
+    from appliance.wording import number_of
 
     for result in results:
         click.echo(f"{result['image']}: {result['label']} ({100 * result['probability']:.0f} %)")
-    click.echo(f"{len(results)} images. {RESEARCH_USE_ONLY}")
+    click.echo(f"{number_of(len(results), 'image')}. {RESEARCH_USE_ONLY}")

@@ -35,7 +35,9 @@ def list_runs(session: Session) -> None:
     Example:
       hemadiff runs list
     """
-    if not session.config.store.path.is_file():
+    from appliance.store_place import is_there
+
+    if not is_there(session.config.store.path):
         click.echo("No counts yet. hemadiff count makes the first.")
         return
     from rich.table import Table
