@@ -21,4 +21,5 @@ if [ ! -x .venv/bin/pip ]; then
     fi
 fi
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# That an editable install shadows folders of the same name is intended here: no warning.
+PYTHONWARNINGS=ignore .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
