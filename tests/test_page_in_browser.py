@@ -1,12 +1,7 @@
 """The page as a person sees it, in headless Chromium."""
 
-import contextlib
-import os
-import shutil
-import signal
-from pathlib import Path
-
 import pytest
+from builders_browser import DESK, TOUCHSCREEN, showing, shown
 from builders_run import rules
 from builders_web import (
     FakeInstrument,
@@ -14,67 +9,18 @@ from builders_web import (
     a_run,
     cells,
     counted,
-    hemadiff_serve,
-    instrument_pid,
     served,
     settings,
     until,
 )
 from PIL import Image
 
-from appliance.painted_smear import PaintedSmear
-from appliance.store import Store
 from appliance.tally import Tally
-
-CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-TOUCHSCREEN = {"width": 1024, "height": 600}
-DESK = {"width": 1440, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is absent; install it with: sudo apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
 def config(tmp_path):
     return settings(tmp_path)
-
-
-@contextlib.contextmanager
-def shown(browser, address, size=TOUCHSCREEN):
-    """The page in a window of its own. It fails the test where its script fails or breaks its own policy."""
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    wrong = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)
-    page.goto(address)
-    try:
-        yield page
-        assert wrong == []
-    finally:
-        context.close()
-
-
-@contextlib.contextmanager
-def showing(browser, config, run, size=TOUCHSCREEN, **instrument):
-    fake = FakeInstrument(config.socket_path, run, **instrument)
-    with served(config) as address, shown(browser, address, size) as page:
-        page.locator("body[data-link=live]").wait_for()
-        yield page, fake
-    fake.dies()
 
 
 def percentages(page):
@@ -466,50 +412,6 @@ def test_cells_looked_at_again_and_unidentified_ones_are_marked(browser, config)
         assert "not counted" in second.get_attribute("aria-label")
         assert third.inner_text().split() == ["Lymph", "97", "%"]
         assert third.locator(".views").count() == 0
-
-
-def test_a_real_count_survives_its_instrument_and_ends_with_a_differential(browser, tmp_path):
-    """Everything is real: processes, socket, store, networks, page. The smear is painted."""
-    target = {"HEMADIFF_COUNT__MIN_CELLS": "60", "HEMADIFF_COUNT__MAX_CELLS": "60"}
-    with hemadiff_serve(tmp_path, "--simulate", **target) as (address, _), shown(browser, address) as page:
-        page.get_by_role("button", name="Start a count").click()
-        page.get_by_label("Blood").check()
-        page.get_by_role("button", name="Start the count").click()
-        page.locator("#cells li img").first.wait_for()
-        os.kill(instrument_pid(tmp_path), signal.SIGKILL)
-        page.locator("body[data-stale=yes]").wait_for()
-        page.locator("body[data-stale=no][data-state=paused]").wait_for()
-        kept = int(page.locator("#counted").inner_text())
-        assert kept > 0
-        page.get_by_role("button", name="Resume").click()
-        page.locator("body[data-state=completed]").wait_for()
-        counted = int(page.locator("#counted").inner_text())
-        assert counted >= 60
-        assert counted > kept
-        assert page.locator("#simulated").is_visible()
-        assert page.locator("#cells img").evaluate_all("all => all.every(img => img.naturalWidth === 96)")
-        counts = page.locator(".row[data-label] .count").all_inner_texts()
-        with Store.read_only(tmp_path / "s.sqlite") as store:
-            (run,) = store.runs()
-            rows = store.tally(run.id).rows
-    assert [int(count) for count in counts] == [row.count for row in rows]
-    assert sum(row.count for row in rows) == counted
-
-
-def test_a_folder_with_too_few_cells_ends_as_insufficient_on_the_page(browser, tmp_path):
-    smear = PaintedSmear(3)
-    (tmp_path / "smear").mkdir()
-    for index in range(3):
-        Image.fromarray(smear.painted(index)[0]).save(tmp_path / "smear" / f"{index}.png")
-    settings = {
-        "HEMADIFF_CAMERA__SOURCE": f"folder:{tmp_path / 'smear'}",
-        "HEMADIFF_CAMERA__UM_PER_PX": str(smear.scale.um_per_px),
-    }
-    with hemadiff_serve(tmp_path, "--start", **settings) as (address, _), shown(browser, address) as page:
-        page.locator("body[data-state=insufficient]").wait_for()
-        assert "at least 300 are needed" in page.locator("#notice").inner_text()
-        assert page.locator("#fields").inner_text() == "3"
-        assert page.locator("#simulated").is_hidden()
 
 
 def empty(panel):
