@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.cascade import Cascade
-from models.cells import Opinion
+from models.cells import Opinion, Patch
 from models.crops import ARTEFACT, PLATELET, REACH_PX, Crop
 from models.errors import ModelRefused
 from models.panel import UNIDENTIFIED, Panel
@@ -26,11 +26,15 @@ BLAST = "blast"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One labelled crop and what the cascade says of it. expected: the final label that is right."""
+    """One labelled crop and what the cascade says of it.
+
+    expected: the final label that is right.  patch: what the network saw of it, 96×96×3 at the canonical scale.
+    """
 
     source: str
     expected: str
     opinion: Opinion
+    patch: Patch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def judge(cascade: Cascade, crops: Iterable[Crop]) -> list[Judged]:
             raise ModelRefused(
                 f"A crop of {image.shape[1]} px is too small to judge by; {REACH_PX} px are needed."
             )
-        judged.append(Judged(source, cascade.panel.final(label), answer[1]))
+        patch, opinion = answer
+        judged.append(Judged(source, cascade.panel.final(label), opinion, patch))
     return judged
 
 
