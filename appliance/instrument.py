@@ -40,17 +40,17 @@ log = logging.getLogger(__name__)
 LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 
-LoadAnalyser = Callable[[str, str], Analyser]
-"""Loads and warms the analyser of a detector and a panel."""
+LoadAnalyser = Callable[[str, str, str], Analyser]
+"""Loads and warms the analyser of a detector, a panel and a specimen."""
 
 _T = TypeVar("_T")
 
 
-def load_network_analyser(detector: str, panel: str) -> Analyser:
+def load_network_analyser(detector: str, panel: str, specimen: str) -> Analyser:
     """Load the bundled networks, which takes long enough to leave it until they are needed."""
     from appliance.network_analyser import load_analyser
 
-    return load_analyser(detector, panel)
+    return load_analyser(detector, panel, specimen)
 
 
 class Instrument:
@@ -76,7 +76,7 @@ class Instrument:
         self._load_analyser = load_analyser
         self._open_camera = open_camera
         self._analysis_within_s = analysis_within_s
-        self._analysers: dict[tuple[str, str], Analyser] = {}
+        self._analysers: dict[tuple[str, str, str], Analyser] = {}
         self._version = version()
         self._in_hand: RunInHand | None = None
         self._pipelines: list[Pipeline] = []
@@ -279,7 +279,7 @@ class Instrument:
         return Equipment(camera, analyser)
 
     def _analyser(self, plan: Plan) -> Analyser:
-        which = plan.detector, plan.panel
+        which = plan.detector, plan.panel, plan.specimen
         if which not in self._analysers:
             self._analysers[which] = self._load_analyser(*which)
         return self._analysers[which]

@@ -52,12 +52,12 @@ class NetworkAnalyser:
         self._cascade.warm()
 
 
-def load_analyser(detector: str = "network", panel: str = "smear-13") -> NetworkAnalyser:
-    """Load and warm the networks of a panel. detector: ``network`` or ``saliency``.
+def load_analyser(detector: str, panel: str, specimen: str) -> NetworkAnalyser:
+    """Load and warm the networks of a panel for a specimen. detector: ``network`` or ``saliency``.
 
     Raises ModelRefused where there are no weights for the panel, or they are damaged.
     """
-    analyser = NetworkAnalyser(_detector(detector), load_cascade(panel))
+    analyser = NetworkAnalyser(_detector(detector), load_cascade(panel, specimen))
     analyser.warm()
     return analyser
 

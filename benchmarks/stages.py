@@ -58,7 +58,7 @@ def _detectors(subject: Pictures, options: Options) -> list[Figure]:
 def _classifiers(subject: Pictures, published: PublishedMethod | None, options: Options) -> list[Figure]:
     from models.cascade import load_cascade
 
-    cascade = load_cascade("smear-13")
+    cascade = load_cascade("smear-13", "blood")
     patches = middle_patches(subject)
     views = 1 + cascade.guidance.most_views
     found: list[Figure] = []

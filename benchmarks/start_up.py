@@ -26,7 +26,7 @@ OURS = """
 from appliance.network_analyser import load_analyser
 from appliance.frame import Frame, Point
 from calibration import Scale
-analyser = load_analyser()
+analyser = load_analyser("network", "smear-13", "blood")
 def analyse(field, um_per_px):
     scale = Scale.stated(um_per_px, "benchmark")
     return analyser.analyse(Frame(0, "0", field, Point(0, 0), 0, None, None, scale.id), scale)

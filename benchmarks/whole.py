@@ -36,7 +36,7 @@ def measure(options: Options) -> list[Figure]:
     from appliance.network_analyser import load_analyser
 
     subject = pictures(options.cells, options.folder, options.painted)
-    ours, theirs = whole_cells(load_analyser(), subject), PublishedMethod(cores)
+    ours, theirs = whole_cells(load_analyser("network", "smear-13", "blood"), subject), PublishedMethod(cores)
 
     def published(fields: Fields) -> int:
         return sum(len(theirs.analyse(field, subject.um_per_px)) for field in fields)

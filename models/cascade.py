@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Specialist, read_cascade
+from models.cascade_file import Recipe, Specialist, read_cascade
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
-from models.panel import UNIDENTIFIED, load_panel
+from models.panel import UNIDENTIFIED, Specimen, load_panel
 from models.resample import to_scale, window
+from models.temperatures import Temperatures
 
+ALWAYS = 2.0  # no probability reaches it
 COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
 
 
@@ -30,15 +34,16 @@ class Cascade:
     name: panel and digest of everything that decides.  outputs: the global network's, in order.
     """
 
-    def __init__(self, name: str, folder: Path = BUNDLED) -> None:
-        """Load ``NAME.toml`` and its networks. Raises ModelRefused, also where the weights do not fit the panel."""
-        recipe = read_cascade(name, folder)
+    def __init__(self, recipe: Recipe, specimen: str, folder: Path = BUNDLED) -> None:
+        """Load the networks of a recipe. Raises ModelRefused, also where the weights do not fit the panel.
+
+        specimen: ``blood`` or ``marrow``; how much a probability is trusted differs between them.
+        """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
-        self._global = Classifier(read_card(recipe.network, folder))
+        self._global = Classifier(read_card(recipe.network, folder), specimen)
         self._specialists = [
-            (specialist, Classifier(read_card(specialist.network, folder)))
-            for specialist in recipe.specialists
+            (item, Classifier(read_card(item.network, folder), specimen)) for item in recipe.specialists
         ]
         self.outputs = self._global.outputs
         for output in self.outputs:
@@ -48,7 +53,7 @@ class Cascade:
         digest = hashlib.sha256(recipe.text.encode())
         for network in (self._global, *(network for _, network in self._specialists)):
             digest.update(network.sha256.encode())
-        self.name = f"{name} {digest.hexdigest()[:12]}"
+        self.name = f"{recipe.name} {digest.hexdigest()[:12]}"
         self.engine = self._global.engine
 
     @property
@@ -107,6 +112,23 @@ class Cascade:
                     result[rows[:, None], columns] = together * shares
         return result
 
+    def looking_always(self) -> Cascade:
+        """Return the same cascade, but one that looks again at every cell."""
+        other = copy(self)
+        other.guidance = replace(self.guidance, below=ALWAYS)
+        return other
+
+    def without_specialists(self) -> Cascade:
+        """Return the same cascade with its global network alone."""
+        other = copy(self)
+        other._specialists = []
+        return other
+
+    @property
+    def decides_again(self) -> bool:
+        """Whether a specialist decides between some labels."""
+        return any(specialist.decides for specialist, _ in self._specialists)
+
     def warm(self) -> None:
         """Run every network once, so that the first field takes no longer than the others."""
         blank = np.full((1, self._global.patch_px, self._global.patch_px, 3), 200, np.uint8)
@@ -134,7 +156,8 @@ class Cascade:
         guided, views = dict(single), {}
         for i in dict.fromkeys(owners):
             others = [p for owner, p in zip(owners, seen, strict=True) if owner == i]
-            guided[i] = np.mean([single[i], *others], axis=0, dtype=np.float32)
+            mean = np.asarray(np.mean([single[i], *others], axis=0), np.float32)
+            guided[i] = self._global.temperatures.of_mean(mean)
             views[i] = 1 + len(others)
         return guided, views
 
@@ -170,10 +193,12 @@ class Cascade:
 class Classifier:
     """One classifying network: patches in, calibrated probabilities out."""
 
-    def __init__(self, card: Card) -> None:
-        """Load the network that a card describes. Raises ModelRefused."""
+    def __init__(self, card: Card, specimen: str) -> None:
+        """Load the network that a card describes, with its temperatures for a specimen. Raises ModelRefused."""
         self._engine = Engine(card.path)
-        self._temperature = card.setting("temperature")
+        self.temperatures = Temperatures(
+            card.setting(f"temperature_{specimen}"), card.setting(f"guided_temperature_{specimen}")
+        )
         self.patch_px = int(card.setting("patch_px"))
         self.outputs = card.outputs
         self.um_per_px = card.um_per_px
@@ -181,19 +206,31 @@ class Classifier:
         self.engine = self._engine.name
 
     def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
-        """Return softmax(logits / temperature), N×outputs float32. Raises AnalysisError."""
-        logits = self._engine.run(patches) / np.float32(self._temperature)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+        """Return the probabilities of one view each, N×outputs float32. Raises AnalysisError."""
+        return self.temperatures.of_view(self._engine.run(patches))
 
 
-def load_cascade(name: str, folder: Path = BUNDLED) -> Cascade:
-    """Return the bundled cascade for a panel. Raises ModelRefused where there are no weights for it."""
+def load_cascade(name: str, specimen: str, folder: Path = BUNDLED) -> Cascade:
+    """Return the bundled cascade for a panel and a specimen. Raises ModelRefused where there are no weights for it."""
     if not (folder / f"{name}.toml").is_file():
         bundled = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
         load_panel(name)
         raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
-    return Cascade(name, folder)
+    return Cascade(read_cascade(name, folder), specimen, folder)
+
+
+def load_cascades(name: str, folder: Path = BUNDLED) -> dict[str, Cascade]:
+    """Return the bundled cascade for a panel, for every specimen. Raises ModelRefused."""
+    return {specimen: load_cascade(name, specimen, folder) for specimen in Specimen}
+
+
+def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLED) -> Cascade:
+    """Return the cascade of a panel with one network in place of all its own. Raises ModelRefused.
+
+    folder: where that network is; the panel's recipe is the bundled one.
+    """
+    recipe = replace(read_cascade(name, BUNDLED), network=network, specialists=())
+    return Cascade(recipe, specimen, folder)
 
 
 def _refuse_unless_fitting(specialist: Specialist, network: Classifier, whole: Classifier) -> None:

@@ -28,8 +28,9 @@ class Specialist:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole cascade. text: the file as it stands, for the digest."""
+    """A whole cascade. name: of its file.  text: the file as it stands, for the digest."""
 
+    name: str
     panel: str
     network: str
     guidance: Guidance
@@ -44,6 +45,7 @@ def read_cascade(name: str, folder: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
         recipe = Recipe(
+            name=name,
             panel=_take(table, "panel"),
             network=_take(table, "network"),
             guidance=_guidance(_take(table, "guidance")),

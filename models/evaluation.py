@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from models.cascade import Cascade
 from models.cells import Opinion, Patch
 from models.crops import ARTEFACT, PLATELET, REACH_PX, Crop
+from models.curves import reliability
+from models.data import SPECIMEN
 from models.errors import ModelRefused
 from models.panel import UNIDENTIFIED, Panel
 
@@ -22,18 +24,21 @@ BLOOD_GROUPS = {
     "metamyelocyte": "immature_granulocyte",
 }
 BLAST = "blast"
+Shift = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One labelled crop and what the cascade says of it.
 
-    expected: the final label that is right.  patch: what the network saw of it, 96×96×3 at the canonical scale.
+    expected: the final label that is right.  top: the most probable one, however probable.
+    patch: what the network saw of it, 96×96×3 at the canonical scale.
     """
 
     source: str
     expected: str
     opinion: Opinion
+    top: str
     patch: Patch | None = None
 
 
@@ -53,6 +58,9 @@ class CellReport:
     blast_recall: float
     other_marrow_called_blast: float
     looked_at_again: float
+    views_per_cell: float
+    calibration_error_blood: float
+    calibration_error_marrow: float
     artefacts_counted: float | None
     recall: dict[str, float]
     precision: dict[str, float]
@@ -61,18 +69,23 @@ class CellReport:
     confusion: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
 
-def judge(cascade: Cascade, crops: Iterable[Crop]) -> list[Judged]:
-    """Let a cascade name the cell in the middle of each crop (106×106 px at its canonical scale)."""
+def judge(cascades: Mapping[str, Cascade], crops: Iterable[Crop], shift: Shift = (0, 0)) -> list[Judged]:
+    """Let cascades name the cell in the middle of each crop (106×106 px at their canonical scale).
+
+    cascades: by specimen.  shift: where the cell is looked at instead, in px from the middle.
+    """
     judged = []
-    middle = [(REACH_PX / 2, REACH_PX / 2)]
+    at = [(REACH_PX / 2 + shift[0], REACH_PX / 2 + shift[1])]
     for image, label, source in crops:
-        answer = cascade.examine(image, cascade.um_per_px, middle)[0]
+        cascade = cascades[SPECIMEN[source]]
+        answer = cascade.examine(image, cascade.um_per_px, at)[0]
         if answer is None:
             raise ModelRefused(
                 f"A crop of {image.shape[1]} px is too small to judge by; {REACH_PX} px are needed."
             )
         patch, opinion = answer
-        judged.append(Judged(source, cascade.panel.final(label), opinion, patch))
+        top = cascade.panel.final(cascade.outputs[int(opinion.probabilities.argmax())])
+        judged.append(Judged(source, cascade.panel.final(label), opinion, top, patch))
     return judged
 
 
@@ -101,6 +114,9 @@ def report(panel: Panel, cells: Sequence[Judged], artefacts: Sequence[Judged] = 
         blast_recall=recall.get(BLAST, float("nan")),
         other_marrow_called_blast=_share(marrow, lambda c: c.opinion.label == BLAST),
         looked_at_again=_share(list(cells), lambda c: c.opinion.views > 1),
+        views_per_cell=_mean(cell.opinion.views for cell in cells),
+        calibration_error_blood=calibration_error(blood),
+        calibration_error_marrow=calibration_error([cell for cell in cells if cell.source == "mll"]),
         artefacts_counted=_share(artefacts, lambda c: c.opinion.label in counted) if artefacts else None,
         recall=recall,
         precision={n: _share([c for c in cells if c.opinion.label == n], _right) for n in counted},
@@ -114,6 +130,14 @@ def report(panel: Panel, cells: Sequence[Judged], artefacts: Sequence[Judged] = 
         labels=labels,
         confusion=_confusion(labels, [*cells, *artefacts]),
     )
+
+
+def calibration_error(cells: Sequence[Judged]) -> float:
+    """Expected calibration error of the most probable label: 15 equal bins (Guo et al. 2017)."""
+    return reliability(
+        [cell.opinion.probability for cell in cells],
+        [cell.top == cell.expected for cell in cells],
+    ).error
 
 
 def _share(cells: Sequence[Judged], holds: Callable[[Judged], bool]) -> float:

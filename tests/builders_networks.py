@@ -13,6 +13,11 @@ import pytest
 GUIDANCE = "[guidance]\nbelow = 0.8\nidentified_from = 0.5\nshifts_px = [[-3, 0], [3, 0]]\nturned = false\n"
 
 
+SETTINGS = {f"{kind}temperature_{s}": 1.0 for kind in ("", "guided_") for s in ("blood", "marrow")} | {
+    "patch_px": 96
+}
+
+
 def brightness_network(folder: Path, name: str, outputs: dict[str, tuple[float, float]]) -> None:
     """Write a classifier whose logit for each output is ``a * brightness + b``.
 
@@ -50,7 +55,7 @@ def write_card(folder: Path, name: str, outputs: tuple[str, ...], **changes: Any
         "sha256": hashlib.sha256((folder / f"{name}.onnx").read_bytes()).hexdigest(),
         "um_per_px": 0.2,
         "outputs": list(outputs),
-        "settings": {"temperature": 1.0, "patch_px": 96},
+        "settings": SETTINGS,
         **changes,
     }
     (folder / f"{name}.json").write_text(json.dumps(card))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders_networks import brightness_network, picture, write_card, write_cascade
+from builders_networks import SETTINGS, brightness_network, picture, write_card, write_cascade
 
 from models.cascade import Cascade, load_cascade
 from models.cells import Opinion, Patch
@@ -21,7 +21,7 @@ LOW, HIGH = 0, 255
 def cascade(folder: Path, outputs: dict[str, tuple[float, float]], *specialists: str) -> Cascade:
     brightness_network(folder, "cells", outputs)
     write_cascade(folder, *specialists)
-    return Cascade("smear-13", folder)
+    return load_cascade("smear-13", "blood", folder)
 
 
 def only(answers: list[tuple[Patch, Opinion] | None]) -> tuple[Patch, Opinion]:
@@ -139,7 +139,7 @@ def test_a_specialist_for_a_label_that_nobody_says_is_refused(tmp_path: Path) ->
     ("changes", "said"),
     [
         ({"um_per_px": 0.1}, r"96 px at 0\.1 µm/px.*96 px at 0\.2"),
-        ({"settings": {"temperature": 1.0, "patch_px": 64}}, r"64 px at 0\.2 µm/px.*96 px at 0\.2"),
+        ({"settings": SETTINGS | {"patch_px": 64}}, r"64 px at 0\.2 µm/px.*96 px at 0\.2"),
     ],
     ids=["scale", "size"],
 )
@@ -153,15 +153,15 @@ def test_a_specialist_that_was_trained_on_other_patches_is_refused(
         cascade(tmp_path, outputs, '[[specialist]]\nnetwork = "neutrophils"\ntask = "decide"\n')
 
 
-@pytest.mark.parametrize("key", ["temperature", "patch_px"])
+@pytest.mark.parametrize("key", [key for key in SETTINGS if "marrow" not in key])
 def test_a_classifier_whose_card_leaves_a_setting_out_is_refused(tmp_path: Path, key: str) -> None:
     outputs = {"monocyte": (0.0, 5.0), "lymphocyte": (0.0, 0.0)}
     cascade(tmp_path, outputs)
-    settings = {"temperature": 1.0, "patch_px": 96}
+    settings = dict(SETTINGS)
     del settings[key]
     write_card(tmp_path, "cells", tuple(outputs), settings=settings)
     with pytest.raises(ModelRefused, match=rf'cells\.json states no "{key}"'):
-        Cascade("smear-13", tmp_path)
+        load_cascade("smear-13", "blood", tmp_path)
 
 
 def test_weights_that_do_not_fit_the_panel_are_refused(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_camera_that_is_too_coarse_is_refused(tmp_path: Path) -> None:
 
 def test_a_panel_without_weights_is_refused_and_says_which_has_some() -> None:
     with pytest.raises(ModelRefused, match=r"no weights for the panel marrow-16.*smear-13"):
-        load_cascade("marrow-16")
+        load_cascade("marrow-16", "marrow")
 
 
 def test_the_digest_names_every_network_that_decides(tmp_path: Path) -> None:

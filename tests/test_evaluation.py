@@ -19,7 +19,7 @@ NOTHING = np.zeros(0, np.float32)
 def judged(
     expected: str, label: str, source: str = "pbc", views: int = 1, first: str | None = None
 ) -> Judged:
-    return Judged(source, expected, Opinion(label, 0.9, NOTHING, first or label, 0.9, NOTHING, views))
+    return Judged(source, expected, Opinion(label, 0.9, NOTHING, first or label, 0.9, NOTHING, views), label)
 
 
 def test_macro_recall_gives_every_label_the_same_weight() -> None:

@@ -18,7 +18,7 @@ SCALE = Scale.stated(0.1)
 
 @pytest.fixture(scope="module")
 def analyser() -> NetworkAnalyser:
-    return load_analyser()
+    return load_analyser("network", "smear-13", "blood")
 
 
 def frame(pixels: np.ndarray, calibration_id: str = SCALE.id) -> Frame:

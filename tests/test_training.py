@@ -18,27 +18,22 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 from rich.console import Console  # noqa: E402
 
 from models.card import read_card  # noqa: E402
-from models.cascade import Cascade  # noqa: E402
+from models.cascade import load_cascade  # noqa: E402
+from models.crops import Crops  # noqa: E402
 from models.detector import NetworkDetector  # noqa: E402
 from models.panel import load_panel  # noqa: E402
 from models.training import augment, cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
+from models.training.cell_targets import OUTPUTS, loss_of_each, target  # noqa: E402
 from models.training.export import CardText, export, write_card  # noqa: E402
 from models.training.field_network import FieldNetwork  # noqa: E402
 from models.training.field_samples import SIDE_PX, cell_scenes, circle, field_scenes, mosaic, piece, sample  # noqa: E402
-from models.training.schedule import Trainee, generator  # noqa: E402
-from models.training.train_cells import (  # noqa: E402
-    OUTPUTS,
-    CellTraining,
-    fitted_temperature,
-    partial_label_loss,
-    target_set,
-    train_cells,
-)
+from models.training.schedule import Trainee, begin_with_features, generator  # noqa: E402
+from models.training.train_cells import CellTraining, sampling_weights, train_cells  # noqa: E402
 from models.training.train_fields import FieldTraining, train_fields  # noqa: E402
 
 QUIET = Console(quiet=True)
-SHORT = CellTraining(epochs=2, steps_per_epoch=2)
+SHORT = CellTraining(epochs=2, steps_per_epoch=2, coarse_epochs=1)
 SHORT_FIELDS = FieldTraining(epochs=2, steps_per_epoch=2)
 
 
@@ -70,7 +65,6 @@ def test_a_classifier_whose_training_was_cut_is_the_one_that_was_not(data: Path,
         train_cells(data, tmp_path / "cut", SHORT, CutAfterOneEpoch(quiet=True))
     resumed = train_cells(data, tmp_path / "cut", SHORT, QUIET)
     assert same_weights(whole.network, resumed.network)
-    assert whole.temperature == resumed.temperature
     assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 2
 
 
@@ -139,7 +133,8 @@ def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(tmp_path:
     torch.manual_seed(3)
     network = CellNetwork(len(OUTPUTS)).eval()
     assert export(network, (96, 96), tmp_path / "cells.onnx", any_size=False) <= 1e-4
-    text = CardText("t", 0.2, OUTPUTS, {"temperature": 2.0, "patch_px": 96}, {}, {}, "c", "s", ())
+    settings = {f"{kind}temperature_blood": 2.0 for kind in ("", "guided_")}
+    text = CardText("t", 0.2, OUTPUTS, {**settings, "patch_px": 96}, {}, {}, "c", "s", ())
     write_card(tmp_path / "cells.onnx", text, {})
     (tmp_path / "smear-13.toml").write_text(
         'panel = "smear-13"\nnetwork = "cells"\n'
@@ -148,7 +143,9 @@ def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(tmp_path:
     patches = np.random.default_rng(1).integers(0, 255, (5, 96, 96, 3), dtype=np.uint8)
     with torch.no_grad():
         expected = torch.softmax(network(torch.from_numpy(patches)) / 2.0, dim=1).numpy()
-    np.testing.assert_allclose(Cascade("smear-13", tmp_path).probabilities(patches), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        load_cascade("smear-13", "blood", tmp_path).probabilities(patches), expected, atol=1e-4
+    )
 
 
 def test_the_exported_detector_takes_fields_of_any_size(tmp_path: Path) -> None:
@@ -191,7 +188,7 @@ def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
         "A title",
         0.2,
         ("a", "b"),
-        {"temperature": 1.5},
+        {"patch_px": 96},
         {"a": 7},
         {"seed": 1},
         "a command",
@@ -216,7 +213,7 @@ def test_a_card_tells_people_what_it_tells_machines(tmp_path: Path) -> None:
 
 def test_a_figure_that_nothing_was_measured_for_does_not_break_the_card(tmp_path: Path) -> None:
     (tmp_path / "cells.onnx").write_bytes(b"weights")
-    text = CardText("t", 0.2, ("a", "b"), {"temperature": 1.0}, {}, {}, "c", "s", ())
+    text = CardText("t", 0.2, ("a", "b"), {"patch_px": 96}, {}, {}, "c", "s", ())
     write_card(tmp_path / "cells.onnx", text, {"recall": math.nan})
     assert "NaN" not in (tmp_path / "cells.json").read_text()
     assert json.loads((tmp_path / "cells.json").read_text())["metrics"] == {"recall": None}
@@ -229,38 +226,80 @@ def test_outputs_are_the_panels_labels_and_what_waits_for_a_person() -> None:
     assert panel.final(OUTPUTS[-1]) == "unidentified"
 
 
-def test_with_one_right_output_the_loss_is_smoothed_cross_entropy() -> None:
-    scores = torch.randn(6, len(OUTPUTS))
-    labels = torch.tensor([0, 3, 5, 5, 12, 13])
-    expected = torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.05)
-    assert float(partial_label_loss(scores, [(int(k),) for k in labels])) == pytest.approx(
+def test_a_label_outside_the_series_asks_for_smoothed_cross_entropy() -> None:
+    scores = torch.randn(2, len(OUTPUTS))
+    expected = torch.nn.functional.cross_entropy(
+        scores, torch.tensor([OUTPUTS.index("monocyte"), OUTPUTS.index("artefact")]), label_smoothing=0.04
+    )
+    assert float(loss_of_each(scores, ["monocyte", "artefact"], OUTPUTS).mean()) == pytest.approx(
         float(expected), abs=1e-5
     )
 
 
+def test_neighbouring_stages_are_smaller_mistakes_than_others() -> None:
+    wanted = dict(zip(OUTPUTS, target("myelocyte", OUTPUTS).tolist(), strict=True))
+    assert sum(wanted.values()) == pytest.approx(1)
+    assert wanted["myelocyte"] > wanted["promyelocyte"] == wanted["metamyelocyte"] > wanted["band_neutrophil"]
+    assert wanted["band_neutrophil"] == wanted["eosinophil"]
+
+
+def test_a_specialist_knows_only_the_neighbours_that_are_its_own() -> None:
+    wanted = target("band_neutrophil", ("band_neutrophil", "segmented_neutrophil"))
+    assert wanted.tolist() == pytest.approx([0.92, 0.08])
+
+
 def test_a_white_cell_of_unknown_kind_only_teaches_what_is_no_artefact() -> None:
-    allowed = target_set("white_cell")
-    assert {OUTPUTS[i] for i in range(len(OUTPUTS)) if i not in allowed} == {"platelet", "artefact"}
     scores = torch.zeros(1, len(OUTPUTS))
-    loss = float(partial_label_loss(scores, [allowed]))
-    assert loss == pytest.approx(-math.log(len(allowed) / len(OUTPUTS)), abs=1e-5)
+    loss = float(loss_of_each(scores, ["white_cell"], OUTPUTS))
+    assert loss == pytest.approx(-math.log((len(OUTPUTS) - 2) / len(OUTPUTS)), abs=1e-5)
 
 
-def test_the_temperature_makes_an_overconfident_network_modest() -> None:
-    scores = torch.zeros(100, len(OUTPUTS))
-    scores[:, 0] = 8.0
-    labels = ["blast"] * 80 + ["monocyte"] * 20
-    assert fitted_temperature(scores, [], 0.8, labels) > 1.5
+def test_rare_labels_are_drawn_more_often_and_easy_ones_less() -> None:
+    images = np.zeros((8, 1, 1, 3), np.uint8)
+    labels = ("monocyte",) * 4 + ("blast",) + ("lymphocyte",) + ("basophil",) + ("monocyte",)
+    drawn = sampling_weights(Crops(images, labels, ("pbc",) * 4 + ("mll", "pbc", "pbc", "mll"))).tolist()
+    assert drawn == pytest.approx([0.5] * 4 + [1, 1, 0.5, 1])
 
 
-def test_views_that_say_less_call_for_a_lower_temperature() -> None:
-    single = torch.zeros(100, len(OUTPUTS))
-    single[:, 0] = 3.0
-    undecided = torch.zeros(100, len(OUTPUTS))
-    labels = ["blast"] * 60 + ["monocyte"] * 40
-    alone = fitted_temperature(single, [], 1.0, labels)
-    assert alone == pytest.approx(3 / math.log(0.6 * 13 / 0.4), abs=0.02)
-    assert fitted_temperature(single, [undecided], 1.0, labels) < alone
+def test_a_specialist_begins_with_the_features_of_the_global_network(tmp_path: Path) -> None:
+    whole = CellNetwork(len(OUTPUTS))
+    Trainee(whole, SHORT).save(tmp_path / "checkpoint.pt")
+    specialist = CellNetwork(2)
+    begin_with_features(specialist, tmp_path / "checkpoint.pt")
+    assert same_weights(specialist.features, whole.features)
+    with pytest.raises(ValueError, match=r"There is no checkpoint .*none\.pt to begin with"):
+        begin_with_features(specialist, tmp_path / "none.pt")
+    with pytest.raises(ValueError, match="another kind of network"):
+        begin_with_features(FieldNetwork(), tmp_path / "checkpoint.pt")
+
+
+def test_the_lamp_and_the_strength_of_the_stain_do_not_reach_the_network() -> None:
+    random = np.random.default_rng(1)
+    patches = random.integers(60, 160, (4, 96, 96, 3), dtype=np.uint8)
+    brighter = (patches.astype(float) * [1.2, 1.1, 1.4] + 10).astype(np.uint8)
+    network = CellNetwork(14).eval()
+    with torch.no_grad():
+        one, other = (network(torch.from_numpy(p)) for p in (patches, brighter))
+    assert torch.allclose(one, other, atol=0.1 * float(one.std()) + 0.02)
+
+
+def test_a_neighbour_leaves_the_middle_of_the_picture_alone() -> None:
+    pictures = torch.full((64, 3, 96, 96), 220.0)
+    pictures[:, :, 28:68, 28:68] = 60.0
+    crowded = augment.crowded(pictures, generator(1, 0))
+    assert torch.equal(crowded[:, :, 36:60, 36:60], pictures[:, :, 36:60, 36:60])
+    changed = (crowded != pictures).flatten(1).any(dim=1).float().mean()
+    assert 0.25 < float(changed) < 0.75
+    assert bool((crowded <= pictures).all())
+
+
+def test_mixed_images_say_how_much_of_each_they_are() -> None:
+    images = torch.arange(64.0)[:, None, None, None].expand(64, 3, 4, 4)
+    mixed, own, other = augment.mixed(images, 0.5, generator(1, 0))
+    expected = own * torch.arange(64.0) + (1 - own) * other
+    assert torch.allclose(mixed[:, 0, 0, 0], expected, atol=1e-4)
+    assert 0.6 <= float(own.min()) < 0.9
+    assert 0.25 < float((own < 1).float().mean()) < 0.75
 
 
 def test_augmented_views_never_show_what_lies_outside_the_crop() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.card import BUNDLED, read_card
-from models.cascade import load_cascade
+from models.cascade import load_cascades
 from models.crops import ARTEFACT, cells_of_split, others_of_split
 from models.data import labelled_fields
 from models.detector import NetworkDetector
@@ -33,10 +33,12 @@ def test_all_weights_together_are_small() -> None:
 
 @pytest.fixture(scope="module")
 def figures(real_images: Path) -> CellReport:
-    cascade = load_cascade("smear-13")
+    cascades = load_cascades("smear-13")
     artefacts = (crop for crop in others_of_split(real_images, "test") if crop[1] == ARTEFACT)
     return report(
-        cascade.panel, judge(cascade, cells_of_split(real_images, "test")), judge(cascade, artefacts)
+        cascades["blood"].panel,
+        judge(cascades, cells_of_split(real_images, "test")),
+        judge(cascades, artefacts),
     )
 
 

@@ -63,8 +63,9 @@ def analyse(
     config = session.config
     setup = stated_setup(um_per_px, config)
     panel = panel or config.count.panel
-    counted = _counted(panel, specimen or config.count.specimen)
-    analyser = load_network_analyser(detector or config.count.detector, panel)
+    specimen = specimen or config.count.specimen
+    counted = _counted(panel, specimen)
+    analyser = load_network_analyser(detector or config.count.detector, panel, specimen)
     if setup is not None:
         analyser.check(setup.scale)
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option("--panel", metavar="PANEL", help="The cell types. Default: smear-13.")
 @click.option(
+    "--specimen",
+    type=click.Choice(["marrow", "blood"]),
+    help="What the smear is of: probabilities are calibrated for each. Default: blood.",
+)
+@click.option(
     "--json", "out", metavar="OUT", help="Write the answers as JSON to a file; - is standard output."
 )
 @click.pass_context
@@ -30,6 +35,7 @@ def classify(
     paths: tuple[Path, ...],
     um_per_px: float | None,
     panel: str | None,
+    specimen: str | None,
     out: str | None,
 ) -> None:
     """Name the cell in images of one centred cell each. Research use only.
@@ -39,7 +45,7 @@ def classify(
     \b
     Examples:
       hemadiff classify cell.png --um-per-px 0.10
-      hemadiff classify cells/ --um-per-px 0.10 --json labels.json
+      hemadiff classify cells/ --um-per-px 0.10 --specimen marrow --json labels.json
 
     \b
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
@@ -50,7 +56,7 @@ def classify(
     from models.cascade import load_cascade
 
     setup = stated_setup(um_per_px, session.config)
-    cascade = load_cascade(panel or session.config.count.panel)
+    cascade = load_cascade(panel or session.config.count.panel, specimen or session.config.count.specimen)
     if setup is not None:
         cascade.refuse_too_coarse(setup.scale.um_per_px)
 

@@ -1,13 +1,16 @@
-"""What another microscope, lamp and stain would have made of the same cell.
+"""What another microscope, lamp, stain and camera would have made of the same cell.
 
 Source of the stain jitter: Tellez et al. 2019, "Quantifying the effects of data augmentation and stain
-color normalization" (haematoxylin-eosin-DAB space); rotations by right angles and flips: Choi 2017.
+color normalization" (haematoxylin-eosin-DAB space); rotations by right angles and flips: Choi 2017; mixing:
+Zhang et al. 2018, "mixup".
 """
 
 from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,14 +19,20 @@ from torch.nn import functional
 HED_FROM_RGB = torch.linalg.inv(torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]))
 RGB_FROM_HED = torch.linalg.inv(HED_FROM_RGB)
 SCALE_JITTER = 0.08  # pixel sizes are uncertain by that much
+CROWDED = 0.5  # of all images; the following in half widths of a patch (9.6 µm)
+NEAREST, FARTHEST, NEIGHBOUR = 1.08, 1.55, 0.83
+COMPRESSED = 0.2  # of all images
+WORST_QUALITY, BEST_QUALITY = 50, 95
 
 
-def moved(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+def moved(images: Tensor, side: int, generator: torch.Generator, pixels: int | None = None) -> Tensor:
     """Cut side×side views out of larger crops: shifted, turned, mirrored, half of them rescaled.
 
     images: N×3×R×R float, R > side. No view leaves its crop, so nothing is padded.
+    pixels: how many the view has in a row; fewer than `side` show the same cell more coarsely.
     """
     count, reach = images.shape[0], images.shape[-1]
+    pixels = pixels or side
     scale = 1 + SCALE_JITTER * (2 * _uniform(count, generator) - 1)
     scale = torch.where(_uniform(count, generator) < 0.5, scale, torch.ones(count))
     half = side / 2 * scale
@@ -31,48 +40,96 @@ def moved(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     shift = room[:, None] * (2 * _uniform(count, generator, 2) - 1)
     shift = torch.where((scale == 1)[:, None], shift.round(), shift)  # unscaled views stay sharp
     matrix = _turns(count, generator) * (half * 2 / reach)[:, None, None]
-    affine = torch.cat([matrix, (shift * 2 / reach)[:, :, None]], dim=2)
-    grid = functional.affine_grid(affine, [count, 3, side, side], align_corners=False)
+    affine = torch.cat([matrix, (shift * 2 / reach)[:, :, None]], dim=2).to(images.device)
+    grid = functional.affine_grid(affine, [count, 3, pixels, pixels], align_corners=False)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def crowded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Lay a neighbour beside the cell in some images, N×3×S×S: another cell of the batch, touching or nearly.
+
+    The darker of both is kept, as light that passes through both is absorbed by both. A neighbour's centre is 10 to
+    15 µm away, and no more than 8 µm around it are shown: what lies in the middle stays the cell.
+    """
+    count, where = images.shape[0], images.device
+    angle = 2 * math.pi * _uniform(count, generator)
+    away = NEAREST + (FARTHEST - NEAREST) * _uniform(count, generator)
+    shift = torch.stack([away * torch.cos(angle), away * torch.sin(angle)], dim=1)
+    affine = torch.eye(2).expand(count, 2, 2)
+    affine = torch.cat([affine, -shift[:, :, None]], dim=2).to(where)
+    grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
+    other = torch.randperm(count, generator=generator).to(where)
+    beside = functional.grid_sample(images[other], grid, padding_mode="border", align_corners=False)
+    chosen = (_uniform(count, generator) < CROWDED).to(where)
+    seen = (grid.square().sum(dim=3) < NEIGHBOUR**2) & chosen[:, None, None]
+    return torch.where(seen[:, None], torch.minimum(images, beside), images)
 
 
 def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
     """Jitter stain, white balance, gamma and brightness of N×3×H×W images in 0..255."""
-    count = images.shape[0]
+    count, where = images.shape[0], images.device
     density = -torch.log((images + 1) / 256)
-    stains = torch.einsum("nchw,cd->ndhw", density, HED_FROM_RGB)
-    gain = 1 + 0.12 * _normal(count, generator, 3)
+    # To the stains and back in one: D' = D A diag(g) B + o B, with A and B between RGB and stain densities.
+    gain = torch.exp(0.2 * _normal(count, generator, 3))
     offset = 0.02 * _normal(count, generator, 3)
-    stains = stains * gain[:, :, None, None] + offset[:, :, None, None]
-    density = torch.einsum("nchw,cd->ndhw", stains, RGB_FROM_HED)
-    light = (256 * torch.exp(-density) - 1).clamp(0, 255) / 255
-    gamma = torch.exp(0.15 * _normal(count, generator, 1))
+    mixing = torch.einsum("cs,ns,sd->ncd", HED_FROM_RGB, gain, RGB_FROM_HED).to(where)
+    density = torch.einsum("nchw,ncd->ndhw", density, mixing)
+    density = density + (offset @ RGB_FROM_HED).to(where)[:, :, None, None]
+    gamma = torch.exp(0.2 * _normal(count, generator, 1)).to(where)
     balance = torch.exp(0.05 * _normal(count, generator, 3)) * torch.exp(0.06 * _normal(count, generator, 1))
-    light = light.clamp(min=1e-4) ** gamma[:, :, None, None] * balance[:, :, None, None]
-    return (light * 255).clamp(0, 255)
+    light = (256 * torch.exp(-density) - 1).clamp(0.03, 255) / 255
+    return (255 * light ** gamma[:, :, None, None] * balance.to(where)[:, :, None, None]).clamp(0, 255)
 
 
 def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur some of the images (sigma to 1.2 px) and add noise to all (sigma to 6 of 255)."""
+    """Blur half of the images (sigma to 1.6 px), compress some, and add noise to all (sigma to 6 of 255)."""
     count = images.shape[0]
-    sigma = 0.2 + _uniform(count, generator)
+    blurred = _blurred(images, 0.2 + 1.4 * _uniform(count, generator))
+    chosen = (_uniform(count, generator) < 0.5).to(images.device)
+    images = torch.where(chosen[:, None, None, None], blurred, images)
+    images = compressed(images, generator)
+    strength = 6 * _uniform(count, generator).to(images.device)
+    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    return (images + noise * strength[:, None, None, None]).clamp(0, 255)
+
+
+def compressed(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Put some of the images, N×3×H×W in 0..255, through JPEG."""
+    chosen = torch.nonzero(_uniform(len(images), generator) < COMPRESSED)[:, 0].tolist()
+    quality = torch.randint(WORST_QUALITY, BEST_QUALITY + 1, (len(chosen),), generator=generator).tolist()
+    result = images.clone()
+    for i, q in zip(chosen, quality, strict=True):
+        picture = images[i].round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, q])
+        decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+        result[i] = torch.from_numpy(decoded).permute(2, 0, 1).to(images)
+    return result
+
+
+def mixed(images: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay another image of the batch faintly over each of some images.
+
+    images: N×3×H×W.  share: how many of them are mixed. Returns the images, each one's own weight (0.6 to 1), and
+    which image lies over each.
+    """
+    count = len(images)
+    own = 1 - 0.4 * _uniform(count, generator)
+    own = torch.where(_uniform(count, generator) < share, own, torch.ones(count)).to(images.device)
+    other = torch.randperm(count, generator=generator)
+    weight = own[:, None, None, None]
+    return weight * images + (1 - weight) * images[other], own, other
+
+
+def _blurred(images: Tensor, sigma: Tensor) -> Tensor:
     offsets = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-(offsets**2) / (2 * sigma[:, None] ** 2))
-    kernel = kernel / kernel.sum(dim=1, keepdim=True)
-    per_channel = kernel.repeat_interleave(3, dim=0)
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).to(images.device)
+    channels = kernel.repeat_interleave(3, dim=0)
     flat = images.reshape(1, -1, *images.shape[2:])
-    flat = functional.conv2d(
-        functional.pad(flat, (3, 3, 0, 0), mode="replicate"), per_channel[:, None, None, :], groups=count * 3
-    )
-    flat = functional.conv2d(
-        functional.pad(flat, (0, 0, 3, 3), mode="replicate"), per_channel[:, None, :, None], groups=count * 3
-    )
-    blurred = flat.reshape(images.shape)
-    chosen = _uniform(count, generator) < 0.4
-    images = torch.where(chosen[:, None, None, None], blurred, images)
-    strength = 6 * _uniform(count, generator)
-    noise = torch.randn(images.shape, generator=generator) * strength[:, None, None, None]
-    return (images + noise).clamp(0, 255)
+    flat = functional.pad(flat, (3, 3, 0, 0), mode="replicate")
+    flat = functional.conv2d(flat, channels[:, None, None, :], groups=len(channels))
+    flat = functional.pad(flat, (0, 0, 3, 3), mode="replicate")
+    return functional.conv2d(flat, channels[:, None, :, None], groups=len(channels)).reshape(images.shape)
 
 
 def _turns(count: int, generator: torch.Generator) -> Tensor:

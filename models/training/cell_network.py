@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 WIDTHS = (32, 64, 128, 256)
+FAINTEST = 8.0  # of 255
 
 
 class Block(nn.Module):
@@ -60,13 +61,25 @@ class CellNetwork(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Logits of uint8 patches; see the class."""
-        return self.logits(normalise(patches))
+        return self.logits(patches.permute(0, 3, 1, 2).to(torch.float32))
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits of images already normalised, N×3×96×96 float."""
-        pooled = self.features(images).mean(dim=(2, 3))
+        """Logits of images, N×3×H×W float, 0 to 255."""
+        pooled = self.features(standardised(images)).mean(dim=(2, 3))
         scores: Tensor = self.classify(self.dropout(pooled))
         return scores
+
+
+def standardised(images: Tensor) -> Tensor:
+    """Every image's own channels with zero mean and unit spread, N×3×H×W.
+
+    So neither the lamp nor how strongly a laboratory stains reaches the network. FAINTEST keeps an image without
+    contrast from being blown up.
+    """
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    centred = images - mean
+    spread = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return centred / (spread + FAINTEST)
 
 
 def normalise(patches: Tensor) -> Tensor:

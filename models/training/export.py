@@ -26,7 +26,10 @@ BATCHES = (1, 3, 8)
 
 @dataclass(frozen=True, slots=True)
 class CardText:
-    """What a model card says beside what the exporter knows by itself."""
+    """What a model card says beside what the exporter knows by itself.
+
+    made_from: the SHA-256 of the network that this one was made from, where it was not trained.
+    """
 
     title: str
     um_per_px: float
@@ -37,6 +40,7 @@ class CardText:
     command: str
     split: str
     limits: tuple[str, ...]
+    made_from: str | None = None
 
 
 SOURCES = (
@@ -77,7 +81,7 @@ def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, an
             external_data=False,
             verbose=False,
         )
-    _forget_where_it_was_made(unchecked)
+    forget_where_it_was_made(unchecked)
     deviation = max(_deviation(network, unchecked, n, height, width) for n in BATCHES)
     if deviation > TOLERANCE:
         unchecked.unlink()
@@ -102,9 +106,10 @@ def _only_errors() -> Iterator[None]:
         said.setLevel(before)
 
 
-def _forget_where_it_was_made(path: Path) -> None:
+def forget_where_it_was_made(path: Path) -> None:
     """Drop the exporter's traces of the source code: they name this machine's folders and change the digest."""
     model = onnx.load(path)
+    model.ClearField("metadata_props")
     parts = [model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
     parts += [*model.graph.value_info, *model.graph.initializer]
     for part in parts:
@@ -133,6 +138,8 @@ def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
         "opset": OPSET,
         "bytes": path.stat().st_size,
     }
+    if text.made_from is not None:
+        card["made_from"] = text.made_from
     path.with_suffix(".json").write_text(
         json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -160,6 +167,7 @@ def _markdown(card: Mapping[str, Any]) -> str:
     lines += [f"- Outputs: {', '.join(card['outputs'])}"]
     lines += [f"- Settings: {_listed(card['settings'])}", f"- Training: {_listed(card['training'])}"]
     lines += [f"- Command: `{card['command']}`", f"- Split: {card['split']}"]
+    lines += [f"- Made from: SHA-256 `{card['made_from']}`"] if "made_from" in card else []
     lines += [f"- Images: {_listed(card['images'])}", "", "## Data and licences", ""]
     lines += [f"- {source}" for source in card["sources"]]
     lines += ["", "## Metrics", ""]

@@ -31,11 +31,12 @@ class Training:
 class Trainee:
     """A network in training: optimiser, cosine schedule with warm-up, averaged weights, checkpoint.
 
-    network: trained in place.  average: its exponential moving average, the one that ships.
+    network: trained in place, on the device that it is on.
+    average: its exponential moving average, the one that ships.
     """
 
     def __init__(self, network: nn.Module, training: Training) -> None:
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(network).eval()
         self.epoch = 0
         self._training = training
@@ -95,7 +96,7 @@ class Trainee:
         """
         if not path.is_file():
             return False
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)
         self._refuse_unless_begun_like_this(path, state.get("training"))
         self.epoch = state["epoch"]
         self.network.load_state_dict(state["network"])
@@ -116,6 +117,34 @@ class Trainee:
             raise ValueError(
                 f"{path} was begun with {'; '.join(other)}. Give the same settings, or another --out folder."
             )
+
+
+def begin_with_features(network: nn.Module, path: Path) -> None:
+    """Give a network the averaged weights of a checkpoint, all but the last layer.
+
+    Raises ValueError where there is no such checkpoint, or it is of another kind of network.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"There is no checkpoint {path} to begin with. Train that network first, or name another."
+        )
+    state: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)["average"]
+    features = {name: value for name, value in state.items() if not name.startswith("classify.")}
+    missing, unexpected = network.load_state_dict(features, strict=False)
+    if unexpected or any(not name.startswith("classify.") for name in missing):
+        raise ValueError(f"{path} is the checkpoint of another kind of network. Name one of this kind.")
+
+
+def device() -> torch.device:
+    """Return where training happens: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast() -> torch.autocast:
+    """Compute in bfloat16 where the processor does so itself; elsewhere it would be emulated, ten times slower."""
+    kind = device().type
+    able = kind == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=able)
 
 
 def progress_bar() -> Progress:

@@ -24,7 +24,7 @@ from models.training.field_samples import (
     piece,
     sample,
 )
-from models.training.schedule import Trainee, Training, generator, progress_bar
+from models.training.schedule import Trainee, Training, autocast, generator, progress_bar
 
 BATCH = 32
 WHOLE_FIELDS, WHOLE_CELLS = 0.4, 0.25  # of all samples; the rest are mosaics
@@ -106,7 +106,7 @@ def _epoch(trainee: Trainee, scenes: Scenes, training: FieldTraining, epoch: int
             samples = [scenes.draw(random) for _ in range(BATCH)]
             images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).float()
             images = augment.degraded(augment.recoloured(images, jitter), jitter)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with autocast():
                 raw = trainee.network.raw((images - 180) / 50)
             loss = centre_loss(raw.float(), samples)
             trainee.learn(loss)

@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,6 +24,8 @@ from models.errors import ModelRefused
 SIDE_PX = 96
 # Simonyan & Zisserman 2015, table 1, configuration D: channels of each 3×3 convolution; None: 2×2 maximum.
 LAYOUT = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512, None, 512, 512, 512, None)
+# BT.601, as OpenCV computes it; U and V without their offset of one half.
+YUV_FROM_RGB = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 HIDDEN = 4096
 DROPOUT = 0.5
 
@@ -49,6 +52,26 @@ class Vgg16(nn.Module):
         """Return the logits of a batch."""
         logits: Tensor = self.classifier(self.features(yuv))
         return logits
+
+
+class Vgg16Cells(nn.Module):
+    """VGG-16 with the classifier's contract: uint8 patches N×96×96×3 (RGB) in, logits N×outputs out."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.network = Vgg16(outputs)
+        self.register_buffer("yuv_from_rgb", torch.tensor(YUV_FROM_RGB), persistent=False)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Logits of uint8 patches; see the class."""
+        return self.logits(patches.permute(0, 3, 1, 2).to(torch.float32))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of images, N×3×96×96 float RGB, 0 to 255."""
+        yuv = torch.einsum("nchw,dc->ndhw", images / 255, self.yuv_from_rgb)
+        middle = torch.tensor([0.5, 0.0, 0.0], device=images.device)[:, None, None]
+        scores: Tensor = self.network(yuv - middle)
+        return scores
 
 
 def to_yuv(patch: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,0 +1,43 @@
+"""Fit the temperatures of an exported network on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models.crops import PATCH_PX, Crops
+from models.data import SPECIMEN
+from models.engine import Engine
+from models.guidance import Guidance
+from models.temperatures import Logits, fitted
+
+
+def views_of(path: Path, crops: Crops, guidance: Guidance) -> Logits:
+    """Return logits, N×views×outputs, of the centred view of every crop and of all views that guidance takes."""
+    engine = Engine(path)
+    middle = crops.images.shape[1] / 2
+    margin = (crops.images.shape[1] - PATCH_PX) // 2
+    results = []
+    for image in crops.images:
+        centre = image[margin : margin + PATCH_PX, margin : margin + PATCH_PX]
+        results.append(engine.run(np.stack([centre, *guidance.views(image, middle, middle, PATCH_PX)])))
+    return np.stack(results)
+
+
+def temperature_settings(
+    path: Path, crops: Crops, outputs: Sequence[str], guidance: Guidance
+) -> dict[str, float]:
+    """Return the temperatures of each specimen as the card states them.
+
+    A specimen that no crop is of gets those of all crops.
+    """
+    views = views_of(path, crops, guidance)
+    truth = [outputs.index(label) for label in crops.labels]
+    settings: dict[str, float] = {}
+    for specimen in sorted(set(SPECIMEN.values())):
+        rows = [i for i, source in enumerate(crops.sources) if SPECIMEN[source] == specimen]
+        rows = rows or list(range(len(truth)))
+        settings |= fitted(views[rows], [truth[i] for i in rows], guidance.below).as_settings(specimen)
+    return settings
