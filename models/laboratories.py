@@ -40,7 +40,7 @@ def across(cascades: Mapping[str, Cascade], crops: Iterable[Crop], source: str) 
     recall = {name: _recall(cells, best, name) for name in SHARED}
     of_all = [_recall(cells, [cell.opinion.label for cell in cells], name) for name in SHARED]
     return AcrossReport(
-        source, len(cells), float(np.mean(list(recall.values()))), float(np.mean(of_all)), recall
+        source, len(cells), float(np.nanmean(list(recall.values()))), float(np.nanmean(of_all)), recall
     )
 
 

@@ -68,7 +68,7 @@ def recoloured_crops(crops: Sequence[Crop]) -> Iterator[Crop]:
     other = dict(zip(sources, reversed(sources), strict=True))
     for image, label, source in crops:
         to = other[source]
-        colours = (image - mean[source]) / spread[source] * spread[to] + mean[to]
+        colours = (image - mean[source]) / np.maximum(spread[source], 1) * spread[to] + mean[to]
         yield np.clip(np.round(colours), 0, 255).astype(np.uint8), label, source
 
 

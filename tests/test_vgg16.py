@@ -72,3 +72,29 @@ def test_a_patch_of_another_size_is_refused() -> None:
 def test_a_classifier_of_one_label_is_refused() -> None:
     with pytest.raises(ModelRefused, match="at least two"):
         vgg16.Vgg16(1)
+
+
+def test_it_keeps_the_classifiers_contract_and_sees_what_opencv_calls_yuv() -> None:
+    patches = np.random.default_rng(3).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+    torch.manual_seed(1)
+    cells = vgg16.Vgg16Cells(14).eval()
+    with torch.no_grad():
+        whole = cells(torch.from_numpy(patches))
+        inside = cells.network(torch.from_numpy(np.stack([vgg16.to_yuv(patch) for patch in patches])))
+    assert whole.shape == (2, 14)
+    assert torch.allclose(whole, inside, atol=0.05)
+
+
+def test_a_training_step_makes_it_better_at_what_it_saw() -> None:
+    from models.training.schedule import Trainee, Training
+
+    torch.manual_seed(1)
+    trainee = Trainee(vgg16.Vgg16Cells(3), Training(1, 1, rate=1e-4, weight_decay=0.0, steps_per_epoch=3))
+    images, labels = torch.rand(6, 3, 96, 96) * 255, torch.tensor([0, 1, 2, 0, 1, 2])
+    losses = []
+    for _ in range(3):
+        torch.manual_seed(2)  # the same units drop out
+        loss = torch.nn.functional.cross_entropy(trainee.network.logits(images), labels)
+        losses.append(float(loss.detach()))
+        trainee.learn(loss)
+    assert losses[-1] < losses[0]

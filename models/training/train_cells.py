@@ -95,7 +95,7 @@ def train_cells(
         trainee.save(out / "checkpoint.pt")
         report = {"epoch": epoch, "loss": loss, "s": time.monotonic() - started}
         said = f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}"
-        if (epoch + 1) % JUDGED_EVERY == 0 or epoch + 1 == training.epochs:
+        if epoch >= training.coarse_epochs and (epoch % JUDGED_EVERY == 0 or epoch + 1 == training.epochs):
             scores = logits(trainee.average, centred(validation))
             report["val_macro_recall"] = macro_recall(scores, validation.labels, training.outputs)
             said += f"  macro recall on val {report['val_macro_recall']:.3f}"
