@@ -15,7 +15,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
 
 from models.crops import PATCH_PX, Crops
 from models.training.export import forget_where_it_was_made
@@ -74,7 +80,7 @@ def quantise(source: Path, target: Path, patches: NDArray[np.uint8]) -> None:
     unfinished.replace(target)
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):
     """Patches in equal batches, as the tools want them."""
 
     def __init__(self, name: str, patches: NDArray[np.uint8]) -> None:
@@ -101,14 +107,12 @@ def _pools_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     The runtime's eight-bit pooling takes ten times as long as its eight-bit convolution does.
     """
     model = onnx.shape_inference.infer_shapes(model)
-    channels = {
-        value.name: value.type.tensor_type.shape.dim[1].dim_value for value in model.graph.value_info
-    }
+    shapes = {value.name: value.type.tensor_type.shape for value in model.graph.value_info}
     for place, node in enumerate(model.graph.node):
         if node.op_type != "AveragePool":
             continue
         said = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-        kernel, count = said["kernel_shape"], channels[node.input[0]]
+        kernel, count = said["kernel_shape"], shapes[node.input[0]].dim[1].dim_value
         if said.get("strides") != kernel or any(said.get("pads", ())) or said.get("ceil_mode"):
             continue
         weights, bias = f"{node.name}_weights", f"{node.name}_bias"
