@@ -21,7 +21,7 @@ class Card:
     path: the ONNX file, whose SHA-256 the card states and `read_card` has checked.
     um_per_px: its canonical scale.  outputs: what each output channel is.
     settings: numbers fitted with it (temperature of a classifier, score threshold of a detector).
-    made_from: the SHA-256 of the network that it was made from, where it was not trained.
+    quantised_from: the SHA-256 of the float network whose eight-bit twin it is; None for a float network.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Card:
     um_per_px: float
     outputs: tuple[str, ...]
     settings: dict[str, float]
-    made_from: str | None = None
+    quantised_from: str | None = None
 
     def setting(self, key: str) -> float:
         """Return a fitted number. Raises ModelRefused where the card does not state it."""
@@ -58,7 +58,7 @@ def read_card(name: str, folder: Path = BUNDLED) -> Card:
             um_per_px=float(stated["um_per_px"]),
             outputs=tuple(stated["outputs"]),
             settings={key: float(value) for key, value in stated["settings"].items()},
-            made_from=stated.get("made_from"),
+            quantised_from=stated.get("quantised_from"),
         )
     except OSError as error:
         raise ModelRefused(f"The network {name} is incomplete: {error}. Install Hemadiff again.") from error

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Recipe, Specialist, read_cascade
+from models.cascade_file import Precision, Recipe, Specialist, read_cascade
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -31,7 +31,8 @@ COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to 
 class Cascade:
     """The networks of a panel, ready to examine cells.
 
-    name: panel and digest of everything that decides.  outputs: the global network's, in order.
+    name: panel, ``int8`` where the quantised network runs, and digest of everything that decides.
+    engine: the global network's, and its precision.  outputs: the global network's, in order.
     """
 
     def __init__(self, recipe: Recipe, specimen: str, folder: Path = BUNDLED) -> None:
@@ -41,7 +42,7 @@ class Cascade:
         """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
-        self._global = Classifier(read_card(recipe.network, folder), specimen)
+        self._global = Classifier(_global_card(recipe, folder), specimen)
         self._specialists = [
             (item, Classifier(read_card(item.network, folder), specimen)) for item in recipe.specialists
         ]
@@ -53,8 +54,9 @@ class Cascade:
         digest = hashlib.sha256(recipe.text.encode())
         for network in (self._global, *(network for _, network in self._specialists)):
             digest.update(network.sha256.encode())
-        self.name = f"{recipe.name} {digest.hexdigest()[:12]}"
-        self.engine = self._global.engine
+        quantised = f" {Precision.INT8}" if self._global.precision is Precision.INT8 else ""
+        self.name = f"{recipe.name}{quantised} {digest.hexdigest()[:12]}"
+        self.engine = f"{self._global.engine}, {self._global.precision}"
 
     @property
     def um_per_px(self) -> float:
@@ -203,6 +205,7 @@ class Classifier:
         self.outputs = card.outputs
         self.um_per_px = card.um_per_px
         self.sha256 = card.sha256
+        self.precision = Precision.FLOAT if card.quantised_from is None else Precision.INT8
         self.engine = self._engine.name
 
     def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
@@ -210,18 +213,25 @@ class Classifier:
         return self.temperatures.of_view(self._engine.run(patches))
 
 
-def load_cascade(name: str, specimen: str, folder: Path = BUNDLED) -> Cascade:
-    """Return the bundled cascade for a panel and a specimen. Raises ModelRefused where there are no weights for it."""
+def load_cascade(
+    name: str, specimen: str, folder: Path = BUNDLED, precision: Precision | None = None
+) -> Cascade:
+    """Return the bundled cascade for a panel and a specimen. Raises ModelRefused where there are no weights for it.
+
+    precision: of its global network; None for the one that counts, eight-bit where the cascade has such a network.
+    """
     if not (folder / f"{name}.toml").is_file():
         bundled = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
         load_panel(name)
         raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
-    return Cascade(read_cascade(name, folder), specimen, folder)
+    return Cascade(read_cascade(name, folder).at(precision), specimen, folder)
 
 
-def load_cascades(name: str, folder: Path = BUNDLED) -> dict[str, Cascade]:
-    """Return the bundled cascade for a panel, for every specimen. Raises ModelRefused."""
-    return {specimen: load_cascade(name, specimen, folder) for specimen in Specimen}
+def load_cascades(
+    name: str, folder: Path = BUNDLED, precision: Precision | None = None
+) -> dict[str, Cascade]:
+    """Return the bundled cascade for a panel, for every specimen; see `load_cascade`. Raises ModelRefused."""
+    return {specimen: load_cascade(name, specimen, folder, precision) for specimen in Specimen}
 
 
 def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLED) -> Cascade:
@@ -229,8 +239,22 @@ def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLE
 
     folder: where that network is; the panel's recipe is the bundled one.
     """
-    recipe = replace(read_cascade(name, BUNDLED), network=network, specialists=())
+    recipe = replace(read_cascade(name, BUNDLED), network=network, quantised=None, specialists=())
     return Cascade(recipe, specimen, folder)
+
+
+def _global_card(recipe: Recipe, folder: Path) -> Card:
+    """Return the card of the global network that runs. Refuses a quantised one made from another network."""
+    card = read_card(recipe.network, folder)
+    if recipe.quantised is None:
+        return card
+    twin = read_card(recipe.quantised, folder)
+    if twin.quantised_from != card.sha256:
+        raise ModelRefused(
+            f"The network {twin.name} was not made from {card.name} as it is now. "
+            "Run hemadiff-train quantise again, or install the weights again."
+        )
+    return twin
 
 
 def _refuse_unless_fitting(specialist: Specialist, network: Classifier, whole: Classifier) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from models.errors import ModelRefused
 from models.guidance import Guidance
+
+
+class Precision(StrEnum):
+    """In what numbers a global network is computed."""
+
+    FLOAT = "float"
+    INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,10 @@ class Specialist:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole cascade. name: of its file.  text: the file as it stands, for the digest."""
+    """A whole cascade. name: of its file.  text: the file as it stands, for the digest.
+
+    network: the global network, float.  quantised: its eight-bit twin, which a CPU runs where there is one.
+    """
 
     name: str
     panel: str
@@ -36,6 +47,18 @@ class Recipe:
     guidance: Guidance
     specialists: tuple[Specialist, ...]
     text: str
+    quantised: str | None = None
+
+    def at(self, precision: Precision | None) -> Recipe:
+        """Return the same cascade in a precision; None leaves it as it counts. Raises ModelRefused."""
+        if precision is Precision.FLOAT:
+            return replace(self, quantised=None)
+        if precision is Precision.INT8 and self.quantised is None:
+            raise ModelRefused(
+                f"The cascade {self.name} names no quantised network. Make one with hemadiff-train quantise, "
+                "or use float."
+            )
+        return self
 
 
 def read_cascade(name: str, folder: Path) -> Recipe:
@@ -51,6 +74,7 @@ def read_cascade(name: str, folder: Path) -> Recipe:
             guidance=_guidance(_take(table, "guidance")),
             specialists=tuple(_specialist(item) for item in table.pop("specialist", [])),
             text=text,
+            quantised=_network_name(table.pop("quantised", None)),
         )
         _refuse_left_over(table)
     except OSError as error:
@@ -83,6 +107,12 @@ def _specialist(table: dict[str, Any]) -> Specialist:
         raise ValueError(f'[[specialist]] task is "decide" or "find", not "{task}"')
     _refuse_left_over(table)
     return result
+
+
+def _network_name(stated: Any) -> str | None:
+    if stated is not None and (not isinstance(stated, str) or not stated):
+        raise ValueError('"quantised" is the name of a network, in quotes')
+    return stated
 
 
 def _take(table: dict[str, Any], key: str) -> Any:

@@ -28,7 +28,7 @@ BATCHES = (1, 3, 8)
 class CardText:
     """What a model card says beside what the exporter knows by itself.
 
-    made_from: the SHA-256 of the network that this one was made from, where it was not trained.
+    quantised_from: the SHA-256 of the float network whose eight-bit twin this is.
     """
 
     title: str
@@ -40,7 +40,7 @@ class CardText:
     command: str
     split: str
     limits: tuple[str, ...]
-    made_from: str | None = None
+    quantised_from: str | None = None
 
 
 SOURCES = (
@@ -138,8 +138,8 @@ def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
         "opset": OPSET,
         "bytes": path.stat().st_size,
     }
-    if text.made_from is not None:
-        card["made_from"] = text.made_from
+    if text.quantised_from is not None:
+        card["quantised_from"] = text.quantised_from
     path.with_suffix(".json").write_text(
         json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -167,7 +167,7 @@ def _markdown(card: Mapping[str, Any]) -> str:
     lines += [f"- Outputs: {', '.join(card['outputs'])}"]
     lines += [f"- Settings: {_listed(card['settings'])}", f"- Training: {_listed(card['training'])}"]
     lines += [f"- Command: `{card['command']}`", f"- Split: {card['split']}"]
-    lines += [f"- Made from: SHA-256 `{card['made_from']}`"] if "made_from" in card else []
+    lines += [f"- Quantised from: SHA-256 `{card['quantised_from']}`"] if "quantised_from" in card else []
     lines += [f"- Images: {_listed(card['images'])}", "", "## Data and licences", ""]
     lines += [f"- {source}" for source in card["sources"]]
     lines += ["", "## Metrics", ""]
