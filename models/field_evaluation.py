@@ -58,10 +58,10 @@ def compare(fields: Iterable[LabelledField], find_all: Find) -> tuple[list[tuple
     for item in fields:
         pixels = read_rgb(item.path)
         height, width = pixels.shape[:2]
-        truth = _true_rectangles(item, width, height)
+        truth = true_rectangles(item, width, height)
         total += len(truth)
         found = find_all(pixels, item.um_per_px)
-        squares = [_square(d, item.um_per_px, width, height) for d in found]
+        squares = [square(d, item.um_per_px, width, height) for d in found]
         hits += zip([d.score for d in found], matched(squares, truth), strict=True)
     return sorted(hits, key=lambda hit: -hit[0]), total
 
@@ -80,15 +80,21 @@ def safest_threshold(hits: Sequence[tuple[float, bool]], total: int) -> float:
 
 def matched(found: Sequence[Rectangle], truth: Sequence[Rectangle]) -> list[bool]:
     """For each found rectangle, best first, whether it overlaps a true one that nothing before it took."""
-    free = list(truth)
-    result = []
+    return [one is not None for one in taken(found, truth)]
+
+
+def taken(found: Sequence[Rectangle], truth: Sequence[Rectangle]) -> list[int | None]:
+    """For each found rectangle, best first, the true one that it overlaps and nothing before it took."""
+    free = dict(enumerate(truth))
+    result: list[int | None] = []
     for rectangle in found:
-        overlaps = [overlap(rectangle, other) for other in free]
-        best = int(np.argmax(overlaps)) if overlaps else -1
-        hit = best >= 0 and overlaps[best] >= IOU
-        if hit:
-            free.pop(best)
-        result.append(hit)
+        overlaps = {i: overlap(rectangle, other) for i, other in free.items()}
+        best = max(overlaps, key=lambda i: overlaps[i], default=None)
+        if best is not None and overlaps[best] < IOU:
+            best = None
+        if best is not None:
+            del free[best]
+        result.append(best)
     return result
 
 
@@ -111,11 +117,13 @@ def average_precision(hits: Sequence[bool], total: int) -> float:
     return float(envelope[np.asarray(hits, dtype=bool)].sum() / total)
 
 
-def _true_rectangles(item: LabelledField, width: int, height: int) -> list[Rectangle]:
+def true_rectangles(item: LabelledField, width: int, height: int) -> list[Rectangle]:
+    """Return the labelled white cells of a field of width × height px."""
     return [(box.left, box.top, box.right, box.bottom) for box in white_cells(item, width, height)]
 
 
-def _square(found: Detection, um_per_px: float, width: int, height: int) -> Rectangle:
+def square(found: Detection, um_per_px: float, width: int, height: int) -> Rectangle:
+    """Return the square around a detection, as far as it lies within the field."""
     radius = found.radius_um / um_per_px
     return (
         max(0.0, found.x - radius),
