@@ -33,7 +33,7 @@ from models.training.train_cells import CellTraining, sampling_weights, train_ce
 from models.training.train_fields import FieldTraining, train_fields  # noqa: E402
 
 QUIET = Console(quiet=True)
-SHORT = CellTraining(epochs=2, steps_per_epoch=2, coarse_epochs=1)
+SHORT = CellTraining(epochs=1, steps_per_epoch=2, refined=1, coarse_epochs=1)
 SHORT_FIELDS = FieldTraining(epochs=2, steps_per_epoch=2)
 
 
@@ -77,8 +77,8 @@ def test_a_detector_whose_training_was_cut_is_the_one_that_was_not(data: Path, t
 
 
 def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
-    one = train_cells(data, tmp_path / "1", CellTraining(epochs=1, steps_per_epoch=1, seed=1), QUIET)
-    two = train_cells(data, tmp_path / "2", CellTraining(epochs=1, steps_per_epoch=1, seed=2), QUIET)
+    one = train_cells(data, tmp_path / "1", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=1), QUIET)
+    two = train_cells(data, tmp_path / "2", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=2), QUIET)
     assert not same_weights(one.network, two.network)
 
 

@@ -66,6 +66,7 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
     command = "neutrophils" if training.labels else "cells"
     command += f" --network {training.network}" if training.network != "compact" else ""
     command += f" --without {training.without}" if training.without else ""
+    refine = "" if training.labels else f" --refine {training.refined}"
     return CardText(
         title=making.title,
         um_per_px=CANONICAL_UM_PER_PX,
@@ -73,7 +74,7 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
         settings=settings,
         data=trained.images,
         training=said,
-        command=f"hemadiff-train {command} --epochs {training.epochs} --seed {training.seed}",
+        command=f"hemadiff-train {command} --epochs {training.epochs} --seed {training.seed}" + refine,
         split=SPLIT,
         limits=LIMITS,
     )

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,22 @@ from torch import nn
 
 WARM_UP = 0.05  # of all steps
 AVERAGE_DECAY = 0.998
+REFINING, LOWEST = 0.5, 1e-3  # of the highest rate
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a network is trained; all of it goes into the checkpoint and into the model card."""
+    """How a network is trained; all of it goes into the checkpoint and into the model card.
+
+    rate: the highest learning rate of the first epochs.  refined: so many epochs follow at half of it.
+    """
 
     epochs: int
     seed: int
     rate: float
     weight_decay: float
     steps_per_epoch: int
+    refined: int = 0
 
 
 class Trainee:
@@ -43,14 +49,7 @@ class Trainee:
         self._optimiser = torch.optim.AdamW(
             network.parameters(), lr=training.rate, weight_decay=training.weight_decay
         )
-        total = training.epochs * training.steps_per_epoch
-        warm = max(1, int(total * WARM_UP))
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._optimiser,
-            lambda step: (
-                min(1.0, (step + 1) / warm) * (0.5 * (1 + math.cos(math.pi * min(1.0, step / total))) + 1e-3)
-            ),
-        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, partial(_share_of_rate, training))
 
     def learn(self, loss: torch.Tensor) -> None:
         """Take one step down the loss and move the average along."""
@@ -70,7 +69,7 @@ class Trainee:
 
     def epochs(self) -> Iterator[int]:
         """Yield the epochs that are left, counting each as done when the next is asked for."""
-        while self.epoch < self._training.epochs:
+        while self.epoch < self._training.epochs + self._training.refined:
             yield self.epoch
             self.epoch += 1
 
@@ -117,6 +116,21 @@ class Trainee:
             raise ValueError(
                 f"{path} was begun with {'; '.join(other)}. Give the same settings, or another --out folder."
             )
+
+
+def _share_of_rate(training: Training, step: int) -> float:
+    """The learning rate at a step, as a share of the highest: a warm-up, a cosine, and a lower one to refine."""
+    total = training.epochs * training.steps_per_epoch
+    warm = max(1, int(total * WARM_UP))
+    if step <= total:
+        return min(1.0, (step + 1) / warm) * (_cosine(step / total) + LOWEST)
+    return (
+        REFINING * _cosine(min(1.0, (step - total) / (training.refined * training.steps_per_epoch))) + LOWEST
+    )
+
+
+def _cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def begin_with_features(network: nn.Module, path: Path) -> None:

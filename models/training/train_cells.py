@@ -44,6 +44,7 @@ class CellTraining(Training):
 
     coarse_epochs: the first so many show each cell in 64×64 px: they cost less than half and teach as much
     (progressive resolution: Howard 2018, DAWNBench; Tan & Le 2021).
+    refined: in these nothing is mixed and no neighbour laid beside a cell.
     network: one of `NETWORKS`.  without: a source that is left out, to see how the network does there.
     labels: the only ones trained on; empty for all.
     """
@@ -53,6 +54,7 @@ class CellTraining(Training):
     rate: float = 2e-3
     weight_decay: float = 0.05
     steps_per_epoch: int = 160
+    refined: int = 20
     coarse_epochs: int = 36
     network: str = "compact"
     without: str = ""
@@ -89,13 +91,14 @@ def train_cells(
         begin_with_features(network, start)
     trainee = Trainee(network, training)
     trainee.resume(out / "checkpoint.pt")
+    whole = training.epochs + training.refined
     for epoch in trainee.epochs():
         started = time.monotonic()
         loss = _epoch(trainee, crops, training, epoch)
         trainee.save(out / "checkpoint.pt")
         report = {"epoch": epoch, "loss": loss, "s": time.monotonic() - started}
-        said = f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}"
-        if epoch >= training.coarse_epochs and (epoch % JUDGED_EVERY == 0 or epoch + 1 == training.epochs):
+        said = f"epoch {epoch + 1}/{whole}  loss {loss:.3f}"
+        if epoch >= training.coarse_epochs and (epoch % JUDGED_EVERY == 0 or epoch + 1 == whole):
             scores = logits(trainee.average, centred(validation))
             report["val_macro_recall"] = macro_recall(scores, validation.labels, training.outputs)
             said += f"  macro recall on val {report['val_macro_recall']:.3f}"
@@ -128,9 +131,10 @@ def _epoch(trainee: Trainee, crops: Crops, training: CellTraining, epoch: int) -
         for batch in bar.track(order.split(BATCH), description=f"epoch {epoch + 1}"):
             images = torch.from_numpy(crops.images[batch.numpy()]).to(device()).permute(0, 3, 1, 2).float()
             images = augment.moved(images, PATCH_PX, random, pixels)
-            images = augment.crowded(images, random)
+            if epoch < training.epochs:
+                images = augment.crowded(images, random)
             images = augment.degraded(augment.recoloured(images, random), random)
-            images, own, other = augment.mixed(images, MIXED, random)
+            images, own, other = augment.mixed(images, MIXED if epoch < training.epochs else 0.0, random)
             labels = [crops.labels[i] for i in batch.tolist()]
             with autocast():
                 scores = trainee.network.logits(images)
