@@ -67,7 +67,14 @@ def measure(options: Options) -> list[Figure]:
     smear = PaintedSmear(1, field_time_s=0.0, planned=DIFFERENT_FIELDS)
     camera = RepeatingCamera(list(smear.fields()), smear.scale)
     with tempfile.TemporaryDirectory() as folder:
-        return rows(count(camera, load_analyser("network", "smear-13", "blood"), Path(folder) / "store.sqlite", options.growth))
+        return rows(
+            count(
+                camera,
+                load_analyser("network", "smear-13", "blood"),
+                Path(folder) / "store.sqlite",
+                options.growth,
+            )
+        )
 
 
 def count(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.options import Options, pin
 from benchmarks.pictures import Pictures, pictures
-from benchmarks.row import Figure, Missing, compared
+from benchmarks.row import Figure, Missing, Row, compared
 from models.resample import to_scale, window
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def measure(options: Options) -> list[Figure]:
     found: list[Figure] = (
         [] if published else [Missing("b", "VGG-16", "needs PyTorch: pip install 'hemadiff[train]'")]
     )
-    return found + _detectors(subject, options) + _classifiers(subject, published, options)
+    found += _detectors(subject, options) + _classifiers(subject, published, options)
+    return found + _precisions(subject, options)
 
 
 def _detectors(subject: Pictures, options: Options) -> list[Figure]:
@@ -80,6 +81,39 @@ def _classifiers(subject: Pictures, published: PublishedMethod | None, options: 
     return found
 
 
+def _precisions(subject: Pictures, options: Options) -> list[Figure]:
+    """The classifier in eight bits and in float, in turns: the ratio travels better than either."""
+    from models.cascade import load_cascade
+    from models.cascade_file import Precision
+    from models.errors import ModelRefused
+
+    try:
+        whole = load_cascade("smear-13", "blood", precision=Precision.INT8)
+    except ModelRefused as error:
+        return [Missing("b", "classifier in eight bits", str(error))]
+    exact = load_cascade("smear-13", "blood", precision=Precision.FLOAT)
+    patches = middle_patches(subject)
+    found: list[Figure] = []
+    for batch in BATCHES:
+        some = np.resize(patches, (batch, *patches.shape[1:]))
+        each = in_turns([partial(of.probabilities, some) for of in (whole, exact)], options.repeats)
+        ours, theirs = (took / batch for took in each)
+        note = "ratio: float over eight-bit, taken in turns"
+        found.append(
+            Row(
+                "b",
+                f"classifier in eight bits, per cell, batch {batch}",
+                "ms",
+                ours,
+                None,
+                theirs / ours,
+                note,
+            )
+        )
+        found.append(Row("b", f"classifier in float, per cell, batch {batch}", "ms", theirs))
+    return found
+
+
 def _each(detect: Callable[[NDArray[np.uint8], float], object], subject: Pictures) -> None:
     for field in subject.fields:
         detect(field, subject.um_per_px)
@@ -94,10 +128,16 @@ def middle_patches(subject: Pictures) -> NDArray[np.uint8]:
 
 def milliseconds(work: Callable[[], object], repeats: int) -> float:
     """Return the median time of one call, after one that does not count."""
-    work()
-    took = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return 1000 * statistics.median(took)
+    return in_turns([work], repeats)[0]
+
+
+def in_turns(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Return the median time of one call of each, after one that does not count, all taken in turns, in ms."""
+    took: list[list[float]] = [[] for _ in works]
+    for turn in range(repeats + 1):
+        for work, times in zip(works, took, strict=True):
+            began = time.perf_counter()
+            work()
+            if turn:
+                times.append(time.perf_counter() - began)
+    return [1000 * statistics.median(times) for times in took]

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders_networks import brightness_network, write_cascade
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from rich.console import Console
@@ -21,10 +23,12 @@ from appliance.painted_smear import PaintedSmear
 from benchmarks import growth, stages, start_up, whole
 from benchmarks.__main__ import main
 from benchmarks.item import figure
+from benchmarks.options import Options
 from benchmarks.pictures import Pictures, pictures
 from benchmarks.row import Missing, Row, compared, table
 from calibration import Scale
 from models import AnalysisError, Cell, Detection, Opinion
+from models.cascade import load_cascade
 from models.errors import ModelRefused
 
 EVEN = np.full(2, 0.5, dtype=np.float32)
@@ -165,6 +169,33 @@ def test_patches_are_the_middle_of_each_field_at_the_networks_scale() -> None:
 
     assert patches.shape == (1, 96, 96, 3)
     assert patches.min() == 200
+
+
+def test_what_is_compared_takes_turns_and_the_first_turn_does_not_count() -> None:
+    seen: list[str] = []
+
+    def slow_at_first(name: str) -> None:
+        time.sleep(0.0 if name in seen else 0.2)
+        seen.append(name)
+
+    works = [partial(slow_at_first, name) for name in ("one", "two")]
+    took = stages.in_turns(works, repeats=3)
+
+    assert seen == ["one", "two"] * 4
+    assert max(took) < 200
+
+
+def test_eight_bits_are_left_out_with_a_word_where_the_cascade_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brightness_network(tmp_path, "cells", {"monocyte": (0.0, 5.0), "lymphocyte": (0.0, 0.0)})
+    write_cascade(tmp_path)
+    monkeypatch.setattr("models.cascade.load_cascade", partial(load_cascade, folder=tmp_path))
+
+    (found,) = stages._precisions(Pictures("grey", 0.2, fields(1)), Options())
+
+    assert isinstance(found, Missing)
+    assert "names no quantised network" in found.why
 
 
 def test_painted_fields_stand_in_where_there_are_no_real_ones(

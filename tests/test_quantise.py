@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders_convolutions import convolutional_network, patches
+from builders_data import small_data_set
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'hemadiff[train]'")
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'hemadiff[train]'")
 
 import onnxruntime  # noqa: E402
 
+from models.card import read_card  # noqa: E402
 from models.crops import Crops  # noqa: E402
 from models.engine import Engine  # noqa: E402
+from models.training import cli  # noqa: E402
 from models.training.quantise import calibration_patches, quantise  # noqa: E402
 
 OUTPUTS = ("monocyte", "lymphocyte", "basophil")
@@ -102,8 +106,9 @@ def test_it_does_not_say_where_it_was_made(both: tuple[Path, Path]) -> None:
 
 
 def test_calibration_sees_as_many_of_every_label_and_every_second_one_shifted() -> None:
-    chosen = calibration_patches(crops(monocyte=50, basophil=20, blast=3), per_label=8)
+    chosen, labels = calibration_patches(crops(monocyte=50, basophil=20, blast=3), per_label=8)
     assert chosen.shape == (8 + 8 + 3, 96, 96, 3)
+    assert Counter(labels) == {"monocyte": 8, "basophil": 8, "blast": 3}
     left = chosen[:, 0, 0, 0]
     assert set(left[::2][:4]) == {5}
     assert len(set(left[1::2].tolist())) > 2
@@ -113,6 +118,40 @@ def test_calibration_sees_as_many_of_every_label_and_every_second_one_shifted() 
 def test_calibration_takes_the_same_patches_for_the_same_seed() -> None:
     many = crops(monocyte=50)
     many.images[..., 1] = np.arange(50, dtype=np.uint8)[:, None, None]  # which of them it is
-    one, same, other = (calibration_patches(many, 8, seed) for seed in (1, 1, 2))
+    one, same, other = (calibration_patches(many, 8, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_the_command_quantises_judges_and_writes_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ("monocyte", "basophil", "blast", "platelet", "artefact", "not_identifiable")
+    convolutional_network(tmp_path, "cells", outputs)
+    data = small_data_set(tmp_path / "data", per_label=1)
+    cli.main(["quantise", "--data", str(data), "--weights", str(tmp_path)])
+    exact, twin = (read_card(name, tmp_path) for name in ("cells", "cells-int8"))
+    assert twin.quantised_from == exact.sha256
+    assert (twin.outputs, twin.um_per_px, twin.setting("patch_px")) == (outputs, exact.um_per_px, 96)
+    page = (tmp_path / "cells-int8.md").read_text(encoding="utf-8")
+    for what in (
+        exact.sha256,
+        "hemadiff-train quantise",
+        "calibration_images",
+        "test cost_points",
+        "test macro_recall_float",
+        "same type of processor only",
+        "Research use only",
+    ):
+        assert what in page
+    assert "cells-int8 costs" in capsys.readouterr().out
+
+
+def test_a_network_that_is_not_there_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = small_data_set(tmp_path / "data", per_label=1)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["quantise", "--data", str(data), "--weights", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "cells is incomplete" in capsys.readouterr().err

@@ -34,21 +34,24 @@ EIGHT_BIT = ("Conv", "Relu", "Add")
 PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
 
-def calibration_patches(crops: Crops, per_label: int = PER_LABEL, seed: int = SEED) -> NDArray[np.uint8]:
-    """Return patches, N×96×96×3, by which the ranges of a network's values are set: as many of every label.
+def calibration_patches(
+    crops: Crops, per_label: int = PER_LABEL, seed: int = SEED
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return patches, N×96×96×3, by which the ranges of a network's values are set, and the label of each.
 
-    Every second one is shifted as guidance and a detector shift cells, the others are centred.
+    As many of every label. Every second one is shifted as guidance and a detector shift cells, the others are centred.
     """
     random = np.random.default_rng(seed)
     labels = np.asarray(crops.labels)
     room = crops.images.shape[1] - PATCH_PX
-    patches = []
+    patches, chosen = [], []
     for label in sorted(set(crops.labels)):
         rows = np.flatnonzero(labels == label)
         for turn, row in enumerate(random.permutation(rows)[:per_label]):
             top, left = random.integers(0, room + 1, 2) if turn % 2 else (room // 2, room // 2)
             patches.append(crops.images[row, top : top + PATCH_PX, left : left + PATCH_PX])
-    return np.stack(patches)
+            chosen.append(label)
+    return np.stack(patches), chosen
 
 
 def quantise(source: Path, target: Path, patches: NDArray[np.uint8]) -> None:

@@ -1,0 +1,84 @@
+"""Make the eight-bit twin of the classifier that ships: quantise, fit temperatures, judge both, write the card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.card import BUNDLED, read_card
+from models.crops import ARTEFACT, cells_of_split, others_of_split, stacked
+from models.training.making import PANEL, SPLIT
+
+if TYPE_CHECKING:
+    from models.evaluation import CellReport, Judged
+
+NETWORK, TWIN = "cells", "cells-int8"
+MOST_POINTS = 0.3  # of macro recall that it may cost to count by default
+LIMITS = (
+    "The limits of the float network hold here too.",
+    "The same counts are promised for the same engine on the same type of processor only: others round elsewhere.",
+)
+
+
+def make_quantised(data: Path, weights: Path) -> float:
+    """Write ``cells-int8.onnx`` and its card beside ``cells.onnx`` in `weights`.
+
+    Returns what it costs on the test split, in points of macro recall. The test split is read to judge alone.
+    """
+    from models.cascade_file import read_cascade
+    from models.training.export import CardText, write_card
+    from models.training.fit_temperatures import temperature_settings
+    from models.training.quantise import SEED, calibration_patches, quantise
+
+    exact, path = read_card(NETWORK, weights), weights / f"{TWIN}.onnx"
+    crops = stacked(chain(cells_of_split(data, "train"), others_of_split(data, "train")))
+    patches, labels = calibration_patches(crops)
+    quantise(exact.path, path, patches)
+    named = stacked(crop for crop in cells_of_split(data, "val") if crop[1] in exact.outputs)
+    guidance = read_cascade(PANEL, BUNDLED).guidance
+    temperatures = temperature_settings(path, named, exact.outputs, guidance)
+    text = CardText(
+        title=f"Cell classifier of the panel {PANEL}, eight-bit",
+        um_per_px=exact.um_per_px,
+        outputs=exact.outputs,
+        settings={**exact.settings, **temperatures},
+        data=dict(Counter(labels)),
+        training={"calibration_images": len(patches), "seed": SEED},
+        command="hemadiff-train quantise",
+        split=SPLIT,
+        limits=LIMITS,
+        quantised_from=exact.sha256,
+    )
+    write_card(path, text, {})
+    metrics = _against_float(data, weights, "val") | _against_float(data, weights, "test")
+    write_card(path, text, metrics)
+    return float(metrics["test cost_points"])
+
+
+def _against_float(data: Path, weights: Path, split: str) -> dict[str, Any]:
+    exact, exact_cells = _judged(data, weights, NETWORK, split)
+    whole, whole_cells = _judged(data, weights, TWIN, split)
+    same = [a.opinion.label == b.opinion.label for a, b in zip(exact_cells, whole_cells, strict=True)]
+    figures = {key: round(value, 4) for key, value in asdict(whole).items() if isinstance(value, float)}
+    figures |= {f"recall {name}": round(value, 3) for name, value in whole.recall.items()}
+    figures |= {
+        "macro_recall_float": round(exact.macro_recall, 4),
+        "cost_points": round(100 * (exact.macro_recall - whole.macro_recall), 2),
+        "same_answer_as_float": round(sum(same) / len(same), 4),
+    }
+    return {f"{split} {key}": value for key, value in figures.items()}
+
+
+def _judged(data: Path, weights: Path, network: str, split: str) -> tuple[CellReport, Sequence[Judged]]:
+    """Return the figures of one network alone within the cascade's rules, and its answers."""
+    from models.cascade import single_network
+    from models.evaluation import judge, report
+
+    cascades = {kind: single_network(PANEL, network, kind, weights) for kind in ("blood", "marrow")}
+    cells = judge(cascades, cells_of_split(data, split))
+    artefacts = judge(cascades, (crop for crop in others_of_split(data, split) if crop[1] == ARTEFACT))
+    return report(cascades["blood"].panel, cells, artefacts), cells
