@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Precision, Recipe, Specialist, read_cascade
+from models.cascade_file import Precision, Recipe, Specialist, Task, read_cascade
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -42,10 +42,8 @@ class Cascade:
         """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
-        self._global = Classifier(_global_card(recipe, folder), specimen)
-        self._specialists = [
-            (item, Classifier(read_card(item.network, folder), specimen)) for item in recipe.specialists
-        ]
+        self._global = Classifier(_card(recipe, folder), specimen)
+        self._specialists = [(item, Classifier(_card(item, folder), specimen)) for item in recipe.specialists]
         self.outputs = self._global.outputs
         for output in self.outputs:
             self.panel.final(output)
@@ -84,7 +82,7 @@ class Cascade:
             return [None] * len(places)
         single = dict(zip(patches, self.probabilities(np.stack(list(patches.values()))), strict=True))
         doubtful = [i for i, p in single.items() if self.guidance.doubtful(p)]
-        guided, views = self._look_again(canonical, {i: places[i] for i in doubtful}, single)
+        guided, views = self._look_again(canonical, {i: places[i] for i in doubtful}, patches, single)
         findings = self._findings(patches, guided)
         return [
             (patches[i], self._opinion(single[i], guided[i], views.get(i, 1), findings.get(i, ())))
@@ -105,7 +103,7 @@ class Cascade:
         """Return calibrated probabilities, N×outputs, of N×96×96×3 patches after the deciding specialists."""
         result = self._global.probabilities(patches)
         for specialist, network in self._specialists:
-            if specialist.decides:
+            if specialist.task is Task.DECIDE:
                 columns = [self.outputs.index(label) for label in network.outputs]
                 rows = np.flatnonzero(np.isin(result.argmax(axis=1), columns))
                 if rows.size:
@@ -129,7 +127,7 @@ class Cascade:
     @property
     def decides_again(self) -> bool:
         """Whether a specialist decides between some labels."""
-        return any(specialist.decides for specialist, _ in self._specialists)
+        return any(specialist.task is Task.DECIDE for specialist, _ in self._specialists)
 
     def warm(self) -> None:
         """Run every network once, so that the first field takes no longer than the others."""
@@ -141,27 +139,34 @@ class Cascade:
         self,
         canonical: NDArray[np.uint8],
         doubtful: dict[int, tuple[float, float]],
+        patches: dict[int, Patch],
         single: dict[int, Probabilities],
     ) -> tuple[dict[int, Probabilities], dict[int, int]]:
         """Probabilities after guidance for every cell, and the number of views of those looked at again.
 
-        All views of all doubtful cells are classified in one batch.
+        All views of all doubtful cells are classified in one batch by each network that has a say in them.
         """
         owners, looks = [], []
         for i, (x, y) in doubtful.items():
             mine = self.guidance.views(canonical, x, y, self._global.patch_px)
+            mine = [patches[i], *mine] if mine or self._second_opinions else []
             owners += [i] * len(mine)
             looks += mine
         if not looks:
             return single, {}
-        seen = self.probabilities(np.stack(looks))
+        batch = np.stack(looks)
+        seen = [self.probabilities(batch), *(other.probabilities(batch) for other in self._second_opinions)]
+        each = np.mean(seen, axis=0)
         guided, views = dict(single), {}
         for i in dict.fromkeys(owners):
-            others = [p for owner, p in zip(owners, seen, strict=True) if owner == i]
-            mean = np.asarray(np.mean([single[i], *others], axis=0), np.float32)
-            guided[i] = self._global.temperatures.of_mean(mean)
-            views[i] = 1 + len(others)
+            mine = [p for owner, p in zip(owners, each, strict=True) if owner == i]
+            guided[i] = self._global.temperatures.of_mean(np.asarray(np.mean(mine, axis=0), np.float32))
+            views[i] = len(mine)
         return guided, views
+
+    @property
+    def _second_opinions(self) -> list[Classifier]:
+        return [network for item, network in self._specialists if item.task is Task.SECOND_OPINION]
 
     def _opinion(
         self, single: Probabilities, guided: Probabilities, views: int, findings: tuple[str, ...]
@@ -183,7 +188,7 @@ class Cascade:
         found: dict[int, tuple[str, ...]] = {}
         for specialist, network in self._specialists:
             asked = [i for i, p in guided.items() if self.outputs[int(p.argmax())] in specialist.labels]
-            if specialist.decides or not asked:
+            if specialist.task is not Task.FIND or not asked:
                 continue
             column = network.outputs.index(specialist.finding)
             answers = network.probabilities(np.stack([patches[i] for i in asked]))[:, column]
@@ -243,12 +248,12 @@ def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLE
     return Cascade(recipe, specimen, folder)
 
 
-def _global_card(recipe: Recipe, folder: Path) -> Card:
-    """Return the card of the global network that runs. Refuses a quantised one made from another network."""
-    card = read_card(recipe.network, folder)
-    if recipe.quantised is None:
+def _card(named: Recipe | Specialist, folder: Path) -> Card:
+    """Return the card of the network that runs. Refuses a quantised one made from another network."""
+    card = read_card(named.network, folder)
+    if named.quantised is None:
         return card
-    twin = read_card(recipe.quantised, folder)
+    twin = read_card(named.quantised, folder)
     if twin.quantised_from != card.sha256:
         raise ModelRefused(
             f"The network {twin.name} was not made from {card.name} as it is now. "
@@ -265,13 +270,18 @@ def _refuse_unless_fitting(specialist: Specialist, network: Classifier, whole: C
             f"at {network.um_per_px:g} µm/px; the global network's are {whole.patch_px} px "
             f"at {whole.um_per_px:g}. Train it on the same patches."
         )
-    for label in network.outputs if specialist.decides else specialist.labels:
+    if specialist.task is Task.SECOND_OPINION and network.outputs != whole.outputs:
+        raise ModelRefused(
+            f"The specialist {specialist.network} gives a second opinion and has other outputs than the global "
+            "network. Correct the cascade's file."
+        )
+    for label in network.outputs if specialist.task is Task.DECIDE else specialist.labels:
         if label not in whole.outputs:
             raise ModelRefused(
                 f'The specialist {specialist.network} re-examines "{label}", which the global network never says. '
                 "Correct the cascade's file."
             )
-    if not specialist.decides and specialist.finding not in network.outputs:
+    if specialist.task is Task.FIND and specialist.finding not in network.outputs:
         raise ModelRefused(
             f'The specialist {specialist.network} has no output "{specialist.finding}". Correct the cascade\'s file.'
         )

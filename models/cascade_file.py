@@ -19,19 +19,32 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+class Task(StrEnum):
+    """What a specialist may do.
+
+    DECIDE: it shares out the probability that the global network gave to its own outputs.  FIND: it adds a finding
+    and changes no label.  SECOND_OPINION: of doubtful cells its views count as much as the global network's.
+    """
+
+    DECIDE = "decide"
+    FIND = "find"
+    SECOND_OPINION = "second opinion"
+
+
 @dataclass(frozen=True, slots=True)
 class Specialist:
-    """A network that re-examines some labels.
+    """A network that re-examines some cells.
 
-    decides: it shares out the probability that the global network gave to its own outputs. Otherwise it adds
-    `finding` to cells of `labels` where its probability reaches `found_from`, and changes no label.
+    labels, finding, found_from: one that finds adds `finding` to cells of `labels` where its probability reaches
+    `found_from`.  quantised: its eight-bit twin, which a CPU runs where there is one.
     """
 
     network: str
-    decides: bool
+    task: Task
     labels: tuple[str, ...] = ()
     finding: str = ""
     found_from: float = 0.5
+    quantised: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Recipe:
     def at(self, precision: Precision | None) -> Recipe:
         """Return the same cascade in a precision; None leaves it as it counts. Raises ModelRefused."""
         if precision is Precision.FLOAT:
-            return replace(self, quantised=None)
+            exact = tuple(replace(specialist, quantised=None) for specialist in self.specialists)
+            return replace(self, quantised=None, specialists=exact)
         if precision is Precision.INT8 and self.quantised is None:
             raise ModelRefused(
                 f"The cascade {self.name} names no quantised network. Make one with hemadiff-train quantise, "
@@ -98,13 +112,12 @@ def _guidance(table: dict[str, Any]) -> Guidance:
 
 def _specialist(table: dict[str, Any]) -> Specialist:
     network, task = _take(table, "network"), _take(table, "task")
-    if task == "decide":
-        result = Specialist(network, decides=True)
-    elif task == "find":
-        labels, finding = tuple(_take(table, "labels")), _take(table, "finding")
-        result = Specialist(network, False, labels, finding, float(_take(table, "found_from")))
-    else:
-        raise ValueError(f'[[specialist]] task is "decide" or "find", not "{task}"')
+    if task not in list(Task):
+        raise ValueError(f'[[specialist]] task is {" or ".join(map(_quoted, Task))}, not "{task}"')
+    result = Specialist(network, Task(task), quantised=_network_name(table.pop("quantised", None)))
+    if result.task is Task.FIND:
+        labels, found_from = tuple(_take(table, "labels")), float(_take(table, "found_from"))
+        result = replace(result, labels=labels, finding=_take(table, "finding"), found_from=found_from)
     _refuse_left_over(table)
     return result
 
@@ -113,6 +126,10 @@ def _network_name(stated: Any) -> str | None:
     if stated is not None and (not isinstance(stated, str) or not stated):
         raise ValueError('"quantised" is the name of a network, in quotes')
     return stated
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
 
 
 def _take(table: dict[str, Any], key: str) -> Any:

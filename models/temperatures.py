@@ -39,7 +39,7 @@ class Temperatures:
         return {f"temperature_{specimen}": self.view, f"guided_temperature_{specimen}": self.guided}
 
 
-def fitted(views: Logits, truth: Sequence[int], below: float) -> Temperatures:
+def fitted(views: Logits, truth: Sequence[int], below: float, second: Logits | None = None) -> Temperatures:
     """Return the temperatures under which the labels are most likely.
 
     views: N×views×outputs logits, the centred view first.  truth: the right output of each.  below: the other
@@ -51,6 +51,8 @@ def fitted(views: Logits, truth: Sequence[int], below: float) -> Temperatures:
     doubtful = each[:, 0].max(axis=1) < below
     if not doubtful.any():
         return Temperatures(view, 1.0)
+    if second is not None:
+        each = (each + _softmax(second)) / 2
     mean = each[doubtful].mean(axis=1)
     guided = _coldest(lambda t: _unlikeliness(Temperatures(view, t).of_mean(mean), right[doubtful]))
     return Temperatures(view, guided)

@@ -68,17 +68,33 @@ def train() -> None:
     help="The one that ships, or the published one (Choi 2017; days without a GPU).",
 )
 @click.option(
+    "--refine",
+    default=14,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Epochs after those, at a lower rate.",
+)
+@click.option(
     "--without", default="", metavar="SOURCE", help="Leave out a laboratory, to test on it: pbc or mll."
 )
 def cells(
-    epochs: int, seed: int, data: Path | None, out: Path | None, weights: Path, network: str, without: str
+    epochs: int,
+    seed: int,
+    data: Path | None,
+    out: Path | None,
+    weights: Path,
+    network: str,
+    refine: int,
+    without: str,
 ) -> None:
     """The cell classifier of the panel smear-13."""
     _prepare_pytorch()
     from models.training.train_cells import CellTraining
 
     coarse = 0 if network == "vgg16" else round(epochs * COARSE_SHARE)
-    training = CellTraining(epochs, seed, coarse_epochs=coarse, network=network, without=without)
+    training = CellTraining(
+        epochs, seed, refined=refine, coarse_epochs=coarse, network=network, without=without
+    )
     name = network if network != "compact" else "cells"
     name += f"-without-{without}" if without else ""
     title = "Cell classifier of the panel smear-13" + (f", trained without {without}" if without else "")
@@ -105,6 +121,7 @@ def neutrophils(
         epochs,
         seed,
         rate=5e-4,
+        refined=0,
         coarse_epochs=0,
         steps_per_epoch=40,
         labels=("band_neutrophil", "segmented_neutrophil"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.card import Card
 from models.crops import PATCH_PX, Crops
 from models.data import SPECIMEN
 from models.engine import Engine
@@ -27,17 +28,22 @@ def views_of(path: Path, crops: Crops, guidance: Guidance) -> Logits:
 
 
 def temperature_settings(
-    path: Path, crops: Crops, outputs: Sequence[str], guidance: Guidance
+    path: Path, crops: Crops, outputs: Sequence[str], guidance: Guidance, second: Card | None = None
 ) -> dict[str, float]:
     """Return the temperatures of each specimen as the card states them.
 
-    A specimen that no crop is of gets those of all crops.
+    second: of the network that gives the second opinion on doubtful cells, where one does. A specimen that no crop is
+    of gets the temperatures of all crops.
     """
     views = views_of(path, crops, guidance)
+    others = views_of(second.path, crops, guidance) if second else None
     truth = [outputs.index(label) for label in crops.labels]
     settings: dict[str, float] = {}
     for specimen in sorted(set(SPECIMEN.values())):
         rows = [i for i, source in enumerate(crops.sources) if SPECIMEN[source] == specimen]
         rows = rows or list(range(len(truth)))
-        settings |= fitted(views[rows], [truth[i] for i in rows], guidance.below).as_settings(specimen)
+        other = None
+        if others is not None and second is not None:
+            other = others[rows] / np.float32(second.setting(f"temperature_{specimen}"))
+        settings |= fitted(views[rows], [truth[i] for i in rows], guidance.below, other).as_settings(specimen)
     return settings

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from models.card import BUNDLED
+from models.card import BUNDLED, Card, read_card
+from models.cascade_file import Recipe, Task, read_cascade
 from models.crops import ARTEFACT, CANONICAL_UM_PER_PX, PATCH_PX, cells_of_split, others_of_split, stacked
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ class Making:
 
 def make_cells(making: Making, training: CellTraining, start: Path | None = None) -> None:
     """Train, export, calibrate, judge, and write the card. start: see `train_cells`."""
-    from models.cascade_file import read_cascade
     from models.training.export import export, write_card
     from models.training.fit_temperatures import temperature_settings
     from models.training.train_cells import train_cells
@@ -51,11 +51,18 @@ def make_cells(making: Making, training: CellTraining, start: Path | None = None
     deviation = export(trained.network, (PATCH_PX, PATCH_PX), path, any_size=False)
     named = (crop for crop in cells_of_split(making.data, "val") if crop[1] in training.outputs)
     validation = stacked(crop for crop in named if crop[2] != training.without)
-    guidance = read_cascade(PANEL, BUNDLED).guidance
-    settings = temperature_settings(path, validation, training.outputs, guidance)
+    recipe = read_cascade(PANEL, BUNDLED)
+    second = second_opinion(recipe) if making.name == recipe.network else None
+    settings = temperature_settings(path, validation, training.outputs, recipe.guidance, second)
     text = _card_text(making, trained, {**settings, "patch_px": PATCH_PX})
     write_card(path, text, {})
     write_card(path, text, {"onnx_deviation": f"{deviation:.1e}"} | _metrics(making, training))
+
+
+def second_opinion(recipe: Recipe) -> Card | None:
+    """Return the card of the bundled network that gives the second opinion in a cascade, None where none does."""
+    names = [item.network for item in recipe.specialists if item.task is Task.SECOND_OPINION]
+    return read_card(names[0]) if names else None
 
 
 def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]) -> CardText:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.card import BUNDLED, read_card
-from models.crops import ARTEFACT, cells_of_split, others_of_split, stacked
-from models.training.making import PANEL, SPLIT
+from models.crops import ARTEFACT, PATCH_PX, cells_of_split, others_of_split, stacked
+from models.training.making import PANEL, SPLIT, second_opinion
 
 if TYPE_CHECKING:
     from models.evaluation import CellReport, Judged
@@ -39,13 +39,13 @@ def make_quantised(data: Path, weights: Path) -> float:
     patches, labels = calibration_patches(crops)
     quantise(exact.path, path, patches)
     named = stacked(crop for crop in cells_of_split(data, "val") if crop[1] in exact.outputs)
-    guidance = read_cascade(PANEL, BUNDLED).guidance
-    temperatures = temperature_settings(path, named, exact.outputs, guidance)
+    recipe = read_cascade(PANEL, BUNDLED)
+    temperatures = temperature_settings(path, named, exact.outputs, recipe.guidance, second_opinion(recipe))
     text = CardText(
         title=f"Cell classifier of the panel {PANEL}, eight-bit",
         um_per_px=exact.um_per_px,
         outputs=exact.outputs,
-        settings={**exact.settings, **temperatures},
+        settings={**exact.settings, **temperatures, "patch_px": PATCH_PX},
         data=dict(Counter(labels)),
         training={"calibration_images": len(patches), "seed": SEED},
         command="hemadiff-train quantise",

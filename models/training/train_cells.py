@@ -54,7 +54,7 @@ class CellTraining(Training):
     rate: float = 2e-3
     weight_decay: float = 0.05
     steps_per_epoch: int = 160
-    refined: int = 20
+    refined: int = 14
     coarse_epochs: int = 36
     network: str = "compact"
     without: str = ""
