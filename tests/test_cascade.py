@@ -125,6 +125,32 @@ def test_a_finding_is_added_and_changes_no_label(
     assert (opinion.label, opinion.findings) == ("segmented_neutrophil", findings)
 
 
+SECOND = '[[specialist]]\nnetwork = "other"\ntask = "second opinion"\n'
+
+
+def test_a_second_opinion_counts_as_much_as_the_first_on_a_doubtful_cell(tmp_path: Path) -> None:
+    brightness_network(tmp_path, "other", {"monocyte": (0.0, 0.0), "lymphocyte": (0.0, 3.0)})
+    mine = cascade(tmp_path, {"monocyte": (0.0, 1.0), "lymphocyte": (0.0, 0.0)}, SECOND)
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
+    first, second = 1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(3.0))
+    assert opinion.label_single_view == "monocyte"
+    assert opinion.label == "lymphocyte"
+    np.testing.assert_allclose(opinion.probabilities[0], (first + second) / 2, atol=1e-5)
+
+
+def test_nobody_is_asked_about_a_cell_that_is_not_doubtful(tmp_path: Path) -> None:
+    brightness_network(tmp_path, "other", {"monocyte": (0.0, 0.0), "lymphocyte": (0.0, 9.0)})
+    mine = cascade(tmp_path, {"monocyte": (0.0, 3.0), "lymphocyte": (0.0, 0.0)}, SECOND)
+    _, opinion = only(mine.examine(picture(HIGH), 0.2, MIDDLE))
+    assert (opinion.label, opinion.views) == ("monocyte", 1)
+
+
+def test_a_second_opinion_in_other_words_is_refused(tmp_path: Path) -> None:
+    brightness_network(tmp_path, "other", {"lymphocyte": (0.0, 0.0), "monocyte": (0.0, 3.0)})
+    with pytest.raises(ModelRefused, match="other gives a second opinion and has other outputs"):
+        cascade(tmp_path, {"monocyte": (0.0, 1.0), "lymphocyte": (0.0, 0.0)}, SECOND)
+
+
 def test_a_specialist_for_a_label_that_nobody_says_is_refused(tmp_path: Path) -> None:
     brightness_network(tmp_path, "neutrophils", {"segmented_neutrophil": (0, 3), "band_neutrophil": (0, 0)})
     with pytest.raises(ModelRefused, match='re-examines "band_neutrophil"'):

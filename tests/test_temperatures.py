@@ -53,3 +53,10 @@ def test_a_card_states_both_for_its_specimen() -> None:
         "temperature_marrow": 0.7,
         "guided_temperature_marrow": 0.9,
     }
+
+
+def test_a_second_network_that_is_surer_needs_less_boldness() -> None:
+    views = logits(1.0, views=2, others=0.0)
+    sure = logits(6.0, views=2, others=6.0)
+    truth = [0] * 90 + [1] * 10
+    assert fitted(views, truth, 0.8, sure).guided > fitted(views, truth, 0.8).guided
