@@ -22,10 +22,13 @@ def draw_confusions(folder: Path, found: Evaluated, by_source: Mapping[str, Cell
     names = []
     for name, figures, whose in (
         ("cells-confusion", found.result, "all sources"),
-        *((f"cells-confusion-{source}", figures, source) for source, figures in by_source.items()),
+        *(
+            (f"cells-confusion-{source}", figures, f"source {source}")
+            for source, figures in by_source.items()
+        ),
     ):
         artefacts = sum(map(sum, figures.confusion)) - figures.cells
-        title = f"What is taken for what: {_what(found, figures.cells)} and {artefacts:,} artefacts, {whose}"
+        title = f"What is taken for what, {whose}: {_what(found, figures.cells, artefacts)}"
         draw = partial(draw_confusion, figures.labels, figures.confusion, title=title)
         names.append(draw_both(folder, name, draw))
     return names
@@ -63,17 +66,17 @@ def draw_maps(folder: Path, found: Evaluated, network: FeatureNetwork) -> list[s
         return []
     places = flat_map(network.features(patches(cells)))
     labels, sources = ([cell.expected for cell in cells], [cell.source for cell in cells])
-    what = f"{_what(found, found.result.cells)} and {len(found.artefacts):,} artefacts"
+    what = _what(found, len(found.cells), len(found.artefacts))
     names = []
     for name, kinds, order, by in (
         ("cells-map-labels", labels, (*found.panel.names, UNIDENTIFIED), "label"),
         ("cells-map-sources", sources, tuple(dict.fromkeys(sources)), "source"),
     ):
-        title = f"Cells that the network describes alike lie together, by {by}: {what}"
+        title = f"What the network takes to be alike, by {by}: {what}"
         draw = partial(draw_map, places, kinds, order, sources, title=title)
         names.append(draw_both(folder, name, draw))
     return names
 
 
-def _what(found: Evaluated, cells: int) -> str:
-    return f"{cells:,} cells of {found.split}"
+def _what(found: Evaluated, cells: int, artefacts: int = 0) -> str:
+    return f"{cells:,} cells of {found.split}" + (f" and {artefacts:,} artefacts" if artefacts else "")

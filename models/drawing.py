@@ -28,7 +28,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 10,
-    "figure.titlesize": 12,
+    "figure.titlesize": 11,
     "grid.color": "#e4e7eb",
     "svg.hashsalt": "hemadiff",
     "text.color": INK,

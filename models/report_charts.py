@@ -38,7 +38,7 @@ def draw_precision_recall(
         grid = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, (name, curve) in zip(grid, curves.items(), strict=False):
             _precision_recall(axes, curve, achieved[name])
-            axes.set_title(f"{spelt(name)}: {curve.total} cells\naverage precision {_share(curve.average)}")
+            axes.set_title(f"{spelt(name)}: {curve.total:,} cells\naverage precision {_share(curve.average)}")
         for axes in grid[len(curves) - across : len(curves)]:  # the lowest of each column
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("recall")
@@ -58,7 +58,7 @@ def draw_reliability(found: Mapping[str, Reliability], path: Path, title: str) -
         grid = figure.subplots(2, len(found), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1))
         for axes, (source, each) in zip(grid[0], found.items(), strict=True):
             axes.set_title(
-                f"{source}: {each.count.sum()} cells\nexpected calibration error {_percent(each.error)}"
+                f"{source}: {each.count.sum():,} cells\nexpected calibration error {_percent(each.error)}"
             )
             _reliability(axes, each)
         grid[0, 0].set_ylabel("share that is right")
@@ -80,10 +80,9 @@ def draw_map(
     """
     kind, group = np.asarray(kinds), np.asarray(groups)
     with drawing(path, 10, 7.4) as figure:
-        axes, beside = figure.subplots(
-            1, 2, width_ratios=(4, 1)
-        )  # fixed: two maps of the same cells lie alike
-        axes.set_title(f"{title}. {RESEARCH_USE}")
+        figure.suptitle(f"{title}. {RESEARCH_USE}")
+        # The legend has a place of its own: two maps of the same cells lie alike.
+        axes, beside = figure.subplots(1, 2, width_ratios=(3, 1))
         for each in (axes, beside):
             each.set_axis_off()
         for i, name in enumerate(order):
@@ -97,12 +96,18 @@ def draw_map(
                 color=COLOURS[i % len(COLOURS)],
                 alpha=0.75,
                 linewidths=0,
-                label=f"{spelt(name)} ({mine.sum()})",
+                label=f"{spelt(name)} ({mine.sum():,})",
             )
             for one in dict.fromkeys(group[mine].tolist()):
                 _write_name(axes, spelt(name), places[mine & (group == one)])
         legend = beside.legend(
-            *axes.get_legend_handles_labels(), loc="center left", frameon=False, markerscale=1.6
+            *axes.get_legend_handles_labels(),
+            loc="center left",
+            bbox_to_anchor=(-0.06, 0.5),
+            frameon=False,
+            fontsize=9,
+            handletextpad=0.1,
+            markerscale=1.6,
         )
         legend.set_in_layout(False)
 
