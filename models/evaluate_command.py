@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,36 +15,33 @@ from rich.table import Table
 
 from models.data_option import data_option
 from models.figures import shown, without_nan
+from models.output_options import OutputFile, ReportFolder
 
 if TYPE_CHECKING:
+    from models.attention import FeatureNetwork
+    from models.cell_evaluation import CellEvaluation
     from models.evaluation import CellReport
-    from models.field_evaluation import FieldReport, Find
+    from models.field_evaluation import Find
+    from models.laboratories import AcrossReport
 
 RESEARCH_USE = "Research use only."
-
-
-class OutputFile(click.Path):
-    """A file that can be written, found out before the work is done and not after."""
-
-    def __init__(self, allow_dash: bool = False) -> None:
-        super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; fail where its folder is not there or cannot be written to."""
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        folder = path.parent
-        if not folder.is_dir():
-            self.fail(
-                f"the folder {folder} of {path.name} does not exist. Make it, or name another.", param, ctx
-            )
-        if not path.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            self.fail(f"{folder} cannot be written to. Name another folder.", param, ctx)
-        return path
 
 
 json_option = click.option(
     "--json", "out", type=OutputFile(allow_dash=True), help="Write every figure here (- for standard output)."
 )
+
+
+def report_option(
+    needs: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add `--report`, which needs these packages, each with its module's name."""
+    return click.option(
+        "--report",
+        "page",
+        type=ReportFolder(needs),
+        help="Write an HTML report to this folder: charts, and pictures of the cells. Takes a minute more.",
+    )
 
 
 @click.group()
@@ -70,28 +66,67 @@ def evaluate() -> None:
     type=OutputFile(),
     help="The confusion matrix.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float", "int8"]),
+    help="Which of the classifier's two networks is judged. Default: the one that counts.",
+)
 @json_option
-def cells(data: Path | None, split: str, png: Path, out: Path | None) -> None:
+@report_option({"onnx": "onnx", "scikit-learn": "sklearn"})
+def cells(
+    data: Path | None, split: str, png: Path, precision: str | None, out: Path | None, page: Path | None
+) -> None:
     """Name the labelled cells and compare, label by label."""
-    from models.cascade import load_cascade
+    from models.cascade import load_cascades
+    from models.cascade_file import Precision
+    from models.cell_evaluation import evaluate_cells
     from models.confusion import draw_confusion
-    from models.crops import ARTEFACT, cells_of_split, others_of_split
     from models.data import data_folder
-    from models.evaluation import judge, report
 
     folder = data_folder(data)
-    cascade = load_cascade("smear-13")
-    judged = judge(cascade, _tracked(cells_of_split(folder, split), "cells"))
-    artefacts = (crop for crop in others_of_split(folder, split) if crop[1] == ARTEFACT)
-    false = judge(cascade, _tracked(artefacts, "artefacts"))
-    result = report(cascade.panel, judged, false)
-    draw_confusion(result.labels, result.confusion, png, f"{cascade.name}, {split}, {result.cells} cells")
-    _say(
-        out,
-        {"weights": cascade.name, "engine": cascade.engine, "split": split, **asdict(result)},
-        _cell_tables(result),
-    )
+    cascades = load_cascades("smear-13", precision=Precision(precision) if precision else None)
+    cascade = cascades["blood"]
+    network = _feature_network("smear-13") if page else None
+    result = evaluate_cells(cascades, folder, split, _tracked)
+    whole = result.report
+    draw_confusion(whole.labels, whole.confusion, png, f"{cascade.name}, {split}, {whole.cells} cells")
+    figures = {
+        "weights": cascade.name,
+        "engine": cascade.engine,
+        "split": split,
+        **asdict(whole),
+        "macro_recall_all_views": result.all_views,
+        "robustness": asdict(result.robustness),
+        "specialist": asdict(result.specialised) if result.specialised else None,
+    }
+    of_the_whole = _figures_of_the_whole(result)
+    _say(out, figures, _cell_tables(whole, of_the_whole))
     click.echo(f"Confusion matrix: {png}", err=True)
+    if page and network:
+        from models.cell_report import write_cell_report
+        from models.evaluated import Evaluated
+
+        names = (cascade.name, cascade.engine, split, cascade.panel, cascade.outputs)
+        found = Evaluated(*names, result.judged, result.artefacts, whole, of_the_whole)
+        click.echo(f"Report: {write_cell_report(page, found, network)}", err=True)
+
+
+@evaluate.command()
+@data_option
+@json_option
+def laboratories(data: Path | None, out: Path | None) -> None:
+    """Networks trained without one laboratory, tested on it: the five labels that both have."""
+    from models.cascade import single_network
+    from models.crops import cells_of_split
+    from models.data import data_folder
+    from models.laboratories import LEFT_OUT, across
+
+    folder = data_folder(data)
+    reports = []
+    for source, network in LEFT_OUT.items():
+        cascades = {kind: single_network("smear-13", network, kind) for kind in ("blood", "marrow")}
+        reports.append(across(cascades, _tracked(cells_of_split(folder, "test"), source), source))
+    _say(out, {"sources": [asdict(item) for item in reports]}, [_laboratory_table(reports)])
 
 
 @evaluate.command()
@@ -99,21 +134,39 @@ def cells(data: Path | None, split: str, png: Path, out: Path | None) -> None:
 @click.option(
     "--detector", "kind", default="network", show_default=True, type=click.Choice(["network", "saliency"])
 )
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(["val", "test"]),
+    help="Which marrow cells the mosaics show; fields have one held-out split each.",
+)
 @json_option
-def fields(data: Path | None, kind: str, out: Path | None) -> None:
-    """Find the boxed white cells of whole fields: average precision at an overlap (IoU) of 0.5."""
-    from models.data import data_folder, labelled_fields
-    from models.field_evaluation import HELD_OUT, report
+@report_option()
+def fields(data: Path | None, kind: str, split: str, out: Path | None, page: Path | None) -> None:
+    """Find white cells: boxed ones in whole fields, each marrow cell once, and none where there are none.
+
+    Boxed cells: average precision at an overlap (IoU) of 0.5. Marrow: single-cell images put together to fields.
+    """
+    from models.data import data_folder
+    from models.detector_evaluation import evaluate_detector, held_out
+    from models.field_mistakes import Remembering, answers
+    from models.field_report import write_field_report
+    from models.field_tables import detector_tables
 
     folder = data_folder(data)
     find, score_from, name = _finder(kind)
-    reports = []
-    for source, split in HELD_OUT.items():
-        chosen = [item for item in labelled_fields(folder) if (item.source, item.split) == (source, split)]
-        reports.append(report(source, _tracked(chosen, source), find, score_from))
-    _say(
-        out, {"detector": name, "sources": [asdict(item) for item in reports]}, [_field_table(name, reports)]
-    )
+    if page:
+        find = Remembering(find)
+    result = evaluate_detector(folder, find, score_from, split, _tracked)
+    tables = detector_tables(name, result)
+    _say(out, {"detector": name, **asdict(result)}, tables)
+    if page:
+        found = {
+            each.source: answers(held_out(folder, each.source), find, score_from) for each in result.sources
+        }
+        written = write_field_report(page, name, score_from, result.sources, found, tables)
+        click.echo(f"Report: {written}", err=True)
 
 
 def _finder(kind: str) -> tuple[Find, float, str]:
@@ -152,24 +205,47 @@ def _say(out: Path | None, figures: dict[str, Any], tables: Sequence[Table]) -> 
     console.print(RESEARCH_USE)
 
 
-def _cell_tables(result: CellReport) -> list[Table]:
-    whole = Table("what", "%", title=f"{result.cells} cells")
-    for key, value in asdict(result).items():
-        if isinstance(value, float):
+def _cell_tables(report: CellReport, figures: Mapping[str, float]) -> list[Table]:
+    whole = Table("what", "%", title=f"{report.cells} cells")
+    for key, value in figures.items():
+        if key == "views_per_cell":
+            whole.add_row("views per cell (not %)", shown(value, 2))
+        else:
             whole.add_row(key.replace("_", " "), shown(100 * value, 1))
     each = Table("label", "recall %", "precision %", "unidentified, artefact or platelet %")
-    for name, recall in result.recall.items():
+    for name, recall in report.recall.items():
         each.add_row(
-            name, *(shown(100 * x, 1) for x in (recall, result.precision[name], result.sent_away[name]))
+            name, *(shown(100 * x, 1) for x in (recall, report.precision[name], report.sent_away[name]))
         )
     return [each, whole]
 
 
-def _field_table(name: str, reports: Sequence[FieldReport]) -> Table:
-    table = Table("source", "split", "fields", "white cells", "AP", "precision", "recall", title=name)
+def _figures_of_the_whole(result: CellEvaluation) -> dict[str, float]:
+    figures = {
+        **asdict(result.report),
+        "macro_recall_all_views": result.all_views,
+        **asdict(result.robustness),
+    }
+    if result.specialised:
+        figures |= {f"specialist: {key}": value for key, value in asdict(result.specialised).items()}
+    return {key: value for key, value in figures.items() if isinstance(value, float)}
+
+
+def _feature_network(panel: str) -> FeatureNetwork:
+    """The network in floating point, whichever counts: only in it can be seen where it looks."""
+    from models.attention import FeatureNetwork
+    from models.card import BUNDLED, read_card
+    from models.cascade_file import read_cascade
+
+    return FeatureNetwork(read_card(read_cascade(panel, BUNDLED).network))
+
+
+def _laboratory_table(reports: Sequence[AcrossReport]) -> Table:
+    names = [name.replace("_", " ") for name in reports[0].recall]
+    table = Table(
+        "trained without", "cells", "among five %", "among all %", *names, title="Macro recall, and recall %"
+    )
     for item in reports:
-        figures = (item.average_precision, item.precision, item.recall)
-        table.add_row(
-            item.source, item.split, str(item.fields), str(item.white_cells), *(shown(x, 3) for x in figures)
-        )
+        figures = (item.macro_recall, item.macro_recall_of_all, *item.recall.values())
+        table.add_row(item.source, str(item.cells), *(shown(100 * x, 1) for x in figures))
     return table

@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from appliance.cli import cli
-from models.evaluate_command import _cell_tables, _field_table, _say
+from models.evaluate_command import _cell_tables, _say
 from models.evaluation import report
 from models.field_evaluation import FieldReport
+from models.field_tables import field_table
 from models.panel import load_panel
 
 PANEL = load_panel("smear-13")
@@ -41,7 +42,7 @@ def test_what_was_not_measured_is_null_in_json_and_a_dash_in_tables(
 ) -> None:
     result = report(PANEL, [])
     assert math.isnan(result.macro_recall)
-    _say(tmp_path / "cells.json", asdict(result), _cell_tables(result))
+    _say(tmp_path / "cells.json", asdict(result), _cell_tables(result, {"macro_recall": result.macro_recall}))
     written = strict((tmp_path / "cells.json").read_text())
     assert written["macro_recall"] is None
     assert written["recall"]["monocyte"] is None
@@ -51,7 +52,7 @@ def test_what_was_not_measured_is_null_in_json_and_a_dash_in_tables(
 
 
 def test_a_field_figure_that_is_not_known_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().print(_field_table("a", [FieldReport("bccd", "val", 0, 0, math.nan, 0.5, 1.0)]))
+    Console().print(field_table("a", [FieldReport("bccd", "val", 0, 0, math.nan, 0.5, 1.0)]))
     said = capsys.readouterr().out
     assert "–" in said
     assert "0.500" in said
@@ -62,6 +63,23 @@ def test_the_evaluation_of_a_small_data_set_is_written_as_strict_json(tmp_path: 
     result = evaluate("cells", "--data", data, "--png", tmp_path / "c.png", "--json", tmp_path / "c.json")
     assert result.exit_code == 0, result.output
     assert strict((tmp_path / "c.json").read_text())["recall"]["eosinophil"] is None
+
+
+def test_fields_are_judged_by_boxes_by_marrow_mosaics_and_where_there_are_no_white_cells(
+    tmp_path: Path,
+) -> None:
+    data = small_data_set(tmp_path / "data", per_label=1)
+    result = evaluate(
+        "fields", "--detector", "saliency", "--split", "val", "--data", data, "--json", tmp_path / "f.json"
+    )
+    assert result.exit_code == 0, result.output
+    figures = strict((tmp_path / "f.json").read_text())
+    assert [item["source"] for item in figures["sources"]] == ["bccd", "raabin"]
+    assert figures["marrow_mosaics"]["split"] == "val"
+    assert figures["marrow_mosaics"]["near"]["cells"] + figures["marrow_mosaics"]["left_out"] == 2
+    assert all(item["area_mm2"] > 0 for item in figures["without_white_cells"])
+    assert "found once" in result.output
+    assert "per mm²" in result.output
 
 
 @pytest.mark.parametrize(
