@@ -126,13 +126,12 @@ def test_calibration_takes_the_same_patches_for_the_same_seed() -> None:
 def test_the_command_quantises_judges_and_writes_the_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outputs = ("monocyte", "basophil", "blast", "platelet", "artefact", "not_identifiable")
-    convolutional_network(tmp_path, "cells", outputs)
+    convolutional_network(tmp_path, "cells", read_card("cells").outputs)
     data = small_data_set(tmp_path / "data", per_label=1)
     cli.main(["quantise", "--data", str(data), "--weights", str(tmp_path)])
     exact, twin = (read_card(name, tmp_path) for name in ("cells", "cells-int8"))
     assert twin.quantised_from == exact.sha256
-    assert (twin.outputs, twin.um_per_px, twin.setting("patch_px")) == (outputs, exact.um_per_px, 96)
+    assert (twin.outputs, twin.um_per_px, twin.setting("patch_px")) == (exact.outputs, exact.um_per_px, 96)
     page = (tmp_path / "cells-int8.md").read_text(encoding="utf-8")
     for what in (
         exact.sha256,
@@ -145,6 +144,16 @@ def test_the_command_quantises_judges_and_writes_the_card(
     ):
         assert what in page
     assert "cells-int8 costs" in capsys.readouterr().out
+
+
+def test_another_network_gets_a_twin_of_its_own_name(tmp_path: Path) -> None:
+    convolutional_network(
+        tmp_path, "second", ("monocyte", "basophil", "blast", "platelet", "not_identifiable")
+    )
+    data = small_data_set(tmp_path / "data", per_label=1)
+    cli.main(["quantise", "--network", "second", "--data", str(data), "--weights", str(tmp_path)])
+    assert read_card("second-int8", tmp_path).quantised_from == read_card("second", tmp_path).sha256
+    assert "hemadiff-train quantise --network second" in (tmp_path / "second-int8.md").read_text()
 
 
 def test_a_network_that_is_not_there_is_refused_before_any_work(

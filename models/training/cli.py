@@ -18,7 +18,7 @@ from models.data import data_folder, labelled_fields
 from models.data_option import data_option
 from models.errors import ModelRefused
 from models.training.making import SPLIT, Making, make_cells
-from models.training.making_quantised import MOST_POINTS, TWIN, make_quantised
+from models.training.making_quantised import MOST_POINTS, NETWORK, make_quantised, twin
 
 NEEDED = ("torch", "onnx", "onnxscript")
 COARSE_SHARE = 2 / 3  # of the epochs
@@ -139,18 +139,18 @@ def neutrophils(
 @train.command()
 @data_option
 @weights_option
-def quantise(data: Path | None, weights: Path) -> None:
-    """The cell classifier in eight bits, for processors: about half of the float network's time.
+@click.option("--network", default=NETWORK, show_default=True, help="Which classifier of that folder.")
+def quantise(data: Path | None, weights: Path, network: str) -> None:
+    """A cell classifier in eight bits, for processors: about half of the float network's time.
 
-    Made from the classifier in the folder of weights, without training. A cascade runs it where its file says
-    quantised = "cells-int8".
+    Made from the float network in the folder of weights, without training. A cascade runs it where its file says
+    quantised = "cells-int8" beside network = "cells".
     """
     _prepare_pytorch()
-    points = make_quantised(data_folder(data), weights)
+    points = make_quantised(data_folder(data), weights, network)
     verdict = "Let the cascade name it" if points <= MOST_POINTS else "Leave it out of the cascade"
-    click.echo(
-        f"{TWIN} costs {points:.2f} points of macro recall on test. {verdict} ({MOST_POINTS} may be lost)."
-    )
+    cost = f"{points:.2f} points of macro recall on test ({MOST_POINTS} may be lost)"
+    click.echo(f"{twin(network)} costs {cost}. {verdict}.")
 
 
 @train.command()

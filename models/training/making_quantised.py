@@ -1,4 +1,4 @@
-"""Make the eight-bit twin of the classifier that ships: quantise, fit temperatures, judge both, write the card."""
+"""Make the eight-bit twin of a classifier: quantise it, fit its temperatures, judge both and write its card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.training.making import PANEL, SPLIT, second_opinion
 if TYPE_CHECKING:
     from models.evaluation import CellReport, Judged
 
-NETWORK, TWIN = "cells", "cells-int8"
+NETWORK = "cells"
 MOST_POINTS = 0.3  # of macro recall that it may cost to count by default
 LIMITS = (
     "The limits of the float network hold here too.",
@@ -24,8 +24,8 @@ LIMITS = (
 )
 
 
-def make_quantised(data: Path, weights: Path) -> float:
-    """Write ``cells-int8.onnx`` and its card beside ``cells.onnx`` in `weights`.
+def make_quantised(data: Path, weights: Path, network: str) -> float:
+    """Write ``NETWORK-int8.onnx`` and its card beside ``NETWORK.onnx`` in `weights`.
 
     Returns what it costs on the test split, in points of macro recall. The test split is read to judge alone.
     """
@@ -34,34 +34,42 @@ def make_quantised(data: Path, weights: Path) -> float:
     from models.training.fit_temperatures import temperature_settings
     from models.training.quantise import SEED, calibration_patches, quantise
 
-    exact, path = read_card(NETWORK, weights), weights / f"{TWIN}.onnx"
+    exact, path = read_card(network, weights), weights / f"{twin(network)}.onnx"
     crops = stacked(chain(cells_of_split(data, "train"), others_of_split(data, "train")))
     patches, labels = calibration_patches(crops)
     quantise(exact.path, path, patches)
     named = stacked(crop for crop in cells_of_split(data, "val") if crop[1] in exact.outputs)
     recipe = read_cascade(PANEL, BUNDLED)
-    temperatures = temperature_settings(path, named, exact.outputs, recipe.guidance, second_opinion(recipe))
+    second = second_opinion(recipe) if network == recipe.network else None
+    temperatures = temperature_settings(path, named, exact.outputs, recipe.guidance, second)
     text = CardText(
-        title=f"Cell classifier of the panel {PANEL}, eight-bit",
+        title=f"Cell classifier of the panel {PANEL}, {network} in eight bits",
         um_per_px=exact.um_per_px,
         outputs=exact.outputs,
         settings={**exact.settings, **temperatures, "patch_px": PATCH_PX},
         data=dict(Counter(labels)),
         training={"calibration_images": len(patches), "seed": SEED},
-        command="hemadiff-train quantise",
+        command="hemadiff-train quantise" + (f" --network {network}" if network != NETWORK else ""),
         split=SPLIT,
         limits=LIMITS,
         quantised_from=exact.sha256,
     )
     write_card(path, text, {})
-    metrics = _against_float(data, weights, "val") | _against_float(data, weights, "test")
+    metrics: dict[str, Any] = {}
+    for split in ("val", "test"):
+        metrics |= _against_float(data, weights, network, split)
     write_card(path, text, metrics)
     return float(metrics["test cost_points"])
 
 
-def _against_float(data: Path, weights: Path, split: str) -> dict[str, Any]:
-    exact, exact_cells = _judged(data, weights, NETWORK, split)
-    whole, whole_cells = _judged(data, weights, TWIN, split)
+def twin(network: str) -> str:
+    """Return the name of a network's eight-bit twin."""
+    return f"{network}-int8"
+
+
+def _against_float(data: Path, weights: Path, network: str, split: str) -> dict[str, Any]:
+    exact, exact_cells = _judged(data, weights, network, split)
+    whole, whole_cells = _judged(data, weights, twin(network), split)
     same = [a.opinion.label == b.opinion.label for a, b in zip(exact_cells, whole_cells, strict=True)]
     figures = {key: round(value, 4) for key, value in asdict(whole).items() if isinstance(value, float)}
     figures |= {f"recall {name}": round(value, 3) for name, value in whole.recall.items()}
