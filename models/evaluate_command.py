@@ -150,9 +150,10 @@ def fields(data: Path | None, kind: str, split: str, out: Path | None, page: Pat
     """
     from models.data import data_folder
     from models.detector_evaluation import evaluate_detector, held_out
-    from models.field_mistakes import Remembering, answers
+    from models.field_mistakes import Remembering, answers, marrow_misses
     from models.field_report import write_field_report
     from models.field_tables import detector_tables
+    from models.marrow_mosaics import mosaics
 
     folder = data_folder(data)
     find, score_from, name = _finder(kind)
@@ -165,7 +166,8 @@ def fields(data: Path | None, kind: str, split: str, out: Path | None, page: Pat
         found = {
             each.source: answers(held_out(folder, each.source), find, score_from) for each in result.sources
         }
-        written = write_field_report(page, name, score_from, result.sources, found, tables)
+        marrow = marrow_misses(mosaics(folder, split), find, score_from)
+        written = write_field_report(page, name, score_from, result.sources, found, marrow, tables)
         click.echo(f"Report: {written}", err=True)
 
 

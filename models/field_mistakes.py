@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from models.cells import Detection
 from models.data import LabelledField, read_rgb
 from models.field_evaluation import Find, Rectangle, overlap, square, taken, true_rectangles
+from models.marrow_mosaics import HALF_A_CELL_UM, Mosaic, sightings
 from models.pictures import boxed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mistake:
-    """One missed or falsely found cell of a field.
+    """One missed cell, or one find that nobody labelled.
 
-    picture: it and what lies around it, 192×192×3 RGB, with its box.  score: of the best candidate that overlaps
-    it, or of the find itself; nan where there is none.  overlap: with that candidate, or with the nearest labelled
-    cell: 0 where there is none.
+    where: the field's file, or the cell's label where fields are made of single cells.  picture: it and what lies
+    around it, 192×192×3 RGB, with its box.  score: of the best candidate that overlaps it, or of the find itself; nan
+    where there is none.  overlap: with that candidate, or with the nearest labelled cell: 0 where there is none,
+    nan where cells have no box.
     """
 
-    field: str
+    where: str
     picture: NDArray[np.uint8]
     score: float
     overlap: float
@@ -74,6 +76,19 @@ def answers(fields: Iterable[LabelledField], find_all: Find, score_from: float) 
         missed=_best_first(mistake for one in each for mistake in one.missed),
         unlabelled=_best_first(mistake for one in each for mistake in one.unlabelled),
     )
+
+
+def marrow_misses(shown: Iterable[Mosaic], find_all: Find, score_from: float) -> tuple[Mistake, ...]:
+    """Return the labelled cells of mosaics without a find within half a cell of their place, as `answers` does."""
+    missed = []
+    for mosaic in shown:
+        reach = HALF_A_CELL_UM / mosaic.um_per_px
+        for place, seen in zip(mosaic.places, sightings([mosaic], find_all), strict=True):
+            score = max(seen.score[seen.distance_um <= HALF_A_CELL_UM].tolist(), default=math.nan)
+            if not score >= score_from:
+                edges = (place.x - reach, place.y - reach, place.x + reach, place.y + reach)
+                missed.append(Mistake(place.label, boxed(mosaic.pixels, edges), score, math.nan))
+    return _best_first(missed)
 
 
 def _in_field(item: LabelledField, find_all: Find, score_from: float) -> FieldAnswers:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from models.curves import precision_recall
 from models.field_evaluation import FieldReport
-from models.field_mistakes import FieldAnswers
+from models.field_mistakes import FieldAnswers, Mistake
 from models.report_charts import draw_precision_recall
 from models.report_page import draw_both, today, write_page
 
@@ -28,12 +28,13 @@ def write_field_report(
     score_from: float,
     reports: Sequence[FieldReport],
     found: Mapping[str, FieldAnswers],
+    marrow: Sequence[Mistake],
     tables: Sequence[Table],
 ) -> Path:
     """Write ``fields.html`` and, in ``charts/``, its chart, which shows no cell; return the page.
 
     detector: its name and digest.  found: by source, cell by cell, what `reports` says in figures.
-    tables: everything that was measured, as the command prints it.
+    marrow: the cells of marrow mosaics that it misses.  tables: everything that was measured, as the command prints it.
     """
     folder.mkdir(exist_ok=True)
     return write_page(
@@ -52,6 +53,7 @@ def write_field_report(
         chart_name=_draw_curves(folder, detector, score_from, reports, found),
         reports=reports,
         found=found,
+        marrow=marrow,
         most=SHOWN,
     )
 

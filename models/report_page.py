@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ def write_page(folder: Path, template: str, **values: Any) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["figures"] = _are_figures
+    environment.tests |= {"figures": _are_figures, "unknown": math.isnan}
     environment.filters |= {
         "percent": percent,
         "share": share,

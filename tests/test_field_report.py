@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from rich.table import Table
 from models.cells import Detection
 from models.data import LabelledField, labelled_fields
 from models.field_evaluation import FieldReport, report
-from models.field_mistakes import FieldAnswers, Remembering, answers
+from models.field_mistakes import FieldAnswers, Mistake, Remembering, answers, marrow_misses
 from models.field_report import write_field_report
+from models.marrow_mosaics import Mosaic, Place
 
 RIGHT = Detection(200, 240, 90 * 0.076, 0.9)
 SMALL = Detection(200, 240, 40 * 0.076, 0.8)  # at the place of the labelled cell, an overlap of a fifth
@@ -74,19 +76,35 @@ def test_a_field_is_looked_at_once() -> None:
     assert looks == [0.1, 0.1, 0.2]
 
 
-def written(folder: Path, found: FieldAnswers) -> str:
+def test_a_marrow_cell_is_missed_where_nothing_is_found_within_half_a_cell(tmp_path: Path) -> None:
+    mosaic = Mosaic(
+        np.full((200, 400, 3), 220, np.uint8), 0.1, (Place("blast", 100, 100), Place("monocyte", 300, 100)), 0
+    )
+    near, faint = Detection(130, 100, 5, 0.9), Detection(300, 120, 5, 0.3)
+    assert marrow_misses([mosaic], finding(near, faint), 0.2) == ()
+    (missed,) = marrow_misses([mosaic], finding(near, faint), 0.5)
+    assert (missed.where, missed.score) == ("monocyte", 0.3)
+    assert [m.where for m in marrow_misses([mosaic], finding(), 0.5)] == ["blast", "monocyte"]
+
+
+def written(folder: Path, found: FieldAnswers, marrow: tuple[Mistake, ...] = ()) -> str:
     table = Table("source", "AP", title="a <title>")
     table.add_row("<bccd>", "0.500")
     figures = FieldReport("bccd", "val", 1, found.total, 0.5, 0.5, 1.0)
-    page = write_field_report(folder / "report", "a <detector>", 0.5, [figures], {"bccd": found}, [table])
+    page = write_field_report(
+        folder / "report", "a <detector>", 0.5, [figures], {"bccd": found}, marrow, [table]
+    )
     assert page == folder / "report" / "fields.html"
     return page.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_misses_and_what_nobody_labelled(tmp_path: Path, fields: list[LabelledField]) -> None:
-    source = written(tmp_path, answers(fields, finding(SMALL, BESIDE), 0.5))
+    marrow = Mistake("segmented_neutrophil", np.zeros((192, 192, 3), np.uint8), math.nan, math.nan)
+    source = written(tmp_path, answers(fields, finding(SMALL, BESIDE), 0.5), (marrow,))
     missed, unlabelled = source.split('id="misses"')[1].split('id="unlabelled"')
-    assert missed.count("data:image/png") == 1
+    assert missed.count("data:image/png") == 2
+    assert "segmented neutrophil" in missed
+    assert "nan" not in re.sub('base64,[^"]*', "", source)
     assert unlabelled.count("data:image/png") == 2
     assert "Research use only" in source
     assert "http" not in source
