@@ -35,15 +35,21 @@ class Cascade:
     engine: the global network's, and its precision.  outputs: the global network's, in order.
     """
 
-    def __init__(self, recipe: Recipe, specimen: str, folder: Path = BUNDLED) -> None:
+    def __init__(
+        self, recipe: Recipe, specimen: str, folder: Path = BUNDLED, specialists_in: Path | None = None
+    ) -> None:
         """Load the networks of a recipe. Raises ModelRefused, also where the weights do not fit the panel.
 
         specimen: ``blood`` or ``marrow``; how much a probability is trusted differs between them.
+        folder: where the global network is, and the specialists too unless they are said to be elsewhere.
         """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
         self._global = Classifier(_card(recipe, folder), specimen)
-        self._specialists = [(item, Classifier(_card(item, folder), specimen)) for item in recipe.specialists]
+        elsewhere = specialists_in or folder
+        self._specialists = [
+            (item, Classifier(_card(item, elsewhere), specimen)) for item in recipe.specialists
+        ]
         self.outputs = self._global.outputs
         for output in self.outputs:
             self.panel.final(output)
@@ -246,6 +252,12 @@ def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLE
     """
     recipe = replace(read_cascade(name, BUNDLED), network=network, quantised=None, specialists=())
     return Cascade(recipe, specimen, folder)
+
+
+def bundled_with(name: str, network: str, specimen: str, folder: Path) -> Cascade:
+    """Return the bundled cascade of a panel with another global network, float, from a folder. Raises ModelRefused."""
+    recipe = replace(read_cascade(name, BUNDLED).at(Precision.FLOAT), network=network)
+    return Cascade(recipe, specimen, folder, specialists_in=BUNDLED)
 
 
 def _card(named: Recipe | Specialist, folder: Path) -> Card:

@@ -52,7 +52,7 @@ def fitted(views: Logits, truth: Sequence[int], below: float, second: Logits | N
     if not doubtful.any():
         return Temperatures(view, 1.0)
     if second is not None:
-        each = (each + _softmax(second)) / 2
+        each = np.asarray((each + _softmax(second)) / 2, np.float32)
     mean = each[doubtful].mean(axis=1)
     guided = _coldest(lambda t: _unlikeliness(Temperatures(view, t).of_mean(mean), right[doubtful]))
     return Temperatures(view, guided)

@@ -11,6 +11,7 @@ from rich.console import Console
 from models.card import BUNDLED, Card, read_card
 from models.cascade_file import Recipe, Task, read_cascade
 from models.crops import ARTEFACT, CANONICAL_UM_PER_PX, PATCH_PX, cells_of_split, others_of_split, stacked
+from models.panel import Specimen
 
 if TYPE_CHECKING:
     from models.training.export import CardText
@@ -89,15 +90,15 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
 
 def _metrics(making: Making, training: CellTraining) -> dict[str, Any]:
     """Figures on the test split, of the network as it is used: alone in the cascade, or across laboratories."""
-    from models.cascade import single_network
+    from models.cascade import bundled_with, single_network
     from models.evaluation import judge, report
     from models.laboratories import across
 
     if training.labels:
         return {}
-    cascades = {
-        kind: single_network(PANEL, making.name, kind, making.weights) for kind in ("blood", "marrow")
-    }
+    alone = making.name != read_cascade(PANEL, BUNDLED).network
+    load = single_network if alone else bundled_with
+    cascades = {str(kind): load(PANEL, making.name, kind, making.weights) for kind in Specimen}
     if training.without:
         elsewhere = across(cascades, cells_of_split(making.data, "test"), training.without)
         return {f"{training.without} test {key}": value for key, value in asdict(elsewhere).items()}
