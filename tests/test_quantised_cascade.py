@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders_data import small_data_set
 from builders_networks import GUIDANCE, brightness_network, picture, write_card
+from click.testing import CliRunner
 
+from appliance.cli import cli
 from models.cascade import Cascade, load_cascade, load_cascades, single_network
 from models.cascade_file import Precision, read_cascade
 from models.cells import Opinion
@@ -104,3 +109,18 @@ def test_a_quantised_network_without_a_name_is_refused(tmp_path: Path) -> None:
     folder = weights(tmp_path, HEAD + "quantised = true\n")
     with pytest.raises(ModelRefused, match='"quantised" is the name of a network'):
         read_cascade("smear-13", folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs"), [([], "int8"), (["--precision", "int8"], "int8"), (["--precision", "float"], "float")]
+)
+def test_an_evaluation_judges_what_counts_or_what_it_is_asked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], runs: str
+) -> None:
+    data = small_data_set(tmp_path / "data", per_label=1)
+    mine = partial(load_cascades, folder=weights(tmp_path))
+    monkeypatch.setattr("models.cascade.load_cascades", mine)
+    written = ["--json", str(tmp_path / "c.json"), "--png", str(tmp_path / "c.png")]
+    result = CliRunner().invoke(cli, ["evaluate", "cells", "--data", str(data), *written, *asked])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "c.json").read_text())["engine"].split()[-1] == runs
