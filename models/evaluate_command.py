@@ -53,6 +53,7 @@ def evaluate() -> None:
       hemadiff evaluate cells
       hemadiff evaluate cells --data /data/labelled --json cells.json
       hemadiff evaluate fields --detector saliency
+      hemadiff evaluate cells --report report
     """
 
 
