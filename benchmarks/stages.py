@@ -73,10 +73,14 @@ def _classifiers(subject: Pictures, published: PublishedMethod | None, options: 
         found.append(
             compared("b", f"classifier, per cell, batch {batch}", "ms", ours, theirs, "published: VGG-16")
         )
+    always, field = cascade.looking_always(), to_scale(subject.fields[0], subject.um_per_px, PATCH_UM_PER_PX)
+    middle = (field.shape[1] / 2, field.shape[0] / 2)
+    note = f"up to {views} views, by every network that is asked; added for a cell that is looked at again"
     for batch in BATCHES:
-        again = np.resize(patches, (batch * (views - 1), *patches.shape[1:]))
-        extra = milliseconds(partial(cascade.probabilities, again), options.repeats) / batch
-        note = f"{views} views in all; added for a cell that is looked at again"
+        some = np.resize(patches, (batch, *patches.shape[1:]))
+        looked = partial(always.examine, field, PATCH_UM_PER_PX, [middle] * batch)
+        twice, once = in_turns([looked, partial(cascade.probabilities, some)], options.repeats)
+        extra = (twice - once) / batch
         found.append(compared("b", f"guidance, per guided cell, {batch} at once", "ms", extra, None, note))
     return found
 

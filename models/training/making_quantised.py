@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.card import BUNDLED, read_card
+from models.cascade_file import Precision, read_cascade
 from models.crops import ARTEFACT, PATCH_PX, cells_of_split, others_of_split, stacked
+from models.panel import Specimen
 from models.training.making import PANEL, SPLIT, second_opinion
 
 if TYPE_CHECKING:
+    from models.cascade import Cascade
     from models.evaluation import CellReport, Judged
 
 NETWORK = "cells"
@@ -29,7 +32,6 @@ def make_quantised(data: Path, weights: Path, network: str) -> float:
 
     Returns what it costs on the test split, in points of macro recall. The test split is read to judge alone.
     """
-    from models.cascade_file import read_cascade
     from models.training.export import CardText, write_card
     from models.training.fit_temperatures import temperature_settings
     from models.training.quantise import SEED, calibration_patches, quantise
@@ -68,8 +70,8 @@ def twin(network: str) -> str:
 
 
 def _against_float(data: Path, weights: Path, network: str, split: str) -> dict[str, Any]:
-    exact, exact_cells = _judged(data, weights, network, split)
-    whole, whole_cells = _judged(data, weights, twin(network), split)
+    exact, exact_cells = _judged(data, _cascades(weights, network, Precision.FLOAT), split)
+    whole, whole_cells = _judged(data, _cascades(weights, network, Precision.INT8), split)
     same = [a.opinion.label == b.opinion.label for a, b in zip(exact_cells, whole_cells, strict=True)]
     figures = {key: round(value, 4) for key, value in asdict(whole).items() if isinstance(value, float)}
     figures |= {f"recall {name}": round(value, 3) for name, value in whole.recall.items()}
@@ -81,12 +83,26 @@ def _against_float(data: Path, weights: Path, network: str, split: str) -> dict[
     return {f"{split} {key}": value for key, value in figures.items()}
 
 
-def _judged(data: Path, weights: Path, network: str, split: str) -> tuple[CellReport, Sequence[Judged]]:
-    """Return the figures of one network alone within the cascade's rules, and its answers."""
-    from models.cascade import single_network
+def _cascades(weights: Path, network: str, precision: Precision) -> dict[str, Cascade]:
+    """Return the cascades, by specimen, that a network is judged in: the bundled one where it is its global network.
+
+    In eight bits the specialists run as the bundled cascade says, so that what is judged is what will count.
+    """
+    from models.cascade import Cascade
+
+    recipe = read_cascade(PANEL, BUNDLED)
+    specialists = recipe.specialists if network == recipe.network else ()
+    runs = network if precision is Precision.FLOAT else twin(network)
+    chosen = replace(recipe, network=runs, quantised=None, specialists=specialists)
+    if precision is Precision.FLOAT:
+        chosen = chosen.at(Precision.FLOAT)
+    return {str(kind): Cascade(chosen, kind, weights, specialists_in=BUNDLED) for kind in Specimen}
+
+
+def _judged(data: Path, cascades: dict[str, Cascade], split: str) -> tuple[CellReport, Sequence[Judged]]:
+    """Return the figures of cascades, by specimen, and their answers."""
     from models.evaluation import judge, report
 
-    cascades = {kind: single_network(PANEL, network, kind, weights) for kind in ("blood", "marrow")}
     cells = judge(cascades, cells_of_split(data, split))
     artefacts = judge(cascades, (crop for crop in others_of_split(data, split) if crop[1] == ARTEFACT))
-    return report(cascades["blood"].panel, cells, artefacts), cells
+    return report(next(iter(cascades.values())).panel, cells, artefacts), cells
