@@ -14,6 +14,7 @@ from builders_networks import GUIDANCE, brightness_network, picture, write_card
 from click.testing import CliRunner
 
 from appliance.cli import cli
+from models.card import BUNDLED
 from models.cascade import Cascade, load_cascade, load_cascades, single_network
 from models.cascade_file import Precision, read_cascade
 from models.cells import Opinion
@@ -124,3 +125,12 @@ def test_an_evaluation_judges_what_counts_or_what_it_is_asked_to(
     result = CliRunner().invoke(cli, ["evaluate", "cells", "--data", str(data), *written, *asked])
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "c.json").read_text())["engine"].split()[-1] == runs
+
+
+def test_the_bundled_quantised_network_costs_no_more_than_three_tenths_of_a_point() -> None:
+    name = read_cascade("smear-13", BUNDLED).quantised
+    if name is None:
+        pytest.skip("the bundled cascade names no quantised network")
+    card = json.loads((BUNDLED / f"{name}.json").read_text(encoding="utf-8"))
+    assert card["metrics"]["test cost_points"] <= 0.3
+    assert card["metrics"]["test same_answer_as_float"] >= 0.97
