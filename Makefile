@@ -35,8 +35,8 @@ LOCK := uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-
 	pyproject.toml requirements/build.in --extra cpu
 lock:
 	$(LOCK) --universal --python-version 3.11 -o requirements/run.lock
-	$(LOCK) --universal --python-version 3.11 --extra test -c requirements/run.lock -o requirements/test.lock
-	$(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --extra test --extra train \
+	$(LOCK) --universal --python-version 3.11 --extra test --extra report -c requirements/run.lock -o requirements/test.lock
+	$(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --extra test --extra report --extra train \
 		-c requirements/test.lock -c requirements/torch.in --no-emit-package torch $(LOCK_OPTIONS) \
 		-o requirements/train.lock
 
