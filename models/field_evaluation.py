@@ -12,7 +12,6 @@ from models.cells import Detection
 from models.data import LabelledField, read_rgb, white_cells
 
 IOU = 0.5
-NEARLY = 0.005
 HELD_OUT = {"bccd": "val", "raabin": "test"}  # the splits that no training reads
 
 Find = Callable[[NDArray[np.uint8], float], list[Detection]]
@@ -64,18 +63,6 @@ def compare(fields: Iterable[LabelledField], find_all: Find) -> tuple[list[tuple
         squares = [square(d, item.um_per_px, width, height) for d in found]
         hits += zip([d.score for d in found], matched(squares, truth), strict=True)
     return sorted(hits, key=lambda hit: -hit[0]), total
-
-
-def safest_threshold(hits: Sequence[tuple[float, bool]], total: int) -> float:
-    """Return the middle of the scores from which precision and recall are nearly as good as they get.
-
-    Nearly: their harmonic mean within 0.005 of its best. The middle is farthest from what would lose cells in
-    another laboratory and from what would find too much there.
-    """
-    right = np.cumsum([hit for _, hit in hits])
-    harmonic = 2 * right / (np.arange(1, len(hits) + 1) + total)
-    good = np.flatnonzero(harmonic >= harmonic.max() - NEARLY)
-    return float(hits[int(good[0])][0] + hits[int(good[-1])][0]) / 2
 
 
 def matched(found: Sequence[Rectangle], truth: Sequence[Rectangle]) -> list[bool]:

@@ -2,7 +2,7 @@
 
 Labelled fields are blood. A mosaic puts marrow images side by side at their own scale, rows of them, each image
 cut at random on every side: the labelled cell stays whole to 8 µm around the image's middle, and where images
-meet says little of where their middles are. Unlabelled neighbours are real cells: nothing here is a false find.
+meet says less of where their middles are. Unlabelled neighbours are real cells: nothing here is a false find.
 
 What is known of a labelled cell's place is its image's middle, where somebody clicked: often more than 2 µm off
 the cell's centre, above all in large cells and where the nucleus lies to one side. So two figures are given: a find

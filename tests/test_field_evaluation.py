@@ -10,7 +10,7 @@ import pytest
 
 from models.cells import Detection
 from models.data import LabelledField, boxes
-from models.field_evaluation import average_precision, matched, overlap, report, safest_threshold
+from models.field_evaluation import average_precision, matched, overlap, report
 
 
 def test_overlap_of_half_shifted_squares() -> None:
@@ -34,15 +34,6 @@ def test_a_true_cell_is_found_once() -> None:
 )
 def test_average_precision_of_known_rankings(hits: list[bool], total: int, expected: float) -> None:
     assert average_precision(hits, total) == pytest.approx(expected)
-
-
-def test_the_threshold_is_midway_between_losing_cells_and_finding_too_much() -> None:
-    hits = [(0.9, True), (0.8, True), (0.4, False), (0.2, False)]
-    assert safest_threshold(hits, 2) == 0.8
-    many = [(0.9 - k / 1000, True) for k in range(400)]  # down to 0.501
-    assert safest_threshold([*many, (0.3, False), (0.1, False)], 400) == pytest.approx(
-        (0.504 + 0.1) / 2, abs=0.005
-    )
 
 
 def field_on_disk(folder: Path, annotation: str, name: str) -> LabelledField:

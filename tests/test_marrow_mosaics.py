@@ -83,7 +83,7 @@ def test_the_mosaics_are_the_same_every_time(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
-def test_where_images_meet_tells_little_of_where_their_middles_are(tmp_path: Path) -> None:
+def test_where_images_meet_is_not_halfway_between_their_middles(tmp_path: Path) -> None:
     places = [place for mosaic in shown(marrow(tmp_path, 64)) for place in mosaic.places]
     apart = np.diff([place.x for place in places[:8]])
     assert apart.min() >= 2 * WHOLE_PX - 1

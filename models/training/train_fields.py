@@ -13,21 +13,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training import augment
+from models.training.clicks import settled
 from models.training.field_network import FieldNetwork
 from models.training.field_samples import (
     SIDE_PX,
     Sample,
     Scene,
     cell_scenes,
+    crowd,
+    cut_at_random,
     field_scenes,
     mosaic,
     piece,
     sample,
 )
-from models.training.schedule import Trainee, Training, autocast, generator, progress_bar
+from models.training.schedule import Trainee, Training, autocast, device, generator, progress_bar
 
 BATCH = 32
-WHOLE_FIELDS, WHOLE_CELLS = 0.4, 0.25  # of all samples; the rest are mosaics
+FIELDS, ALONE, CROWDS = 0.35, 0.1, 0.2  # of all samples; the rest are mosaics
 PENALTY, FALL_OFF = 2, 4  # alpha and beta of the focal loss: Law & Deng 2018, "CornerNet"
 
 
@@ -60,19 +63,22 @@ class Scenes:
     marrow: list[Scene]
 
     def draw(self, random: np.random.Generator) -> Sample:
-        """One sample: a piece of a field or of a blood cell's image, or a mosaic of anything."""
+        """One sample: a piece of a field, a single cell, touching cells, or a mosaic of anything."""
         kind = random.random()
-        if kind < WHOLE_FIELDS:
+        if kind < FIELDS:
             return sample(piece(_one(self.fields, random), SIDE_PX, SIDE_PX, random))
-        if kind < WHOLE_FIELDS + WHOLE_CELLS:
-            cell = _one(self.blood if random.random() < 0.5 else self.marrow, random)
-            return sample(piece(cell, SIDE_PX, SIDE_PX, random))
+        if kind < FIELDS + ALONE:
+            return sample(piece(self._cell(0.5, random), SIDE_PX, SIDE_PX, random))
+        if kind < FIELDS + ALONE + CROWDS:
+            return sample(crowd([_one(self.marrow, random) for _ in range(4)], random))
         return sample(mosaic([self._tile(random) for _ in range(4)], random))
 
     def _tile(self, random: np.random.Generator) -> Scene:
-        kind = random.random()
-        source = self.marrow if kind < 0.5 else self.blood if kind < 0.85 else self.fields
-        return _one(source, random)
+        return _one(self.fields, random) if random.random() < 0.15 else self._cell(0.6, random)
+
+    def _cell(self, marrow: float, random: np.random.Generator) -> Scene:
+        """A single cell's image, cut; marrow: how often it is one of marrow."""
+        return cut_at_random(_one(self.marrow if random.random() < marrow else self.blood, random), random)
 
 
 def train_fields(data: Path, out: Path, training: FieldTraining, console: Console) -> TrainedFields:
@@ -82,7 +88,7 @@ def train_fields(data: Path, out: Path, training: FieldTraining, console: Consol
     scenes = Scenes(
         field_scenes(data, "train"), cell_scenes(data, "train", "pbc"), cell_scenes(data, "train", "mll")
     )
-    trainee = Trainee(FieldNetwork(), training)
+    trainee = Trainee(FieldNetwork().to(device()), training)
     trainee.resume(out / "checkpoint.pt")
     for epoch in trainee.epochs():
         loss = _epoch(trainee, scenes, training, epoch)
@@ -90,7 +96,7 @@ def train_fields(data: Path, out: Path, training: FieldTraining, console: Consol
         with (out / "log.jsonl").open("a", encoding="ascii") as log:
             log.write(json.dumps({"epoch": epoch, "loss": loss}) + "\n")
         console.print(f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}")
-    network = trainee.average
+    network = trainee.average.cpu()
     assert isinstance(network, FieldNetwork)
     images = {"fields": len(scenes.fields), "pbc cells": len(scenes.blood), "mll cells": len(scenes.marrow)}
     return TrainedFields(network, training, images)
@@ -104,11 +110,12 @@ def _epoch(trainee: Trainee, scenes: Scenes, training: FieldTraining, epoch: int
     with progress_bar() as bar:
         for _ in bar.track(range(training.steps_per_epoch), description=f"epoch {epoch + 1}"):
             samples = [scenes.draw(random) for _ in range(BATCH)]
-            images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).float()
-            images = augment.degraded(augment.recoloured(images, jitter), jitter)
+            images = torch.from_numpy(np.stack([s.image for s in samples])).to(device()).permute(0, 3, 1, 2)
+            images = augment.degraded(augment.recoloured(images.float(), jitter), jitter)
             with autocast():
-                raw = trainee.network.raw((images - 180) / 50)
-            loss = centre_loss(raw.float(), samples)
+                raw = trainee.network.raw((images - 180) / 50).float()
+            likely = functional.logsigmoid(raw[:, 0].detach()).cpu().numpy()
+            loss = centre_loss(raw, [settled(*each) for each in zip(samples, likely, strict=True)])
             trainee.learn(loss)
             total += float(loss.detach())
     return total / training.steps_per_epoch
@@ -116,12 +123,13 @@ def _epoch(trainee: Trainee, scenes: Scenes, training: FieldTraining, epoch: int
 
 def centre_loss(raw: Tensor, samples: list[Sample]) -> Tensor:
     """Focal loss of the heat map where something is known, and absolute errors of size and offset at centres."""
-    heat = torch.from_numpy(np.stack([s.heat for s in samples]))
-    known = torch.from_numpy(np.stack([s.known for s in samples]))
+    where = raw.device
+    heat = torch.from_numpy(np.stack([s.heat for s in samples])).to(where)
+    known = torch.from_numpy(np.stack([s.known for s in samples])).to(where)
     logit = raw[:, 0]
     probability = torch.sigmoid(logit)
-    picture = torch.cat([torch.full((len(s.at),), k) for k, s in enumerate(samples)])
-    at = torch.from_numpy(np.concatenate([s.at for s in samples]))
+    picture = torch.cat([torch.full((len(s.at),), k) for k, s in enumerate(samples)]).to(where)
+    at = torch.from_numpy(np.concatenate([s.at for s in samples])).to(where)
     centre = torch.zeros_like(heat)
     centre[picture, at[:, 0], at[:, 1]] = 1
     hit = -functional.logsigmoid(logit) * (1 - probability) ** PENALTY * centre
@@ -130,10 +138,10 @@ def centre_loss(raw: Tensor, samples: list[Sample]) -> Tensor:
     )
     count = max(1, len(at))
     predicted = raw[picture, :, at[:, 0], at[:, 1]]
-    size = torch.from_numpy(np.concatenate([s.size for s in samples]))
+    size = torch.from_numpy(np.concatenate([s.size for s in samples])).to(where)
     measured = ~torch.isnan(size)
     size_error = (predicted[measured, 1] - size[measured]).abs().sum() / max(1, int(measured.sum()))
-    offset = torch.from_numpy(np.concatenate([s.offset for s in samples]))
+    offset = torch.from_numpy(np.concatenate([s.offset for s in samples])).to(where)
     offset_error = (predicted[:, 2:] - offset).abs().sum() / count
     return (hit.sum() + miss.sum()) / count + size_error + 0.5 * offset_error
 
