@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+_T = TypeVar("_T")
 WARM_UP = 0.05  # of all steps
 AVERAGE_DECAY = 0.998
 REFINING, LOWEST = 0.5, 1e-3  # of the highest rate
@@ -159,6 +162,15 @@ def autocast() -> torch.autocast:
     kind = device().type
     able = kind == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=able)
+
+
+def ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """Yield the items in their order, the next one being made in a thread while the last is worked on."""
+    with ThreadPoolExecutor(1) as worker:
+        made = worker.submit(list, islice(items, 1))
+        while following := made.result():
+            made = worker.submit(list, islice(items, 1))
+            yield following[0]
 
 
 def progress_bar() -> Progress:

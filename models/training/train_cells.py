@@ -23,6 +23,7 @@ from models.training.cell_targets import EASY, OUTPUTS, loss_of_each
 from models.training.schedule import (
     Trainee,
     Training,
+    ahead,
     autocast,
     begin_with_features,
     device,
@@ -75,6 +76,16 @@ class TrainedCells:
     images: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """images: N×3×H×W float, 0 to 255.  own: how much of each image is its own, N; the rest was laid over it."""
+
+    images: Tensor
+    own: Tensor
+    labels: list[str]
+    labels_laid_over: list[str]
+
+
 def train_cells(
     data: Path, out: Path, training: CellTraining, console: Console, start: Path | None = None
 ) -> TrainedCells:
@@ -122,28 +133,36 @@ def _wanted(data: Path, split: str, training: CellTraining) -> Iterator[Crop]:
 def _epoch(trainee: Trainee, crops: Crops, training: CellTraining, epoch: int) -> float:
     random = generator(training.seed, epoch)
     torch.manual_seed(random.initial_seed())  # dropout draws from the global generator
-    pixels = COARSE_PX if epoch < training.coarse_epochs else PATCH_PX
-    weights = sampling_weights(crops)
-    order = torch.multinomial(weights, BATCH * training.steps_per_epoch, replacement=True, generator=random)
     trainee.network.train()
     total = 0.0
     with progress_bar() as bar:
-        for batch in bar.track(order.split(BATCH), description=f"epoch {epoch + 1}"):
-            images = torch.from_numpy(crops.images[batch.numpy()]).to(device()).permute(0, 3, 1, 2).float()
-            images = augment.moved(images, PATCH_PX, random, pixels)
-            if epoch < training.epochs:
-                images = augment.crowded(images, random)
-            images = augment.degraded(augment.recoloured(images, random), random)
-            images, own, other = augment.mixed(images, MIXED if epoch < training.epochs else 0.0, random)
-            labels = [crops.labels[i] for i in batch.tolist()]
+        batches = ahead(_batches(crops, training, epoch, random))
+        for batch in bar.track(batches, training.steps_per_epoch, description=f"epoch {epoch + 1}"):
             with autocast():
-                scores = trainee.network.logits(images)
-            each = loss_of_each(scores.float(), labels, training.outputs)
-            others = loss_of_each(scores.float(), [labels[i] for i in other.tolist()], training.outputs)
-            loss = (own * each + (1 - own) * others).mean()
+                scores = trainee.network.logits(batch.images)
+            each = loss_of_each(scores.float(), batch.labels, training.outputs)
+            others = loss_of_each(scores.float(), batch.labels_laid_over, training.outputs)
+            loss = (batch.own * each + (1 - batch.own) * others).mean()
             trainee.learn(loss)
             total += float(loss.detach())
     return total / training.steps_per_epoch
+
+
+def _batches(crops: Crops, training: CellTraining, epoch: int, random: torch.Generator) -> Iterator[Batch]:
+    """Yield an epoch's batches, as another microscope might have seen their cells."""
+    early = epoch < training.epochs
+    pixels = COARSE_PX if epoch < training.coarse_epochs else PATCH_PX
+    weights = sampling_weights(crops)
+    order = torch.multinomial(weights, BATCH * training.steps_per_epoch, replacement=True, generator=random)
+    for chosen in order.split(BATCH):
+        images = torch.from_numpy(crops.images[chosen.numpy()]).to(device()).permute(0, 3, 1, 2).float()
+        images = augment.moved(images, PATCH_PX, random, pixels)
+        if early:
+            images = augment.crowded(images, random)
+        images = augment.degraded(augment.recoloured(images, random), random)
+        images, own, other = augment.mixed(images, MIXED if early else 0.0, random)
+        labels = [crops.labels[i] for i in chosen.tolist()]
+        yield Batch(images, own, labels, [labels[i] for i in other.tolist()])
 
 
 def sampling_weights(crops: Crops) -> Tensor:
