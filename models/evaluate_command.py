@@ -114,18 +114,32 @@ def cells(
 
 @evaluate.command()
 @data_option
+@click.option(
+    "--weights",
+    default=Path("runs"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the networks are that were trained without one laboratory.",
+)
 @json_option
-def laboratories(data: Path | None, out: Path | None) -> None:
-    """Networks trained without one laboratory, tested on it: the five labels that both have."""
+def laboratories(data: Path | None, weights: Path, out: Path | None) -> None:
+    """Networks trained without one laboratory, tested on it: the five labels that both have.
+
+    \b
+    Make them first:
+      hemadiff-train cells --without mll --epochs 10 --refine 0 --weights runs
+      hemadiff-train cells --without pbc --epochs 10 --refine 0 --weights runs
+    """
     from models.cascade import single_network
     from models.crops import cells_of_split
     from models.data import data_folder
-    from models.laboratories import LEFT_OUT, across
+    from models.laboratories import LEFT_OUT, across, refuse_missing
 
     folder = data_folder(data)
+    refuse_missing(weights)
     reports = []
     for source, network in LEFT_OUT.items():
-        cascades = {kind: single_network("smear-13", network, kind) for kind in ("blood", "marrow")}
+        cascades = {kind: single_network("smear-13", network, kind, weights) for kind in ("blood", "marrow")}
         reports.append(across(cascades, _tracked(cells_of_split(folder, "test"), source), source))
     _say(out, {"sources": [asdict(item) for item in reports]}, [_laboratory_table(reports)])
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from models.cascade import Cascade
 from models.crops import Crop
 from models.data import SPECIMEN
+from models.errors import ModelRefused
 from models.evaluation import Judged, judge
 
 # The labels that both sources of single cells have.
@@ -30,6 +32,16 @@ class AcrossReport:
     macro_recall: float
     macro_recall_of_all: float
     recall: dict[str, float]
+
+
+def refuse_missing(weights: Path) -> None:
+    """Raise ModelRefused where a folder does not hold both networks that `LEFT_OUT` names."""
+    for source, network in LEFT_OUT.items():
+        if not (weights / f"{network}.onnx").is_file():
+            raise ModelRefused(
+                f"There is no {network}.onnx in {weights}. Train it: hemadiff-train cells --without {source} "
+                f"--weights {weights}"
+            )
 
 
 def across(cascades: Mapping[str, Cascade], crops: Iterable[Crop], source: str) -> AcrossReport:

@@ -9,8 +9,9 @@ import pytest
 from builders_networks import brightness_network, write_cascade
 
 from models.cascade import Cascade, load_cascades
+from models.errors import ModelRefused
 from models.evaluation import judge
-from models.laboratories import SHARED, across
+from models.laboratories import SHARED, across, refuse_missing
 from models.robustness import recoloured_crops, robustness
 
 DARK, LIGHT = 60, 200
@@ -86,3 +87,10 @@ def test_across_laboratories_only_the_shared_labels_of_the_unseen_one_are_judged
     assert result.recall["monocyte"] == result.recall["lymphocyte"] == 1
     assert result.macro_recall == 1  # of the labels that are there
     assert result.macro_recall_of_all == 0.5  # a blast, it says, where it may
+
+
+def test_networks_that_are_not_there_are_named_with_the_command_that_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(
+        ModelRefused, match=r"no cells-without-mll\.onnx in .*hemadiff-train cells --without mll"
+    ):
+        refuse_missing(tmp_path)

@@ -77,8 +77,12 @@ def test_a_detector_whose_training_was_cut_is_the_one_that_was_not(data: Path, t
 
 
 def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
-    one = train_cells(data, tmp_path / "1", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=1), QUIET)
-    two = train_cells(data, tmp_path / "2", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=2), QUIET)
+    one = train_cells(
+        data, tmp_path / "1", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=1), QUIET
+    )
+    two = train_cells(
+        data, tmp_path / "2", CellTraining(epochs=1, steps_per_epoch=1, refined=0, seed=2), QUIET
+    )
     assert not same_weights(one.network, two.network)
 
 
