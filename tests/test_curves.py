@@ -54,7 +54,7 @@ def test_the_calibration_error_is_the_mean_distance_over_answers() -> None:
     assert found.count.sum() == 4
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_without_answers_nothing_is_known_of_their_reliability() -> None:
     found = reliability([], [])
     assert math.isnan(found.error)

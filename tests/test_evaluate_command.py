@@ -36,7 +36,7 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_what_was_not_measured_is_null_in_json_and_a_dash_in_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,7 @@ DRAWINGS = {
 }
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_chart_of_little_or_nothing_is_drawn_on_screen_and_for_print(tmp_path: Path, name: str) -> None:
     DRAWINGS[name](path=tmp_path / "a.png")

@@ -68,7 +68,7 @@ def test_blasts_are_found_and_seldom_imagined(figures: CellReport) -> None:
 
 
 def test_few_cells_of_any_label_are_left_unnamed(figures: CellReport) -> None:
-    assert max(figures.sent_away.values()) <= 0.12
+    assert max(figures.sent_away.values()) <= 0.16
 
 
 def test_a_second_look_does_no_harm(figures: CellReport) -> None:
