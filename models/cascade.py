@@ -124,10 +124,10 @@ class Cascade:
         other.guidance = replace(self.guidance, below=ALWAYS)
         return other
 
-    def without_specialists(self) -> Cascade:
-        """Return the same cascade with its global network alone."""
+    def without_deciders(self) -> Cascade:
+        """Return the same cascade, but one in which no specialist decides between labels."""
         other = copy(self)
-        other._specialists = []
+        other._specialists = [each for each in self._specialists if each[0].task is not Task.DECIDE]
         return other
 
     @property

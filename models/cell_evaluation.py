@@ -21,7 +21,7 @@ NEUTROPHILS = ("band_neutrophil", "segmented_neutrophil")
 
 @dataclass(frozen=True, slots=True)
 class Specialised:
-    """Shares of band and segmented neutrophils that are named right, with the cascade's specialists and without."""
+    """Shares of band and segmented neutrophils that are named right, with the deciding specialist and without."""
 
     band_neutrophil: float
     segmented_neutrophil: float
@@ -70,7 +70,7 @@ def _specialised(
 ) -> Specialised | None:
     if not any(cascade.decides_again for cascade in cascades.values()):
         return None
-    alone = {specimen: cascade.without_specialists() for specimen, cascade in cascades.items()}
+    alone = {specimen: cascade.without_deciders() for specimen, cascade in cascades.items()}
     neutrophils = [crop for crop in crops if crop[1] in NEUTROPHILS]
     panel = next(iter(cascades.values())).panel
     without = report(panel, judge(alone, neutrophils)).recall

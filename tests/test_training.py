@@ -406,3 +406,20 @@ def test_the_command_trains_exports_judges_and_writes_the_card(
     assert card["command"] == "hemadiff-train detector --epochs 1 --seed 1"
     assert 0 <= card["settings"]["score_from"] <= 1
     assert set(card["metrics"]) >= {"bccd val average_precision", "raabin test average_precision"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--without", "pcb"], "'pcb' is not one of 'pbc', 'mll'"),
+        (["--without", "mll"], "cells-without-mll does not ship"),
+        (["--network", "vgg16"], "vgg16 does not ship"),
+    ],
+)
+def test_what_does_not_ship_is_not_trained_into_the_bundled_folder(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], what: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cells", *arguments])
+    assert ended.value.code == 2
+    assert what in capsys.readouterr().err

@@ -28,7 +28,6 @@ weights_option = click.option(
     "--weights", default=BUNDLED, help="Where network and card go. Default: bundled.", type=FOLDER
 )
 OPTIONS = (
-    click.option("--epochs", default=54, show_default=True, type=click.IntRange(1)),
     click.option("--seed", default=1, show_default=True),
     data_option,
     click.option(
@@ -38,11 +37,15 @@ OPTIONS = (
 )
 
 
-def options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every training has."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+def options(epochs: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options that every training has. epochs: how many it has unless another number is given."""
+
+    def added(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(OPTIONS):
+            command = option(command)
+        return click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(1))(command)
+
+    return added
 
 
 @click.group()
@@ -59,7 +62,7 @@ def train() -> None:
 
 
 @train.command()
-@options
+@options(54)
 @click.option(
     "--network",
     default="compact",
@@ -74,9 +77,7 @@ def train() -> None:
     type=click.IntRange(0),
     help="Epochs after those, at a lower rate.",
 )
-@click.option(
-    "--without", default="", metavar="SOURCE", help="Leave out a laboratory, to test on it: pbc or mll."
-)
+@click.option("--without", type=click.Choice(["pbc", "mll"]), help="Leave out a laboratory, to test on it.")
 def cells(
     epochs: int,
     seed: int,
@@ -85,24 +86,26 @@ def cells(
     weights: Path,
     network: str,
     refine: int,
-    without: str,
+    without: str | None,
 ) -> None:
     """The cell classifier of the panel smear-13."""
+    name = network if network != "compact" else "cells"
+    name += f"-without-{without}" if without else ""
+    if weights == BUNDLED and name != "cells":
+        raise click.UsageError(f"{name} does not ship. Name its folder: --weights runs")
     _prepare_pytorch()
     from models.training.train_cells import CellTraining
 
     coarse = 0 if network == "vgg16" else round(epochs * COARSE_SHARE)
     training = CellTraining(
-        epochs, seed, refined=refine, coarse_epochs=coarse, network=network, without=without
+        epochs, seed, refined=refine, coarse_epochs=coarse, network=network, without=without or ""
     )
-    name = network if network != "compact" else "cells"
-    name += f"-without-{without}" if without else ""
     title = "Cell classifier of the panel smear-13" + (f", trained without {without}" if without else "")
     make_cells(Making(name, title, data_folder(data), out or Path("runs") / name, weights), training)
 
 
 @train.command()
-@options
+@options(54)
 @click.option(
     "--start",
     default=Path("runs/cells/checkpoint.pt"),
@@ -154,7 +157,7 @@ def quantise(data: Path | None, weights: Path, network: str) -> None:
 
 
 @train.command()
-@options
+@options(40)
 def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weights: Path) -> None:
     """The detector of white cells in fields."""
     _prepare_pytorch()

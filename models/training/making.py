@@ -23,6 +23,8 @@ LIMITS = (
     "blast and not_identifiable come from one laboratory, band_neutrophil, metamyelocyte, myelocyte, erythroblast, "
     "basophil and platelet from another: how they hold elsewhere is not known.",
     "The erythroid stages are one label. Plasma cells, mitoses and megakaryocytes are not known to it.",
+    "Which views guidance takes was settled with figures of both val and test in sight: read test as slightly "
+    "optimistic, above all where it is near a floor.",
     "Artefacts come from blood: red cells, background and half cells; none from marrow.",
 )
 
