@@ -21,6 +21,7 @@ class Card:
     path: the ONNX file, whose SHA-256 the card states and `read_card` has checked.
     um_per_px: its canonical scale.  outputs: what each output channel is.
     settings: numbers fitted with it (temperature of a classifier, score threshold of a detector).
+    sources: of its images and of its first weights, each with its licence.
     quantised_from: the SHA-256 of the float network whose eight-bit twin it is; None for a float network.
     """
 
@@ -30,6 +31,7 @@ class Card:
     um_per_px: float
     outputs: tuple[str, ...]
     settings: dict[str, float]
+    sources: tuple[str, ...] = ()
     quantised_from: str | None = None
 
     def setting(self, key: str) -> float:
@@ -58,6 +60,7 @@ def read_card(name: str, folder: Path = BUNDLED) -> Card:
             um_per_px=float(stated["um_per_px"]),
             outputs=tuple(stated["outputs"]),
             settings={key: float(value) for key, value in stated["settings"].items()},
+            sources=tuple(stated.get("sources", ())),
             quantised_from=stated.get("quantised_from"),
         )
     except OSError as error:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Precision, Recipe, Specialist, Task, read_cascade
+from models.cascade_file import Precision, Recipe, Specialist, Task, read_cascade, twin
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -245,19 +245,20 @@ def load_cascades(
     return {specimen: load_cascade(name, specimen, folder, precision) for specimen in Specimen}
 
 
-def single_network(name: str, network: str, specimen: str, folder: Path = BUNDLED) -> Cascade:
-    """Return the cascade of a panel with one network in place of all its own. Raises ModelRefused.
+def on_trial(
+    name: str, network: str, folder: Path, precision: Precision = Precision.FLOAT
+) -> dict[str, Cascade]:
+    """Return a panel's bundled cascade, for every specimen, around a network of another folder, to judge that network.
 
-    folder: where that network is; the panel's recipe is the bundled one.
+    The cascade's own specialists have their say where the network has the bundled one's name; any other stands alone.
+    precision: int8 for its eight-bit twin, with the specialists as they count. Raises ModelRefused.
     """
-    recipe = replace(read_cascade(name, BUNDLED), network=network, quantised=None, specialists=())
-    return Cascade(recipe, specimen, folder)
-
-
-def bundled_with(name: str, network: str, specimen: str, folder: Path) -> Cascade:
-    """Return the bundled cascade of a panel with another global network, float, from a folder. Raises ModelRefused."""
-    recipe = replace(read_cascade(name, BUNDLED).at(Precision.FLOAT), network=network)
-    return Cascade(recipe, specimen, folder, specialists_in=BUNDLED)
+    recipe = read_cascade(name, BUNDLED)
+    specialists = recipe.specialists if network == recipe.network else ()
+    runs = twin(network) if precision is Precision.INT8 else network
+    chosen = replace(recipe, network=runs, quantised=None, specialists=specialists)
+    chosen = chosen if precision is Precision.INT8 else chosen.at(precision)
+    return {specimen: Cascade(chosen, specimen, folder, specialists_in=BUNDLED) for specimen in Specimen}
 
 
 def _card(named: Recipe | Specialist, folder: Path) -> Card:

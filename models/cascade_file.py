@@ -75,6 +75,11 @@ class Recipe:
         return self
 
 
+def twin(network: str) -> str:
+    """Return the name of a network's eight-bit twin."""
+    return f"{network}-int8"
+
+
 def read_cascade(name: str, folder: Path) -> Recipe:
     """Read ``NAME.toml``. Raises ModelRefused for a file that is missing, damaged or has unknown keys."""
     path = folder / f"{name}.toml"

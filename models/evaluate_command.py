@@ -130,7 +130,7 @@ def laboratories(data: Path | None, weights: Path, out: Path | None) -> None:
       hemadiff-train cells --without mll --epochs 10 --refine 0 --weights runs
       hemadiff-train cells --without pbc --epochs 10 --refine 0 --weights runs
     """
-    from models.cascade import single_network
+    from models.cascade import on_trial
     from models.crops import cells_of_split
     from models.data import data_folder
     from models.laboratories import LEFT_OUT, across, refuse_missing
@@ -139,7 +139,7 @@ def laboratories(data: Path | None, weights: Path, out: Path | None) -> None:
     refuse_missing(weights)
     reports = []
     for source, network in LEFT_OUT.items():
-        cascades = {kind: single_network("smear-13", network, kind, weights) for kind in ("blood", "marrow")}
+        cascades = on_trial("smear-13", network, weights)
         reports.append(across(cascades, _tracked(cells_of_split(folder, "test"), source), source))
     _say(out, {"sources": [asdict(item) for item in reports]}, [_laboratory_table(reports)])
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from appliance.cli import cli
 from models.card import BUNDLED
-from models.cascade import Cascade, load_cascade, load_cascades, single_network
+from models.cascade import Cascade, load_cascade, load_cascades, on_trial
 from models.cascade_file import Precision, read_cascade
 from models.cells import Opinion
 from models.errors import ModelRefused
@@ -99,11 +99,15 @@ def test_its_own_temperatures_are_used(tmp_path: Path) -> None:
     assert sure(load_cascade("smear-13", "blood", folder)) < before
 
 
-def test_one_network_in_the_place_of_all_is_the_one_that_was_named(tmp_path: Path) -> None:
+def test_a_network_on_trial_is_the_one_that_was_named(tmp_path: Path) -> None:
     folder = weights(tmp_path)
-    assert said(single_network("smear-13", "cells", "blood", folder)) == "monocyte"
-    twin = single_network("smear-13", "cells-int8", "blood", folder)
-    assert (said(twin), twin.engine.split()[-1]) == ("lymphocyte", "int8")
+    for end in (".onnx", ".json"):
+        (folder / f"cells{end}").rename(folder / f"another{end}")
+        (folder / f"cells-int8{end}").rename(folder / f"another-int8{end}")
+    exact = on_trial("smear-13", "another", folder)["blood"]
+    assert (said(exact), exact.engine.split()[-1]) == ("monocyte", "float")
+    whole = on_trial("smear-13", "another", folder, Precision.INT8)["blood"]
+    assert (said(whole), whole.engine.split()[-1]) == ("lymphocyte", "int8")
 
 
 def test_a_quantised_network_without_a_name_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ RGB_FROM_HED = torch.linalg.inv(HED_FROM_RGB)
 SCALE_JITTER = 0.08  # pixel sizes are uncertain by that much
 CROWDED = 0.5  # of all images; the following in half widths of a patch (9.6 µm)
 NEAREST, FARTHEST, NEIGHBOUR = 1.08, 1.55, 0.83
+RESTAINED = 0.75  # of all images
+GREYED = 0.4  # of all images
+BLURRED, SHARPENED = 0.4, 0.3  # of all images
+SHARPEST = 2.0  # times what a blur takes away
 COMPRESSED = 0.2  # of all images
 WORST_QUALITY, BEST_QUALITY = 50, 95
 
@@ -66,31 +70,57 @@ def crowded(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Jitter stain, white balance, gamma and brightness of N×3×H×W images in 0..255."""
+    """Jitter stain, white balance, gamma and brightness of N×3×H×W images in 0..255.
+
+    Most are stained as no laboratory known here does: their optical densities are mixed at random. Some lose part of
+    their colour. What is left is the cell's build, which every stain shows.
+    """
     count, where = images.shape[0], images.device
     density = -torch.log((images + 1) / 256)
-    # To the stains and back in one: D' = D A diag(g) B + o B, with A and B between RGB and stain densities.
-    gain = torch.exp(0.2 * _normal(count, generator, 3))
-    offset = 0.02 * _normal(count, generator, 3)
-    mixing = torch.einsum("cs,ns,sd->ncd", HED_FROM_RGB, gain, RGB_FROM_HED).to(where)
-    density = torch.einsum("nchw,ncd->ndhw", density, mixing)
-    density = density + (offset @ RGB_FROM_HED).to(where)[:, :, None, None]
-    gamma = torch.exp(0.2 * _normal(count, generator, 1)).to(where)
+    density = torch.einsum("nchw,ncd->ndhw", density, _restaining(count, generator).to(where))
+    offset = 0.02 * _normal(count, generator, 3) @ RGB_FROM_HED
+    density = (density + offset.to(where)[:, :, None, None]).clamp(min=0)
+    gamma = torch.exp(0.25 * _normal(count, generator, 1)).to(where)
     balance = torch.exp(0.05 * _normal(count, generator, 3)) * torch.exp(0.06 * _normal(count, generator, 1))
-    light = (256 * torch.exp(-density) - 1).clamp(0.03, 255) / 255
-    return (255 * light ** gamma[:, :, None, None] * balance.to(where)[:, :, None, None]).clamp(0, 255)
+    light = (256 * torch.exp(-(density ** gamma[:, :, None, None])) - 1).clamp(min=0)
+    return _greyed((light * balance.to(where)[:, :, None, None]).clamp(0, 255), generator)
+
+
+def _restaining(count: int, generator: torch.Generator) -> Tensor:
+    """N×3×3: what another stain makes of optical densities in red, green and blue, D' = D M."""
+    # To haematoxylin and eosin and back in one: A diag(g) B, with A and B between RGB and stain densities.
+    stains = torch.exp(0.2 * _normal(count, generator, 3))
+    jitter = torch.einsum("cs,ns,sd->ncd", HED_FROM_RGB, stains, RGB_FROM_HED)
+    mixing = torch.eye(3) + 0.25 * torch.randn(count, 3, 3, generator=generator)
+    mixing = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=0.3)  # grey stays as dense as it was
+    mixing = mixing * torch.exp(0.3 * _normal(count, generator, 3))[:, None, :]
+    chosen = _uniform(count, generator) < RESTAINED
+    return torch.where(chosen[:, None, None], mixing, jitter)
+
+
+def _greyed(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Blend some images with a grey of theirs, each channel weighing at random."""
+    count, where = images.shape[0], images.device
+    weights = 0.2 + _uniform(count, generator, 3)
+    weights = (weights / weights.sum(dim=1, keepdim=True)).to(where)
+    grey = torch.einsum("nchw,nc->nhw", images, weights)[:, None]
+    share = torch.where(_uniform(count, generator) < GREYED, _uniform(count, generator), torch.zeros(count))
+    return torch.lerp(images, grey.expand_as(images), share.to(where)[:, None, None, None])
 
 
 def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur half of the images (sigma to 1.6 px), compress some, and add noise to all (sigma to 6 of 255)."""
-    count = images.shape[0]
+    """Blur some images (sigma to 1.6 px), sharpen others as cameras do, compress some, and add noise to all.
+
+    Noise has a sigma to 6 of 255.
+    """
+    count, where = images.shape[0], images.device
     blurred = _blurred(images, 0.2 + 1.4 * _uniform(count, generator))
-    chosen = (_uniform(count, generator) < 0.5).to(images.device)
-    images = torch.where(chosen[:, None, None, None], blurred, images)
-    images = compressed(images, generator)
-    strength = 6 * _uniform(count, generator).to(images.device)
-    noise = torch.randn(images.shape, generator=generator).to(images.device)
-    return (images + noise * strength[:, None, None, None]).clamp(0, 255)
+    chosen, sharper = _uniform(count, generator), SHARPEST * _uniform(count, generator)
+    strength = torch.where(chosen < BLURRED, 1.0, torch.where(chosen > 1 - SHARPENED, -sharper, 0.0))
+    images = images + strength.to(where)[:, None, None, None] * (blurred - images)
+    images = compressed(images.clamp(0, 255), generator)
+    noise = torch.randn(images.shape, generator=generator).to(where)
+    return (images + noise * (6 * _uniform(count, generator).to(where))[:, None, None, None]).clamp(0, 255)
 
 
 def compressed(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -24,10 +24,19 @@ TOLERANCE = 1e-4
 BATCHES = (1, 3, 8)
 
 
+SOURCES = (
+    "pbc: Acevedo et al. 2020, Data in Brief 30:105474, CC BY 4.0",
+    "mll: Matek et al. 2021, Blood 138:1917, TCIA 10.7937/TCIA.AXH3-T579, CC BY 4.0",
+    "bccd: Shenggan/BCCD_Dataset, MIT",
+    "raabin: Raabin-WBC through TXL-PBC, MIT",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CardText:
     """What a model card says beside what the exporter knows by itself.
 
+    sources: of the images, and of what the network began with; each with its licence.
     quantised_from: the SHA-256 of the float network whose eight-bit twin this is.
     """
 
@@ -40,15 +49,8 @@ class CardText:
     command: str
     split: str
     limits: tuple[str, ...]
+    sources: tuple[str, ...] = SOURCES
     quantised_from: str | None = None
-
-
-SOURCES = (
-    "pbc: Acevedo et al. 2020, Data in Brief 30:105474, CC BY 4.0",
-    "mll: Matek et al. 2021, Blood 138:1917, TCIA 10.7937/TCIA.AXH3-T579, CC BY 4.0",
-    "bccd: Shenggan/BCCD_Dataset, MIT",
-    "raabin: Raabin-WBC through TXL-PBC, MIT",
-)
 
 
 def export(network: torch.nn.Module, example: tuple[int, int], path: Path, *, any_size: bool) -> float:
@@ -132,7 +134,7 @@ def write_card(path: Path, text: CardText, metrics: Mapping[str, Any]) -> None:
         "command": text.command,
         "split": text.split,
         "images": dict(text.data),
-        "sources": list(SOURCES),
+        "sources": list(text.sources),
         "metrics": without_nan(dict(metrics)),
         "limits": list(text.limits),
         "opset": OPSET,

@@ -11,7 +11,6 @@ from rich.console import Console
 from models.card import BUNDLED, Card, read_card
 from models.cascade_file import Recipe, Task, read_cascade
 from models.crops import ARTEFACT, CANONICAL_UM_PER_PX, PATCH_PX, cells_of_split, others_of_split, stacked
-from models.panel import Specimen
 
 if TYPE_CHECKING:
     from models.training.export import CardText
@@ -69,12 +68,13 @@ def second_opinion(recipe: Recipe) -> Card | None:
 
 
 def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]) -> CardText:
-    from models.training.export import CardText
+    from models.training.export import SOURCES, CardText
+    from models.training.lite_network import SOURCE
 
     training = trained.training
     said = {key: value for key, value in asdict(training).items() if value != "" and value != ()}
     command = "neutrophils" if training.labels else "cells"
-    command += f" --network {training.network}" if training.network != "compact" else ""
+    command += f" --network {training.network}" if training.network != "lite0" else ""
     command += f" --without {training.without}" if training.without else ""
     refine = "" if training.labels else f" --refine {training.refined}"
     return CardText(
@@ -87,20 +87,19 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
         command=f"hemadiff-train {command} --epochs {training.epochs} --seed {training.seed}" + refine,
         split=SPLIT,
         limits=LIMITS,
+        sources=(*SOURCES, SOURCE) if training.network == "lite0" else SOURCES,
     )
 
 
 def _metrics(making: Making, training: CellTraining) -> dict[str, Any]:
     """Figures on the test split, of the network as it is used: alone in the cascade, or across laboratories."""
-    from models.cascade import bundled_with, single_network
+    from models.cascade import on_trial
     from models.evaluation import judge, report
     from models.laboratories import across
 
     if training.labels:
         return {}
-    alone = making.name != read_cascade(PANEL, BUNDLED).network
-    load = single_network if alone else bundled_with
-    cascades = {str(kind): load(PANEL, making.name, kind, making.weights) for kind in Specimen}
+    cascades = on_trial(PANEL, making.name, making.weights)
     if training.without:
         elsewhere = across(cascades, cells_of_split(making.data, "test"), training.without)
         return {f"{training.without} test {key}": value for key, value in asdict(elsewhere).items()}

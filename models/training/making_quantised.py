@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.card import BUNDLED, read_card
-from models.cascade_file import Precision, read_cascade
+from models.cascade_file import Precision, read_cascade, twin
 from models.crops import ARTEFACT, PATCH_PX, cells_of_split, others_of_split, stacked
-from models.panel import Specimen
 from models.training.making import PANEL, SPLIT, second_opinion
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def make_quantised(data: Path, weights: Path, network: str) -> float:
         command="hemadiff-train quantise" + (f" --network {network}" if network != NETWORK else ""),
         split=SPLIT,
         limits=LIMITS,
+        sources=exact.sources,
         quantised_from=exact.sha256,
     )
     write_card(path, text, {})
@@ -64,14 +64,11 @@ def make_quantised(data: Path, weights: Path, network: str) -> float:
     return float(metrics["test cost_points"])
 
 
-def twin(network: str) -> str:
-    """Return the name of a network's eight-bit twin."""
-    return f"{network}-int8"
-
-
 def _against_float(data: Path, weights: Path, network: str, split: str) -> dict[str, Any]:
-    exact, exact_cells = _judged(data, _cascades(weights, network, Precision.FLOAT), split)
-    whole, whole_cells = _judged(data, _cascades(weights, network, Precision.INT8), split)
+    from models.cascade import on_trial
+
+    exact, exact_cells = _judged(data, on_trial(PANEL, network, weights), split)
+    whole, whole_cells = _judged(data, on_trial(PANEL, network, weights, Precision.INT8), split)
     same = [a.opinion.label == b.opinion.label for a, b in zip(exact_cells, whole_cells, strict=True)]
     figures = {key: round(value, 4) for key, value in asdict(whole).items() if isinstance(value, float)}
     figures |= {f"recall {name}": round(value, 3) for name, value in whole.recall.items()}
@@ -81,22 +78,6 @@ def _against_float(data: Path, weights: Path, network: str, split: str) -> dict[
         "same_answer_as_float": round(sum(same) / len(same), 4),
     }
     return {f"{split} {key}": value for key, value in figures.items()}
-
-
-def _cascades(weights: Path, network: str, precision: Precision) -> dict[str, Cascade]:
-    """Return the cascades, by specimen, that a network is judged in: the bundled one where it is its global network.
-
-    In eight bits the specialists run as the bundled cascade says, so that what is judged is what will count.
-    """
-    from models.cascade import Cascade
-
-    recipe = read_cascade(PANEL, BUNDLED)
-    specialists = recipe.specialists if network == recipe.network else ()
-    runs = network if precision is Precision.FLOAT else twin(network)
-    chosen = replace(recipe, network=runs, quantised=None, specialists=specialists)
-    if precision is Precision.FLOAT:
-        chosen = chosen.at(Precision.FLOAT)
-    return {str(kind): Cascade(chosen, kind, weights, specialists_in=BUNDLED) for kind in Specimen}
 
 
 def _judged(data: Path, cascades: dict[str, Cascade], split: str) -> tuple[CellReport, Sequence[Judged]]:

@@ -29,7 +29,7 @@ from models.training.export import forget_where_it_was_made
 PER_LABEL = 16  # 64 of each label change nothing that can be measured
 SEED = 1
 BATCH = 16
-EIGHT_BIT = ("Conv", "Relu", "Add")
+EIGHT_BIT = ("Conv", "Relu", "Clip", "Add")
 # What the tools ask for, a network with its batch normalisation folded away, the exporter has done.
 PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 

@@ -20,6 +20,7 @@ from models.crops import PATCH_PX, Crop, Crops, cells_of_split, others_of_split,
 from models.training import augment
 from models.training.cell_network import CellNetwork
 from models.training.cell_targets import EASY, OUTPUTS, loss_of_each
+from models.training.lite_network import LiteNetwork
 from models.training.schedule import (
     Trainee,
     Training,
@@ -36,7 +37,7 @@ BATCH = 64
 COARSE_PX = 64  # the whole patch at 0.30 µm/px
 MIXED = 0.3  # of all images
 JUDGED_EVERY = 6  # epochs
-NETWORKS: dict[str, type[nn.Module]] = {"compact": CellNetwork, "vgg16": Vgg16Cells}
+NETWORKS: dict[str, type[nn.Module]] = {"lite0": LiteNetwork, "compact": CellNetwork, "vgg16": Vgg16Cells}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class CellTraining(Training):
     labels: the only ones trained on; empty for all.
     """
 
-    epochs: int = 54
+    epochs: int = 18
     seed: int = 1
-    rate: float = 2e-3
+    rate: float = 1e-3
     weight_decay: float = 0.05
     steps_per_epoch: int = 160
-    refined: int = 14
-    coarse_epochs: int = 36
-    network: str = "compact"
+    refined: int = 4
+    coarse_epochs: int = 9
+    network: str = "lite0"
     without: str = ""
     labels: tuple[str, ...] = ()
 
@@ -100,6 +101,8 @@ def train_cells(
     network = NETWORKS[training.network](len(training.outputs)).to(device())
     if start is not None:
         begin_with_features(network, start)
+    elif isinstance(network, LiteNetwork):
+        network.begin_with_photographs()
     trainee = Trainee(network, training)
     trainee.resume(out / "checkpoint.pt")
     whole = training.epochs + training.refined
