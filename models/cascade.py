@@ -255,9 +255,7 @@ def on_trial(
     """
     recipe = read_cascade(name, BUNDLED)
     specialists = recipe.specialists if network == recipe.network else ()
-    runs = twin(network) if precision is Precision.INT8 else network
-    chosen = replace(recipe, network=runs, quantised=None, specialists=specialists)
-    chosen = chosen if precision is Precision.INT8 else chosen.at(precision)
+    chosen = replace(recipe, network=network, quantised=twin(network), specialists=specialists).at(precision)
     return {specimen: Cascade(chosen, specimen, folder, specialists_in=BUNDLED) for specimen in Specimen}
 
 
@@ -266,13 +264,13 @@ def _card(named: Recipe | Specialist, folder: Path) -> Card:
     card = read_card(named.network, folder)
     if named.quantised is None:
         return card
-    twin = read_card(named.quantised, folder)
-    if twin.quantised_from != card.sha256:
+    quantised = read_card(named.quantised, folder)
+    if quantised.quantised_from != card.sha256:
         raise ModelRefused(
-            f"The network {twin.name} was not made from {card.name} as it is now. "
+            f"The network {quantised.name} was not made from {card.name} as it is now. "
             "Run hemadiff-train quantise again, or install the weights again."
         )
-    return twin
+    return quantised
 
 
 def _refuse_unless_fitting(specialist: Specialist, network: Classifier, whole: Classifier) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def test_the_command_quantises_judges_and_writes_the_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     convolutional_network(tmp_path, "cells", read_card("cells").outputs)
+    card = json.loads((tmp_path / "cells.json").read_text())
+    (tmp_path / "cells.json").write_text(json.dumps(card | {"sources": ["a source, a licence"]}))
     data = small_data_set(tmp_path / "data", per_label=1)
     cli.main(["quantise", "--data", str(data), "--weights", str(tmp_path)])
     exact, twin = (read_card(name, tmp_path) for name in ("cells", "cells-int8"))
@@ -140,6 +143,7 @@ def test_the_command_quantises_judges_and_writes_the_card(
         "test cost_points",
         "test macro_recall_float",
         "same type of processor only",
+        "a source, a licence",
         "Research use only",
     ):
         assert what in page

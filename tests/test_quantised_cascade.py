@@ -14,7 +14,7 @@ from builders_networks import GUIDANCE, brightness_network, picture, write_card
 from click.testing import CliRunner
 
 from appliance.cli import cli
-from models.card import BUNDLED
+from models.card import BUNDLED, read_card
 from models.cascade import Cascade, load_cascade, load_cascades, on_trial
 from models.cascade_file import Precision, read_cascade
 from models.cells import Opinion
@@ -108,6 +108,17 @@ def test_a_network_on_trial_is_the_one_that_was_named(tmp_path: Path) -> None:
     assert (said(exact), exact.engine.split()[-1]) == ("monocyte", "float")
     whole = on_trial("smear-13", "another", folder, Precision.INT8)["blood"]
     assert (said(whole), whole.engine.split()[-1]) == ("lymphocyte", "int8")
+
+
+def test_the_bundled_networks_place_is_taken_with_its_specialists(tmp_path: Path) -> None:
+    asked = read_card("cells").outputs
+    brightness_network(tmp_path, "cells", dict.fromkeys(asked, (0.0, 0.0)))
+    whole = on_trial("smear-13", "cells", tmp_path)["blood"]
+    brightness_network(tmp_path, "another", dict.fromkeys(asked, (0.0, 0.0)))
+    alone = on_trial("smear-13", "another", tmp_path)["blood"]
+    bundled = read_cascade("smear-13", BUNDLED)
+    assert len(whole._specialists) == len(bundled.specialists)
+    assert not alone._specialists
 
 
 def test_a_quantised_network_without_a_name_is_refused(tmp_path: Path) -> None:

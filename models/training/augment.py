@@ -1,8 +1,8 @@
 """What another microscope, lamp, stain and camera would have made of the same cell.
 
-Source of the stain jitter: Tellez et al. 2019, "Quantifying the effects of data augmentation and stain
-color normalization" (haematoxylin-eosin-DAB space); rotations by right angles and flips: Choi 2017; mixing:
-Zhang et al. 2018, "mixup".
+Sources: jitter of stains, Tellez et al. 2019, "Quantifying the effects of data augmentation and stain color
+normalization" (haematoxylin-eosin-DAB space); rotations by right angles and flips, Choi 2017; mixing of images, Zhang
+et al. 2018, "mixup". Mixing optical densities beyond those stains, greying and sharpening are ours.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def crowded(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Jitter stain, white balance, gamma and brightness of N×3×H×W images in 0..255.
+    """Jitter stain, contrast, white balance and brightness of N×3×H×W images in 0..255.
 
     Most are stained as no laboratory known here does: their optical densities are mixed at random. Some lose part of
     their colour. What is left is the cell's build, which every stain shows.
@@ -92,7 +92,7 @@ def _restaining(count: int, generator: torch.Generator) -> Tensor:
     stains = torch.exp(0.2 * _normal(count, generator, 3))
     jitter = torch.einsum("cs,ns,sd->ncd", HED_FROM_RGB, stains, RGB_FROM_HED)
     mixing = torch.eye(3) + 0.25 * torch.randn(count, 3, 3, generator=generator)
-    mixing = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=0.3)  # grey stays as dense as it was
+    mixing = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=0.3)  # grey stays about as dense
     mixing = mixing * torch.exp(0.3 * _normal(count, generator, 3))[:, None, :]
     chosen = _uniform(count, generator) < RESTAINED
     return torch.where(chosen[:, None, None], mixing, jitter)

@@ -18,7 +18,7 @@ from models.cascade_file import twin
 from models.data import data_folder
 from models.data_option import data_option
 from models.errors import ModelRefused
-from models.training.making import SPLIT, Making, make_cells
+from models.training.making import SHIPS, SPLIT, Making, make_cells
 from models.training.making_quantised import MOST_POINTS, NETWORK, make_quantised
 
 NEEDED = ("torch", "onnx", "onnxscript")
@@ -66,10 +66,10 @@ def train() -> None:
 @options(18)
 @click.option(
     "--network",
-    default="lite0",
+    default=SHIPS,
     show_default=True,
-    type=click.Choice(["lite0", "compact", "vgg16"]),
-    help="The one that ships, one that begins with nothing, or the published one (Choi 2017; days without a GPU).",
+    type=click.Choice([SHIPS, "vgg16"]),
+    help="The one that ships, or the published one (Choi 2017; days without a GPU).",
 )
 @click.option(
     "--refine",
@@ -90,7 +90,7 @@ def cells(
     without: str | None,
 ) -> None:
     """The cell classifier of the panel smear-13."""
-    name = network if network != "lite0" else "cells"
+    name = network if network != SHIPS else "cells"
     name += f"-without-{without}" if without else ""
     if weights == BUNDLED and name != "cells":
         raise click.UsageError(f"{name} does not ship. Name its folder: --weights runs")
@@ -145,7 +145,7 @@ def neutrophils(
 @weights_option
 @click.option("--network", default=NETWORK, show_default=True, help="Which classifier of that folder.")
 def quantise(data: Path | None, weights: Path, network: str) -> None:
-    """A cell classifier in eight bits, for processors: about half of the float network's time.
+    """A cell classifier in eight bits, for processors: faster than the float network.
 
     Made from the float network in the folder of weights, without training. A cascade runs it where its file says
     quantised = "cells-int8" beside network = "cells".
@@ -203,7 +203,7 @@ def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weight
 
 
 def _prepare_pytorch() -> None:
-    """Use every core that is given. Raises ModelRefused where something that training needs is not installed."""
+    """Use every core that is given. Raises ModelRefused, before any work is done, where PyTorch or onnx is missing."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ModelRefused(

@@ -1,6 +1,7 @@
 """The fully convolutional detector: where white cells are, and how large.
 
-Source: Zhou et al. 2019, "Objects as points" (a heat map of centres, with size and offset read at its peaks).
+Sources: Zhou et al. 2019, "Objects as points" (a heat map of centres, with size and offset read at its peaks); He et
+al. 2016, "Deep Residual Learning for Image Recognition" (basic block).
 """
 
 from __future__ import annotations
@@ -9,10 +10,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.cell_network import Block, convolution, normalise
-
 STRIDE = 4
 TYPICAL_RADIUS_PX = 16.0  # 6.4 µm at 0.40 µm/px
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions and a way around them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = convolution(inputs, outputs, stride)
+        self.second = convolution(outputs, outputs, 1, activate=False)
+        self.shortcut = (
+            nn.Sequential(nn.AvgPool2d(stride), convolution(inputs, outputs, 1, activate=False, size=1))
+            if stride != 1 or inputs != outputs
+            else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W in, N×C'×H/stride×W/stride out."""
+        return torch.relu(self.second(self.first(x)) + self.shortcut(x))
+
+
+def convolution(
+    inputs: int, outputs: int, stride: int, *, activate: bool = True, size: int = 3
+) -> nn.Sequential:
+    """A convolution without bias, batch normalisation and, where asked for, a rectifier."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    if activate:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
 
 
 class FieldNetwork(nn.Module):
@@ -54,3 +84,8 @@ class FieldNetwork(nn.Module):
 
 def _doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def normalise(patches: Tensor) -> Tensor:
+    """N×H×W×3 uint8 to N×3×H×W float, roughly zero mean and unit spread for stained smears."""
+    return (patches.permute(0, 3, 1, 2).to(torch.float32) - 180.0) / 50.0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from models.training.train_cells import CellTraining, TrainedCells
 
 PANEL = "smear-13"
+SHIPS = "lite0"  # the kind of network
 SPLIT = "by image, near-duplicates together, as the data set states it; no patient ids, so test is in-domain"
 LIMITS = (
     "blast and not_identifiable come from one laboratory, band_neutrophil, metamyelocyte, myelocyte, erythroblast, "
@@ -68,13 +69,13 @@ def second_opinion(recipe: Recipe) -> Card | None:
 
 
 def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]) -> CardText:
+    from models.training.cell_network import SOURCE
     from models.training.export import SOURCES, CardText
-    from models.training.lite_network import SOURCE
 
     training = trained.training
     said = {key: value for key, value in asdict(training).items() if value != "" and value != ()}
     command = "neutrophils" if training.labels else "cells"
-    command += f" --network {training.network}" if training.network != "lite0" else ""
+    command += f" --network {training.network}" if training.network != SHIPS else ""
     command += f" --without {training.without}" if training.without else ""
     refine = "" if training.labels else f" --refine {training.refined}"
     return CardText(
@@ -87,7 +88,7 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
         command=f"hemadiff-train {command} --epochs {training.epochs} --seed {training.seed}" + refine,
         split=SPLIT,
         limits=LIMITS,
-        sources=(*SOURCES, SOURCE) if training.network == "lite0" else SOURCES,
+        sources=(*SOURCES, SOURCE) if training.network == SHIPS else SOURCES,
     )
 
 

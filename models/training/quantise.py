@@ -94,13 +94,23 @@ class _Reader(CalibrationDataReader):
 
 
 def _between_first_convolution_and_pooling(nodes: Sequence[onnx.NodeProto]) -> list[str]:
-    """Return the names of the nodes that become eight-bit: all that follow the first convolution, to the mean."""
+    """Return the names of the nodes that become eight-bit: all that follow the first convolution, to the mean.
+
+    Raises ValueError where a convolution is not among them: the twin would be half a float network.
+    """
     first = next(node for node in nodes if node.op_type == "Conv")
     reached, names = set(first.output), []
     for node in nodes:
         if node.op_type in EIGHT_BIT and reached.intersection(node.input):
             reached.update(node.output)
             names.append(node.name)
+    left = [
+        node.name for node in nodes if node.op_type == "Conv" and node is not first and node.name not in names
+    ]
+    if left:
+        raise ValueError(
+            f"The convolution {left[0]} stays float: an operation before it is not one of {EIGHT_BIT}."
+        )
     return names
 
 

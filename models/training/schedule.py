@@ -147,9 +147,11 @@ def begin_with_features(network: nn.Module, path: Path) -> None:
         )
     state: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)["average"]
     features = {name: value for name, value in state.items() if not name.startswith("classify.")}
-    missing, unexpected = network.load_state_dict(features, strict=False)
-    if unexpected or any(not name.startswith("classify.") for name in missing):
+    mine = network.state_dict()
+    shapes = {name: value.shape for name, value in mine.items() if not name.startswith("classify.")}
+    if {name: value.shape for name, value in features.items()} != shapes:
         raise ValueError(f"{path} is the checkpoint of another kind of network. Name one of this kind.")
+    network.load_state_dict(mine | features)
 
 
 def device() -> torch.device:

@@ -20,7 +20,7 @@ from models.crops import PATCH_PX, Crop, Crops, cells_of_split, others_of_split,
 from models.training import augment
 from models.training.cell_network import CellNetwork
 from models.training.cell_targets import EASY, OUTPUTS, loss_of_each
-from models.training.lite_network import LiteNetwork
+from models.training.making import SHIPS
 from models.training.schedule import (
     Trainee,
     Training,
@@ -37,14 +37,15 @@ BATCH = 64
 COARSE_PX = 64  # the whole patch at 0.30 µm/px
 MIXED = 0.3  # of all images
 JUDGED_EVERY = 6  # epochs
-NETWORKS: dict[str, type[nn.Module]] = {"lite0": LiteNetwork, "compact": CellNetwork, "vgg16": Vgg16Cells}
+CHECKPOINT = "checkpoint.pt"
+NETWORKS: dict[str, type[nn.Module]] = {SHIPS: CellNetwork, "vgg16": Vgg16Cells}
 
 
 @dataclass(frozen=True, slots=True)
 class CellTraining(Training):
     """How a classifier is trained.
 
-    coarse_epochs: the first so many show each cell in 64×64 px: they cost less than half and teach as much
+    coarse_epochs: the first so many show each cell in 64×64 px: they cost much less and teach as much
     (progressive resolution: Howard 2018, DAWNBench; Tan & Le 2021).
     refined: in these nothing is mixed and no neighbour laid beside a cell.
     network: one of `NETWORKS`.  without: a source that is left out, to see how the network does there.
@@ -58,7 +59,7 @@ class CellTraining(Training):
     steps_per_epoch: int = 160
     refined: int = 4
     coarse_epochs: int = 9
-    network: str = "lite0"
+    network: str = SHIPS
     without: str = ""
     labels: tuple[str, ...] = ()
 
@@ -93,23 +94,24 @@ def train_cells(
     """Train, or continue from ``out/checkpoint.pt``; write ``out/log.jsonl``, an object an epoch.
 
     start: the checkpoint of another classifier, whose features a specialist begins with. The test split is not read.
+    Raises ModelRefused where the first weights are not installed.
     """
     torch.manual_seed(training.seed)  # first weights
-    console.print("Cutting crops out of the labelled images ...")
-    crops = stacked(_wanted(data, "train", training))
-    validation = stacked(_named(data, "val", training))
     network = NETWORKS[training.network](len(training.outputs)).to(device())
     if start is not None:
         begin_with_features(network, start)
-    elif isinstance(network, LiteNetwork):
+    elif isinstance(network, CellNetwork) and not (out / CHECKPOINT).is_file():
         network.begin_with_photographs()
+    console.print("Cutting crops out of the labelled images ...")
+    crops = stacked(_wanted(data, "train", training))
+    validation = stacked(_named(data, "val", training))
     trainee = Trainee(network, training)
-    trainee.resume(out / "checkpoint.pt")
+    trainee.resume(out / CHECKPOINT)
     whole = training.epochs + training.refined
     for epoch in trainee.epochs():
         started = time.monotonic()
         loss = _epoch(trainee, crops, training, epoch)
-        trainee.save(out / "checkpoint.pt")
+        trainee.save(out / CHECKPOINT)
         report = {"epoch": epoch, "loss": loss, "s": time.monotonic() - started}
         said = f"epoch {epoch + 1}/{whole}  loss {loss:.3f}"
         if epoch >= training.coarse_epochs and (epoch % JUDGED_EVERY == 0 or epoch + 1 == whole):
