@@ -127,8 +127,8 @@ def laboratories(data: Path | None, weights: Path, out: Path | None) -> None:
 
     \b
     Make them first:
-      hemadiff-train cells --without mll --epochs 10 --refine 0 --weights runs
-      hemadiff-train cells --without pbc --epochs 10 --refine 0 --weights runs
+      hemadiff-train cells --without mll --epochs 4 --refine 0 --weights runs
+      hemadiff-train cells --without pbc --epochs 4 --refine 0 --weights runs
     """
     from models.cascade import on_trial
     from models.crops import cells_of_split

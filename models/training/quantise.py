@@ -57,7 +57,7 @@ def calibration_patches(
 def quantise(source: Path, target: Path, patches: NDArray[np.uint8]) -> None:
     """Write the eight-bit twin of the float classifier `source`. The same files and patches give the same bytes.
 
-    What normalises a patch, the first convolution and the last layer stay float, and so do input (uint8) and
+    What normalises a patch, the first convolutions and the last layer stay float, and so do input (uint8) and
     logits. patches: N×96×96×3, see `calibration_patches`.
     """
     model = _pools_as_convolutions(onnx.load(source))
@@ -96,22 +96,27 @@ class _Reader(CalibrationDataReader):
 def _between_first_convolution_and_pooling(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """Return the names of the nodes that become eight-bit: all that follow the first convolution, to the mean.
 
+    A convolution of each channel by itself right behind it stays float as well: it alone made half of the whole error.
+
     Raises ValueError where a convolution is not among them: the twin would be half a float network.
     """
-    first = next(node for node in nodes if node.op_type == "Conv")
-    reached, names = set(first.output), []
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    exact = convolutions[: 2 if _of_each_channel(convolutions[1]) else 1]
+    reached, names = set(exact[-1].output), []
     for node in nodes:
         if node.op_type in EIGHT_BIT and reached.intersection(node.input):
             reached.update(node.output)
             names.append(node.name)
-    left = [
-        node.name for node in nodes if node.op_type == "Conv" and node is not first and node.name not in names
-    ]
+    left = [node.name for node in convolutions[len(exact) :] if node.name not in names]
     if left:
         raise ValueError(
             f"The convolution {left[0]} stays float: an operation before it is not one of {EIGHT_BIT}."
         )
     return names
+
+
+def _of_each_channel(convolution: onnx.NodeProto) -> bool:
+    return any(item.name == "group" and item.i > 1 for item in convolution.attribute)
 
 
 def _pools_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
