@@ -25,6 +25,7 @@ class FeatureNetwork:
     """A cell classifier, cut off after its last feature map. Needs the package onnx.
 
     name, sha256: of the whole network.  outputs: its labels.  width: how many features describe a cell.
+    squares: how many the last feature map has across a patch.
     """
 
     def __init__(self, card: Card) -> None:
@@ -44,7 +45,7 @@ class FeatureNetwork:
         self.outputs = card.outputs
         self.width = self._weights.shape[1]
         side = int(card.setting("patch_px"))
-        self._square_px = side // self._engine.run(np.zeros((1, side, side, 3), np.uint8)).shape[2]
+        self.squares = self._engine.run(np.zeros((1, side, side, 3), np.uint8)).shape[3]
 
     def features(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the linear layer sees, N×features, of N×96×96×3 patches. Raises AnalysisError."""
@@ -58,32 +59,17 @@ class FeatureNetwork:
         """Return what speaks for an output, N×rows×columns, 0 or more, coarser than the N×96×96×3 patches.
 
         The mean over the eight symmetries of the square: a convolution of stride 2 sees a little more of one side,
-        which would shift a single map by up to half of one of its squares. It is twice as fine as the last feature map.
+        which would shift a single map by up to half of one of its squares.
 
         outputs: for each patch the output that is asked about.  Raises AnalysisError.
         """
         weights = self._weights[[self.outputs.index(name) for name in outputs]]
         maps = []
         for flip, quarters in product((1, -1), range(4)):
-            evidence = self._evidence(np.rot90(patches[:, :, ::flip], quarters, axes=(1, 2)), weights)
+            seen = self._engine.run(np.rot90(patches[:, :, ::flip], quarters, axes=(1, 2)))
+            evidence = np.maximum(0, np.einsum("nkhw,nk->nhw", seen, weights))
             maps.append(np.rot90(evidence, -quarters, axes=(1, 2))[:, :, ::flip])
         return np.asarray(np.mean(maps, axis=0), dtype=np.float32)
-
-    def _evidence(self, patches: NDArray[np.uint8], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """ReLU(sum_k w_k A_k) of four looks, a quarter of a square to each side, laid into each other.
-
-        What a look sees beyond the patch repeats the patch's border.
-        """
-        side, aside = patches.shape[1], self._square_px // 4
-        wide = np.pad(patches, ((0, 0), (aside, aside), (aside, aside), (0, 0)), mode="edge")
-        rows = 2 * (side // self._square_px)
-        finer = np.zeros((len(patches), rows, rows), np.float32)
-        for down, right in product((0, 1), repeat=2):
-            top, left = 2 * aside * down, 2 * aside * right
-            look = np.ascontiguousarray(wide[:, top : top + side, left : left + side])
-            seen = np.einsum("nkhw,nk->nhw", self._engine.run(look), weights)
-            finer[:, down::2, right::2] = np.maximum(0, seen)
-        return finer
 
 
 def _last_layers(model: Any, card: Card) -> tuple[str, NDArray[np.float32]]:

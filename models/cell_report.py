@@ -66,11 +66,13 @@ class Row:
     by_source: tuple[tuple[int, float], ...]
 
 
-def write_cell_report(folder: Path, found: Evaluated, network: FeatureNetwork) -> Path:
+def write_cell_report(
+    folder: Path, found: Evaluated, describing: FeatureNetwork, looking: FeatureNetwork
+) -> Path:
     """Write ``cells.html`` and, in ``charts/``, its charts, which show no cell; return the page.
 
-    network: in floating point, of the same outputs: asked where it looks and what it takes to be alike.
-    Raises AnalysisError where it fails.
+    describing, looking: in floating point, of the same outputs: asked what it takes to be alike, and where it looks.
+    Raises AnalysisError where one of them fails.
     """
     folder.mkdir(exist_ok=True)
     curves = {name: found.curve(name) for name in found.counted}
@@ -85,7 +87,7 @@ def write_cell_report(folder: Path, found: Evaluated, network: FeatureNetwork) -
         folder,
         "cells.html",
         title="How well are the cells named?",
-        facts=_facts(found, network),
+        facts=_facts(found, describing, looking),
         contents=CONTENTS,
         figures=_figures(found),
         sources=found.sources,
@@ -97,13 +99,14 @@ def write_cell_report(folder: Path, found: Evaluated, network: FeatureNetwork) -
         doubted=len(doubted),
         total=len(found.everything),
         width_um=PATCH_PX * CANONICAL_UM_PER_PX,
-        attention=looks(found, network),
-        maps=draw_maps(folder, found, network),
-        features=network.width,
+        attention=looks(found, looking),
+        looking=looking.name,
+        maps=draw_maps(folder, found, describing),
+        features=describing.width,
     )
 
 
-def _facts(found: Evaluated, network: FeatureNetwork) -> list[tuple[str, str]]:
+def _facts(found: Evaluated, describing: FeatureNetwork, looking: FeatureNetwork) -> list[tuple[str, str]]:
     return [
         ("Weights", found.weights),
         ("Engine", found.engine),
@@ -111,7 +114,8 @@ def _facts(found: Evaluated, network: FeatureNetwork) -> list[tuple[str, str]]:
         ("Date", today()),
         ("Cells", f"{len(found.cells):,} of {', '.join(found.sources) or 'no source'}"),
         ("Artefacts", f"{len(found.artefacts):,}"),
-        ("Network for maps and light", f"{network.name} {network.sha256[:12]}"),
+        ("Network for maps", f"{describing.name} {describing.sha256[:12]}"),
+        ("Network for light", f"{looking.name} {looking.sha256[:12]}"),
     ]
 
 

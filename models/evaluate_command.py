@@ -87,7 +87,7 @@ def cells(
     folder = data_folder(data)
     cascades = load_cascades("smear-13", precision=Precision(precision) if precision else None)
     cascade = cascades["blood"]
-    network = _feature_network("smear-13") if page else None
+    networks = _feature_networks("smear-13") if page else None
     result = evaluate_cells(cascades, folder, split, _tracked)
     whole = result.report
     draw_confusion(whole.labels, whole.confusion, png, f"{cascade.name}, {split}, {whole.cells} cells")
@@ -103,13 +103,13 @@ def cells(
     of_the_whole = _figures_of_the_whole(result)
     _say(out, figures, _cell_tables(whole, of_the_whole))
     click.echo(f"Confusion matrix: {png}", err=True)
-    if page and network:
+    if page and networks:
         from models.cell_report import write_cell_report
         from models.evaluated import Evaluated
 
         names = (cascade.name, cascade.engine, split, cascade.panel, cascade.outputs)
         found = Evaluated(*names, result.judged, result.artefacts, whole, of_the_whole)
-        click.echo(f"Report: {write_cell_report(page, found, network)}", err=True)
+        click.echo(f"Report: {write_cell_report(page, found, *networks)}", err=True)
 
 
 @evaluate.command()
@@ -248,13 +248,19 @@ def _figures_of_the_whole(result: CellEvaluation) -> dict[str, float]:
     return {key: value for key, value in figures.items() if isinstance(value, float)}
 
 
-def _feature_network(panel: str) -> FeatureNetwork:
-    """The network in floating point, whichever counts: only in it can be seen where it looks."""
+def _feature_networks(panel: str) -> tuple[FeatureNetwork, FeatureNetwork]:
+    """The global network, and the one of those that name every label whose last map is finest, both in floating point.
+
+    Eight-bit networks have no such maps.
+    """
     from models.attention import FeatureNetwork
     from models.card import BUNDLED, read_card
-    from models.cascade_file import read_cascade
+    from models.cascade_file import Task, read_cascade
 
-    return FeatureNetwork(read_card(read_cascade(panel, BUNDLED).network))
+    recipe = read_cascade(panel, BUNDLED)
+    others = [item.network for item in recipe.specialists if item.task is Task.SECOND_OPINION]
+    networks = [FeatureNetwork(read_card(name)) for name in (recipe.network, *others)]
+    return networks[0], max(networks, key=lambda network: network.squares)
 
 
 def _laboratory_table(reports: Sequence[AcrossReport]) -> Table:

@@ -84,7 +84,7 @@ def varied() -> Evaluated:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, network: FeatureNetwork) -> Path:
     folder = tmp_path_factory.mktemp("reports") / "report"
-    assert write_cell_report(folder, varied(), network) == folder / "cells.html"
+    assert write_cell_report(folder, varied(), network, network) == folder / "cells.html"
     return folder
 
 
@@ -148,14 +148,14 @@ def charts_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("charts_left_out")
 def test_what_comes_from_a_file_is_written_as_text(tmp_path: Path, network: FeatureNetwork) -> None:
     cells = [judged("blast", "monocyte", 0.9, "<script>alert(1)</script>")] * 9
-    page = Page(write_cell_report(tmp_path, evaluated(cells), network))
+    page = Page(write_cell_report(tmp_path, evaluated(cells), network, network))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in page.text
 
 
 @pytest.mark.usefixtures("charts_left_out")
 def test_without_a_cell_the_report_says_that_there_is_none(tmp_path: Path, network: FeatureNetwork) -> None:
-    text = Page(write_cell_report(tmp_path, evaluated([]), network)).text
+    text = Page(write_cell_report(tmp_path, evaluated([]), network, network)).text
     assert "too few cells for a map" in text
     assert "There are no cells of counted labels" in text
     assert "nan" not in text
@@ -164,7 +164,7 @@ def test_without_a_cell_the_report_says_that_there_is_none(tmp_path: Path, netwo
 @pytest.mark.usefixtures("charts_left_out")
 def test_no_more_mistakes_are_shown_than_anyone_looks_at(tmp_path: Path, network: FeatureNetwork) -> None:
     found = evaluated([judged("blast", "monocyte")] * (WORST + 5))
-    source = write_cell_report(tmp_path, found, network).read_text(encoding="utf-8")
+    source = write_cell_report(tmp_path, found, network, network).read_text(encoding="utf-8")
     assert source.count('<li class="cell">') == WORST
 
 

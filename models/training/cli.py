@@ -106,7 +106,7 @@ def cells(
 
 
 @train.command()
-@options(54)
+@options(10)
 @click.option(
     "--start",
     default=Path("runs/cells/checkpoint.pt"),
