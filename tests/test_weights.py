@@ -68,7 +68,7 @@ def test_blasts_are_found_and_seldom_imagined(figures: CellReport) -> None:
 
 
 def test_few_cells_of_any_label_are_left_unnamed(figures: CellReport) -> None:
-    assert max(figures.sent_away.values()) <= 0.16
+    assert max(figures.sent_away.values()) <= 0.13
 
 
 def test_a_second_look_does_no_harm(figures: CellReport) -> None:
@@ -91,7 +91,7 @@ def test_neither_orientation_nor_the_laboratorys_colours_decide(
 ) -> None:
     result = robustness(cascades, crops[::8], judged[::8])
     assert result.label_unchanged >= 0.93
-    assert result.recolouring_cost <= 0.06
+    assert result.recolouring_cost <= 0.03
 
 
 @pytest.fixture(scope="module")
