@@ -135,10 +135,8 @@ class CellNetwork(nn.Module):
         Raises ModelRefused where the package that holds them is not installed, or holds others.
         """
         mine = self.features.state_dict()
-        features = {name: value for name, value in _published().items() if not name.startswith("_fc.")}
-        if [name.split(".")[-1] for name in mine] != [name.split(".")[-1] for name in features]:
-            raise ModelRefused(f"The first weights in {WEIGHTS_PACKAGE} belong to another network.")
-        self.features.load_state_dict(dict(zip(mine, features.values(), strict=True)))
+        features = [value for name, value in _published().items() if not name.startswith("_fc.")]
+        self.features.load_state_dict(dict(zip(mine, features, strict=True)))
 
 
 def softened(images: Tensor) -> Tensor:
