@@ -1,0 +1,5 @@
+"""Cameras: one protocol, one freshness gate, and a file for each kind of sensor."""
+
+from appliance.cameras.camera import Camera, CameraInUse, CameraSetting, Exposure
+
+__all__ = ["Camera", "CameraInUse", "CameraSetting", "Exposure"]
