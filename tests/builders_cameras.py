@@ -24,7 +24,7 @@ def smear(seed: int = 1, scene: int = 1, width: int = 160, height: int = 120) ->
     import cv2
 
     cells = np.random.default_rng(1000 + scene).normal(0, 1, (height, width, 3)).astype(np.float32)
-    soft = cv2.GaussianBlur(cells, (0, 0), 4.0)
+    soft = cv2.GaussianBlur(cells, (0, 0), 6.0)
     noise = np.random.default_rng(seed).normal(0, 1.2, soft.shape)
     return np.asarray(np.clip(190 + soft * (25 / soft.std()) + noise, 0, 250), dtype=np.uint8)
 
