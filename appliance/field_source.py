@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from appliance.plan import Plan
 
 
-class Camera(Protocol):
-    """Fields in the order of a plan. One that cannot be had is a SkippedField, never left out."""
+class FieldSource(Protocol):
+    """Fields of a folder or a slide, in the order of a plan. What cannot be had is a SkippedField, never left out."""
 
     @property
     def name(self) -> str:
@@ -33,11 +33,22 @@ class Camera(Protocol):
 
     @property
     def planned(self) -> int | None:
-        """How many fields the plan has; None where it has no end."""
+        """How many fields the plan has; None where it has no end, or is not made yet."""
 
     @property
     def digest(self) -> str:
         """Names all of its fields and their order: a count goes on only where it is the same."""
+
+    @property
+    def survey(self) -> str | None:
+        """What it found when it looked the slide over (JSON); None where there is nothing to look over."""
+
+    def prepare(self, survey: str | None) -> Iterator[str]:
+        """Make ready to take fields; yield what it does now, a sentence each.
+
+        survey: of the run that is resumed; None where it has to be made.
+        Raises ApplianceError or ApplianceRefused where a person has to do something first.
+        """
 
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every field from number ``first`` on: the same ones in the same order on every call.
@@ -49,8 +60,8 @@ class Camera(Protocol):
         """Let go of what the camera holds. May be called twice."""
 
 
-def open_camera(plan: Plan) -> Camera:
-    """Return the camera that a plan names: ``folder:DIR`` or ``painted[:SEED]``.
+def open_source(plan: Plan) -> FieldSource:
+    """Return the source that a plan names: ``folder:DIR`` or ``painted[:SEED]``.
 
     Raises ApplianceRefused or CalibrationRefused: no such camera, no image, no scale.
     """
@@ -76,7 +87,7 @@ def planned_scale(plan: Plan) -> str:
     return "from the images' metadata"
 
 
-def _painted_smear(seed: int, plan: Plan) -> Camera:
+def _painted_smear(seed: int, plan: Plan) -> FieldSource:
     from appliance.painted_smear import UM_PER_PX, PaintedSmear
 
     if plan.um_per_px is not None and abs(plan.um_per_px - UM_PER_PX) > 1e-9:
@@ -90,7 +101,7 @@ def _painted_smear(seed: int, plan: Plan) -> Camera:
     return PaintedSmear(seed)
 
 
-def _folder_camera(folder: Path, plan: Plan) -> Camera:
+def _folder_camera(folder: Path, plan: Plan) -> FieldSource:
     from appliance.folder_camera import FolderCamera
 
     if plan.um_per_px is not None:

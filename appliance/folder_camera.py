@@ -68,6 +68,12 @@ class FolderCamera:
         listed = [(self._name(path), _size(path)) for path in self._images]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
+    survey = None
+
+    def prepare(self, survey: str | None) -> Iterator[str]:
+        """Nothing has to be made ready: the images are there."""
+        return iter(())
+
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every image from number ``first`` on, in order; one that cannot be used is a SkippedField.
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.broadcast import Broadcast
-from appliance.camera import Camera, open_camera, planned_scale
 from appliance.camera_source import PaintedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import FieldSource, open_source, planned_scale
 from appliance.file_name import printable
 from appliance.frame import Analyser
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
@@ -65,7 +65,7 @@ class Instrument:
         store: Path,
         configured: Callable[[], Plan],
         load_analyser: LoadAnalyser = load_network_analyser,
-        open_camera: Callable[[Plan], Camera] = open_camera,
+        open_source: Callable[[Plan], FieldSource] = open_source,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
     ) -> None:
         """Take the store, and find the runs that a power cut left behind: they are paused.
@@ -74,7 +74,7 @@ class Instrument:
         """
         self._plan, self._why_not = _configured(configured)
         self._load_analyser = load_analyser
-        self._open_camera = open_camera
+        self._open_source = open_source
         self._analysis_within_s = analysis_within_s
         self._analysers: dict[tuple[str, str, str], Analyser] = {}
         self._version = version()
@@ -204,19 +204,19 @@ class Instrument:
             raise ApplianceRefused(self._why_not or "There is no plan.")
         run = Run.idle(plan)
         equipment = self._equip(plan)
-        run_id, camera, analyser = new_run_id(), equipment.camera, equipment.analyser
-        with _closing_on_error(camera):
+        run_id, source, analyser = new_run_id(), equipment.source, equipment.analyser
+        with _closing_on_error(source):
             self._store.create_run(
                 run_id,
                 plan,
-                camera.scale,
+                source.scale,
                 analyser.engine,
                 analyser.weights,
-                camera.simulated,
-                camera.planned,
+                source.simulated,
+                source.planned,
                 datetime.now(UTC),
-                camera=camera.name,
-                digest=camera.digest,
+                camera=source.name,
+                digest=source.digest,
                 outputs=analyser.outputs,
             )
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
@@ -226,7 +226,7 @@ class Instrument:
         self._refuse_while_busy()
         record = self._to_resume(run_id)
         equipment = self._equip(record.plan)
-        with _closing_on_error(equipment.camera):
+        with _closing_on_error(equipment.source):
             _refuse_unless_the_same(record, equipment)
         run = remembered(self._store, record, record.reason)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
@@ -271,12 +271,12 @@ class Instrument:
         run.handle(event)
 
     def _equip(self, plan: Plan) -> Equipment:
-        """Open the camera and load the analyser. Raises where they do not fit the plan or each other."""
+        """Open the source of fields and load the analyser. Raises where they do not fit the plan or each other."""
         analyser = self._analyser(plan)
-        camera = self._open_camera(plan)
-        with _closing_on_error(camera):
-            analyser.check(camera.scale)
-        return Equipment(camera, analyser)
+        source = self._open_source(plan)
+        with _closing_on_error(source):
+            analyser.check(source.scale)
+        return Equipment(source, analyser)
 
     def _analyser(self, plan: Plan) -> Analyser:
         which = plan.detector, plan.panel, plan.specimen
@@ -284,10 +284,10 @@ class Instrument:
             self._analysers[which] = self._load_analyser(*which)
         return self._analysers[which]
 
-    def _pipeline(self, equipment: Equipment, first: int, take: Take) -> Pipeline:
+    def _pipeline(self, equipment: Equipment, survey: str | None, take: Take) -> Pipeline:
         itself: list[Pipeline] = []
         deliver = partial(self._deliver, take, itself)
-        pipeline = Pipeline(equipment.camera, equipment.analyser, deliver, first, self._analysis_within_s)
+        pipeline = Pipeline(equipment.source, equipment.analyser, deliver, survey, self._analysis_within_s)
         itself.append(pipeline)
         self._pipelines = [*(each for each in self._pipelines if not each.join(0)), pipeline]
         return pipeline
@@ -333,30 +333,33 @@ def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
 
 
 def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
-    """Two weights, two engines, two scales or two folders never share a count."""
-    camera, analyser = equipment.camera, equipment.analyser
+    """Two weights, two engines, two scales or two folders never share a count.
+
+    A microscope does not know how many fields it has before it has looked at the slide: then that is not asked.
+    """
+    source, analyser = equipment.source, equipment.analyser
     for what, before, now in (
         ("weights", record.weights, analyser.weights),
         ("engine", record.engine, analyser.engine),
-        ("scale", f"{record.scale.um_per_px:g} µm/px", f"{camera.scale.um_per_px:g} µm/px"),
-        ("number of fields", record.planned, camera.planned),
+        ("scale", f"{record.scale.um_per_px:g} µm/px", f"{source.scale.um_per_px:g} µm/px"),
+        ("number of fields", record.planned, record.planned if source.planned is None else source.planned),
     ):
         if before != now:
             raise ApplianceRefused(
                 f"The run {record.id} cannot be resumed: its {what} was {before} and is {now} now. "
                 "Restore it, or start a new run."
             )
-    if record.digest != camera.digest:
+    if record.digest != source.digest:
         raise ApplianceRefused(
-            f"The run {record.id} cannot be resumed: the fields of {camera.name} are not the ones that it began with. "
+            f"The run {record.id} cannot be resumed: the fields of {source.name} are not the ones that it began with. "
             "Restore them, or start a new run."
         )
 
 
 @contextlib.contextmanager
-def _closing_on_error(camera: Camera) -> Iterator[None]:
+def _closing_on_error(source: FieldSource) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        camera.close()
+        source.close()
         raise

@@ -21,11 +21,25 @@ def first_tables(db: Database) -> None:
     for statement in FIRST_TABLES.split(";\n"):
         db.conn.execute(statement)
     for table in ONLY_ADDED:
-        for verb in ("UPDATE", "DELETE"):
-            db.conn.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table}: results change only by adding'); END"
-            )
+        _only_added(db, table)
+
+
+@migrations()
+def surveys(db: Database) -> None:
+    """What a microscope found when it looked a slide over."""
+    db.conn.execute(
+        "CREATE TABLE surveys ("
+        "run TEXT PRIMARY KEY REFERENCES runs (id), survey TEXT NOT NULL, at TEXT NOT NULL) STRICT"
+    )
+    _only_added(db, "surveys")
+
+
+def _only_added(db: Database, table: str) -> None:
+    for verb in ("UPDATE", "DELETE"):
+        db.conn.execute(
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table}: results change only by adding'); END"
+        )
 
 
 FIRST_TABLES = """

@@ -81,6 +81,12 @@ class PaintedSmear:
         self._field_time_s = field_time_s
         self._brush = Brush(np.random.default_rng(seed))
 
+    survey = None
+
+    def prepare(self, survey: str | None) -> Iterator[str]:
+        """Nothing has to be made ready."""
+        return iter(())
+
     def fields(self, first: int = 0) -> Iterator[Frame]:
         """Every field from number ``first`` on."""
         for index in range(first, self.planned):

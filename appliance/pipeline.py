@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from appliance.camera import Camera
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import FieldSource
 from appliance.frame import Analyser, Frame, SkippedField
 from calibration import CalibrationRefused
 from models import AnalysisError, Cell, ModelRefused
@@ -59,27 +59,46 @@ class Broken:
     resumable: bool
 
 
-Outcome = Analysed | Skipped | Exhausted | Broken
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is being done before the first field. what: one sentence."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Fields can be taken. planned: how many; None: without end.  survey: JSON; None where there is no slide."""
+
+    planned: int | None
+    survey: str | None
+
+
+Outcome = Step | Ready | Analysed | Skipped | Exhausted | Broken
 Deliver = Callable[[Outcome], None]
 """Takes one outcome, and returns once it is dealt with. Called from the pipeline's threads."""
 
 
 class Pipeline:
-    """The fields of one camera, from number ``first`` on, through one analyser. Closes the camera at its end."""
+    """The fields of one source, through one analyser: `start` makes ready, `take_fields` begins.
+
+    survey: what a resumed run found when it looked its slide over.  Closes the source at its end.
+    """
 
     def __init__(
         self,
-        camera: Camera,
+        source: FieldSource,
         analyser: Analyser,
         deliver: Deliver,
-        first: int = 0,
+        survey: str | None = None,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
     ) -> None:
-        self._camera = camera
+        self._source = source
         self._analyser = analyser
-        self._scale = camera.scale
+        self._scale = source.scale
         self._deliver = deliver
-        self._first = first
+        self._survey = survey
+        self._first: int | None = None
         self._analysis_within_s = analysis_within_s
         self._belt = _Belt(FRAMES_AHEAD)
         self._threads = [
@@ -88,9 +107,13 @@ class Pipeline:
         ]
 
     def start(self) -> None:
-        """Begin. May be called once."""
+        """Make ready, and deliver what is done for it and then `Ready`. May be called once."""
         for thread in self._threads:
             thread.start()
+
+    def take_fields(self, first: int) -> None:
+        """Begin with field number first, now that it is ready. May be called from `deliver`."""
+        self._first = first
 
     def stop(self) -> None:
         """Take no further field and drop those in flight. Returns at once; may be called from `deliver`."""
@@ -111,8 +134,11 @@ class Pipeline:
 
     def _acquire(self) -> None:
         try:
-            with contextlib.closing(self._camera):
-                for field in self._camera.fields(self._first):
+            with contextlib.closing(self._source):
+                if not self._make_ready():
+                    self.stop()
+                    return
+                for field in self._source.fields(self._first or 0):
                     if not self._belt.put(field):
                         return
             self._belt.put(Exhausted())
@@ -121,6 +147,16 @@ class Pipeline:
         except Exception as error:
             log.exception("the camera failed")
             self._belt.put(Broken(f"The camera failed unexpectedly: {_said(error)}.", resumable=True))
+
+    def _make_ready(self) -> bool:
+        """Deliver what is done before the first field; return whether fields are then wanted."""
+        for what in self._source.prepare(self._survey):
+            if self.stopped:
+                return False
+            self._deliver(Step(what))
+        if not self.stopped:
+            self._deliver(Ready(self._source.planned, self._source.survey))
+        return self._first is not None and not self.stopped
 
     def _analyse(self) -> None:
         for item in self._belt:

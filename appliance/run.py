@@ -49,8 +49,15 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """What is being done before the first field. step: one sentence."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """Camera and analyser are ready, the stage is homed."""
+    """Camera and analyser are ready; the stage is homed, the slide surveyed and in focus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,7 @@ class Interrupted:
 
 Event = (
     Start
+    | Preparing
     | Prepared
     | FieldCommitted
     | FieldSkipped
@@ -121,7 +129,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Home the stage, open the camera, load the analyser; then report `Prepared` or `Failed`."""
+    """Home the stage, look the slide over, focus; report each step, then `Prepared` or why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,8 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
     match run.state, event:
         case State.IDLE, Start():
             return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
+        case State.PREPARING, Preparing(step=step):
+            return run.to(State.PREPARING, step), []
         case State.PREPARING, Prepared():
             return run.to(State.COUNTING, "Counting."), [StartAcquisition(run.next_field)]
         case State.COUNTING, FieldCommitted():

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from appliance.camera import Camera
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import FieldSource
 from appliance.frame import Analyser
-from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Skipped
+from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, Skipped, Step
 from appliance.run import (
     Event,
     Failed,
@@ -21,6 +21,7 @@ from appliance.run import (
     PlanExhausted,
     Prepare,
     Prepared,
+    Preparing,
     Run,
     StartAcquisition,
     State,
@@ -41,12 +42,12 @@ log = logging.getLogger(__name__)
 class Equipment:
     """What a run needs to go on: where its fields come from, and who finds the cells in them."""
 
-    camera: Camera
+    source: FieldSource
     analyser: Analyser
 
 
 Take = Callable[[Pipeline, Outcome], None]
-MakePipeline = Callable[[Equipment, int, Take], Pipeline]
+MakePipeline = Callable[[Equipment, str | None, Take], Pipeline]
 
 CUT_OFF = (
     "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."
@@ -57,7 +58,8 @@ class RunInHand:
     """One run. Everything here happens in the instrument's writer thread.
 
     changed: told of the new cells (oldest first) after each change.
-    pipeline: makes the one that takes the plan's fields from a number on, and brings their outcomes to `take`.
+    pipeline: makes the one that takes the plan's fields, given the survey of a resumed run, and brings their
+    outcomes to `take`.
     """
 
     def __init__(
@@ -101,17 +103,18 @@ class RunInHand:
         for command in commands:
             match command:
                 case Prepare():
-                    self.handle(Prepared())  # the equipment was made before the run was
-                case StartAcquisition(from_index=first):
                     assert self._equipment is not None
-                    self.pipeline = self._make_pipeline(self._equipment, first, self.take)
+                    survey = self._store.survey(self.record.id)
+                    self.pipeline = self._make_pipeline(self._equipment, survey, self.take)
                     self.pipeline.start()
+                case StartAcquisition(from_index=first) if self.pipeline is not None:
+                    self.pipeline.take_fields(first)
                 case StopAcquisition() if self.pipeline is not None:
                     self.pipeline.stop()
 
     def take(self, pipeline: Pipeline, outcome: Outcome) -> None:
-        """Commit what the pipeline delivers; drop it when the run no longer takes fields from that pipeline."""
-        if pipeline is not self.pipeline or not self.run.takes_fields:
+        """Commit what the pipeline delivers; drop it when the run no longer takes anything from that pipeline."""
+        if pipeline is not self.pipeline or not self.busy:
             return
         try:
             self._take(outcome)
@@ -132,6 +135,12 @@ class RunInHand:
 
     def _take(self, outcome: Outcome) -> None:
         match outcome:
+            case Step(what=what):
+                self.handle(Preparing(what))
+            case Ready(planned=planned, survey=survey):
+                self._store.set_ready(self.record.id, planned, survey, _now())
+                self.record = self._store.run(self.record.id)
+                self.handle(Prepared())
             case Analysed():
                 self._commit(outcome)
             case Skipped(field=field, kind=kind):

@@ -150,6 +150,16 @@ class Store:
             )
             self._event(run_id, f"state:{state}", reason, at)
 
+    def set_ready(self, run_id: str, planned: int | None, survey: str | None, at: datetime) -> None:
+        """Put on record how many fields a run has, and what it found when it looked its slide over.
+
+        A survey is made once: a resumed run has its own again.
+        """
+        with self._atomic():
+            self.db.conn.execute("UPDATE runs SET planned = ? WHERE id = ?", (planned, run_id))
+            if survey is not None and self.survey(run_id) is None:
+                self._insert("surveys", {"run": run_id, "survey": survey, "at": _iso(at)})
+
     def commit_field(
         self, run_id: str, frame: Frame, cells: Sequence[Cell], tally: Tally, at: datetime
     ) -> list[int]:
@@ -268,6 +278,11 @@ class Store:
             else FieldCommitted(_tally(empty, row), row["detections"])
             for row in rows
         ]
+
+    def survey(self, run_id: str) -> str | None:
+        """Return what a run found when it looked its slide over (JSON); None before that."""
+        rows = self._rows("SELECT survey FROM surveys WHERE run = ?", run_id)
+        return rows[0]["survey"] if rows else None
 
     def fields_counted(self, run_id: str) -> int:
         """Return how many fields were analysed."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from appliance.frame import Analyser, Frame
 from appliance.painted_smear import PaintedSmear
-from appliance.pipeline import Analysed, Outcome, Pipeline
+from appliance.pipeline import Analysed, Outcome, Pipeline, Ready
 from appliance.plan import Plan
 from appliance.store import Store, new_run_id
 from appliance.tally import Tally
@@ -40,6 +40,12 @@ class RepeatingCamera:
         """Take the frames to repeat, all of one scale."""
         self.scale = scale
         self._frames = frames
+
+    survey = None
+
+    def prepare(self, survey: str | None) -> Iterator[str]:
+        """Nothing has to be made ready."""
+        return iter(())
 
     def fields(self, first: int = 0) -> Iterator[Frame]:
         """Every field from number `first` on, without an end."""
@@ -87,7 +93,14 @@ def count(
     """Count until so many cells are on record; return where it stood at each mark. Raises RuntimeError if it breaks."""
     plan = Plan(camera="painted")
     outcomes: queue.Queue[Outcome] = queue.Queue(maxsize=1)
-    pipeline = Pipeline(camera, analyser, outcomes.put)
+
+    def deliver(outcome: Outcome) -> None:
+        if isinstance(outcome, Ready):
+            pipeline.take_fields(0)
+        else:
+            outcomes.put(outcome)
+
+    pipeline = Pipeline(camera, analyser, deliver)
     marks: list[Mark] = []
     with Store(path) as store:
         run, tally, cells = new_run_id(), Tally(plan.rules()), 0

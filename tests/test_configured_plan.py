@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from appliance.camera import open_camera
 from appliance.config import Config
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceRefused
+from appliance.field_source import open_source
 from appliance.plan import Plan
 
 
@@ -44,7 +44,7 @@ def test_a_painted_smear_keeps_its_own_scale_and_order_whatever_the_settings_say
     for set_so in ({"um_per_px": 0.076}, {"calibration": "/lab/100x.json"}, {"order": "random:1"}):
         plan = planned({**set_so}, camera="painted:3")
         assert (scale(plan), plan.order) == ((None, None), "natural")
-        assert open_camera(plan).scale.um_per_px == 0.1
+        assert open_source(plan).scale.um_per_px == 0.1
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_a_painted_smear_keeps_its_own_scale_and_order_whatever_the_settings_say
 )
 def test_what_is_said_of_a_painted_smear_and_cannot_be_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ApplianceRefused, match=r"Leave .* out"):
-        open_camera(planned({}, camera="painted", **said))
+        open_source(planned({}, camera="painted", **said))

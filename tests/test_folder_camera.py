@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from builders_images import ome_tiff, picture, save
 
-from appliance.camera import open_camera, planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import open_source, planned_scale
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
 from appliance.plan import Plan
@@ -142,7 +142,7 @@ def test_a_frame_of_another_size_than_the_calibrations_is_skipped(tmp_path: Path
     calibration.write_text(
         json.dumps({"hemadiff_calibration": 1, "id": "100x", "um_per_px": 0.1, "region": region})
     )
-    camera = open_camera(Plan(camera=f"folder:{tmp_path}", calibration=str(calibration)))
+    camera = open_source(Plan(camera=f"folder:{tmp_path}", calibration=str(calibration)))
     first, second = camera.fields()
     assert camera.scale.id == "100x"
     assert isinstance(first, Frame)
@@ -153,7 +153,7 @@ def test_a_frame_of_another_size_than_the_calibrations_is_skipped(tmp_path: Path
 
 def test_a_stated_scale_goes_before_a_calibration_file(tmp_path: Path) -> None:
     plan = Plan(camera=f"folder:{smear(tmp_path, 1)}", um_per_px=0.2, calibration="/nowhere.json")
-    assert open_camera(plan).scale.um_per_px == 0.2
+    assert open_source(plan).scale.um_per_px == 0.2
 
 
 def test_a_folder_that_vanishes_stops_the_camera_instead_of_skipping_the_rest(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_painted_smear_says_so_and_keeps_its_own_scale() -> None:
-    camera = open_camera(Plan(camera="painted:3"))
+    camera = open_source(Plan(camera="painted:3"))
     assert camera.simulated
 
 
@@ -191,7 +191,7 @@ def test_a_painted_smear_says_so_and_keeps_its_own_scale() -> None:
 )
 def test_a_painted_smear_takes_no_other_scale_or_order(said: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ApplianceRefused, match=sentence):
-        open_camera(Plan(camera="painted:3", **said))
+        open_source(Plan(camera="painted:3", **said))
 
 
 @pytest.mark.parametrize(

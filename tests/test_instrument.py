@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_the_same_plan_gives_the_same_count_on_every_repetition_however_the_thre
     def camera(asked: Any) -> FolderCamera:
         return FarAhead(where, asked.order, Scale.stated(0.1))
 
-    with instrument(tmp_path / "slow.sqlite", PixelAnalyser(when_far_ahead), open_camera=camera) as made:
+    with instrument(tmp_path / "slow.sqlite", PixelAnalyser(when_far_ahead), open_source=camera) as made:
         made.start(asked)
         slow = until(made, ended)
     again = count_to_the_end(tmp_path / "again.sqlite", asked)
@@ -374,13 +375,45 @@ def test_a_camera_that_is_lost_pauses_the_run_with_its_reason(tmp_path: Path) ->
         return Unplugged(where, asked.order, Scale.stated(0.1))
 
     straight = count_to_the_end(tmp_path / "straight.sqlite", small(where))
-    with instrument(tmp_path / "s.sqlite", open_camera=camera) as made:
+    with instrument(tmp_path / "s.sqlite", open_source=camera) as made:
         made.start(small(where))
         paused = until(made, lambda run: run["state"] == "paused")
         assert paused["reason"] == "The cable was unplugged."
         assert paused["fields"]["counted"] == 6
         made.resume()
         assert figures(until(made, ended)) == figures(straight)
+
+
+def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path) -> None:
+    where, surveys = smear(tmp_path / "a"), []
+
+    class Slide(FolderCamera):
+        planned: Any = None
+        survey: Any = None
+
+        def prepare(self, survey: str | None) -> Iterator[str]:
+            surveys.append(survey)
+            yield "Looking the slide over."
+            self.survey, self.planned = survey or '{"regions": 1}', 40
+
+        def fields(self, first: int = 0) -> Any:
+            for found in super().fields(first):
+                if found.index == 6 and first < 6:
+                    raise ApplianceError("The stage lost its position.")
+                yield found
+
+    with instrument(
+        tmp_path / "s.sqlite", open_source=lambda asked: Slide(where, scale=Scale.stated(0.1))
+    ) as made:
+        run_id = made.start(small(where))
+        assert until(made, lambda run: run["state"] == "paused")["fields"]["planned"] == 40
+        made.resume()
+        until(made, ended)
+    assert surveys == [None, '{"regions": 1}']
+    with Store.read_only(tmp_path / "s.sqlite") as store:
+        assert store.survey(run_id) == '{"regions": 1}'
+        steps = list(store.db.query("SELECT detail FROM events WHERE kind = 'state:preparing'"))
+    assert {"detail": "Looking the slide over."} in steps
 
 
 def test_a_store_that_fails_pauses_the_run_and_loses_no_field_before_it(

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from appliance.camera import Camera
 from appliance.errors import ApplianceRefused
+from appliance.field_source import FieldSource
 from appliance.painted_smear import HEIGHT_UM, MIXTURE, UM_PER_PX, WIDTH_UM, PaintedCell, PaintedSmear
 from models.panel import load_panel
 from models.saliency import SaliencyDetector
@@ -31,7 +31,7 @@ def whole(cells: list[PaintedCell]) -> list[PaintedCell]:
 
 
 def test_it_is_a_camera_and_says_that_it_is_simulated() -> None:
-    camera: Camera = smear(planned=7)
+    camera: FieldSource = smear(planned=7)
 
     assert camera.simulated
     assert camera.planned == 7

@@ -14,7 +14,18 @@ from builders_instrument import Gate, PixelAnalyser, failing_field, field, folde
 from appliance.errors import ApplianceError
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
-from appliance.pipeline import FRAMES_AHEAD, Analysed, Broken, Exhausted, Outcome, Pipeline, Skipped
+from appliance.pipeline import (
+    FRAMES_AHEAD,
+    Analysed,
+    Broken,
+    Deliver,
+    Exhausted,
+    Outcome,
+    Pipeline,
+    Ready,
+    Skipped,
+    Step,
+)
 from calibration import Scale
 from models import AnalysisError, ModelRefused
 
@@ -40,6 +51,19 @@ class Slow(FolderCamera):
         self.closed.set()
 
 
+def eager(source: Any, analyser: Any, take: Deliver, first: int = 0, **changes: Any) -> Pipeline:
+    """A pipeline that takes its fields as soon as it is ready."""
+
+    def deliver(outcome: Outcome) -> None:
+        if isinstance(outcome, Ready):
+            pipeline.take_fields(first)
+        else:
+            take(outcome)
+
+    pipeline = Pipeline(source, analyser, deliver, **changes)
+    return pipeline
+
+
 def run(
     camera: Any, analyser: Any, first: int = 0, stop_after: int | None = None, **changes: Any
 ) -> list[Outcome]:
@@ -51,7 +75,7 @@ def run(
         if len(outcomes) == stop_after:
             pipeline.stop()
 
-    pipeline = Pipeline(camera, analyser, take, first, **changes)
+    pipeline = eager(camera, analyser, take, first, **changes)
     pipeline.start()
     assert pipeline.join(60)
     return outcomes
@@ -107,7 +131,7 @@ def test_a_stop_drops_the_frames_in_flight(tmp_path: Path) -> None:
         eight_fields(tmp_path), lambda index: far_ahead.set() if index == 2 + FRAMES_AHEAD + 1 else None
     )
     taken: list[Outcome] = []
-    pipeline = Pipeline(camera, analyser, taken.append)
+    pipeline = eager(camera, analyser, taken.append)
     pipeline.start()
     assert gate.reached.wait(60)
     assert far_ahead.wait(60), "the belt is full"
@@ -144,7 +168,7 @@ def test_acquisition_waits_when_the_analysis_is_behind(tmp_path: Path) -> None:
     gate = Gate(at=0)
     full = threading.Event()
     camera = Slow(eight_fields(tmp_path), lambda index: full.set() if index == FRAMES_AHEAD + 1 else None)
-    pipeline = Pipeline(camera, PixelAnalyser(gate), lambda outcome: None)
+    pipeline = eager(camera, PixelAnalyser(gate), lambda outcome: None)
     pipeline.start()
     assert gate.reached.wait(60)
     assert full.wait(60)
@@ -218,7 +242,7 @@ def test_an_engine_that_hangs_breaks_off_and_its_late_answer_is_not_waited_for(t
         if isinstance(outcome, Broken):
             broken.set()
 
-    pipeline = Pipeline(Slow(eight_fields(tmp_path)), PixelAnalyser(gate), take, analysis_within_s=1)
+    pipeline = eager(Slow(eight_fields(tmp_path)), PixelAnalyser(gate), take, analysis_within_s=1)
     pipeline.start()
     assert broken.wait(60), "nobody noticed"
     assert pipeline.stopped
@@ -230,3 +254,70 @@ def test_an_engine_that_hangs_breaks_off_and_its_late_answer_is_not_waited_for(t
 def test_a_resumed_plan_begins_with_the_field_that_was_asked_for(tmp_path: Path) -> None:
     outcomes = said(run(Slow(eight_fields(tmp_path)), PixelAnalyser(), first=6))
     assert [number for number, _ in outcomes[:2]] == [6, 7]
+
+
+# Before the first field
+
+
+class Homed(Slow):
+    """A source that has something to do before its first field."""
+
+    survey = '{"regions": 2}'
+    begun: Any = "not asked"
+
+    def prepare(self, survey: str | None) -> Iterator[str]:
+        self.begun = survey
+        yield "Homing the stage."
+        yield "Looking the slide over."
+
+
+def test_each_step_is_told_and_then_what_was_found(tmp_path: Path) -> None:
+    taken: list[Outcome] = []
+    source = Homed(eight_fields(tmp_path))
+    pipeline = Pipeline(source, PixelAnalyser(), taken.append)
+    pipeline.start()
+    assert pipeline.join(60)
+    assert taken == [Step("Homing the stage."), Step("Looking the slide over."), Ready(8, '{"regions": 2}')]
+
+
+def test_a_resumed_run_has_its_survey_again(tmp_path: Path) -> None:
+    source = Homed(eight_fields(tmp_path))
+    run(source, PixelAnalyser(), survey="as before")
+    assert source.begun == "as before"
+
+
+def test_no_field_is_taken_before_somebody_wants_it(tmp_path: Path) -> None:
+    source = Slow(eight_fields(tmp_path))
+    pipeline = Pipeline(source, PixelAnalyser(), lambda outcome: None)
+    pipeline.start()
+    assert pipeline.join(60)
+    assert source.taken == 0
+    assert source.closed.is_set()
+
+
+def test_a_stop_while_it_makes_ready_ends_it_before_the_next_step(tmp_path: Path) -> None:
+    taken: list[Outcome] = []
+
+    def take(outcome: Outcome) -> None:
+        taken.append(outcome)
+        pipeline.stop()
+
+    source = Homed(eight_fields(tmp_path))
+    pipeline = Pipeline(source, PixelAnalyser(), take)
+    pipeline.start()
+    assert pipeline.join(60)
+    assert taken == [Step("Homing the stage.")]
+    assert source.closed.is_set()
+
+
+def test_what_keeps_it_from_getting_ready_can_be_mended(tmp_path: Path) -> None:
+    class Closed(Slow):
+        def prepare(self, survey: str | None) -> Iterator[str]:
+            yield "Homing the stage."
+            raise ApplianceError("The lid is open. Close it, then resume.")
+
+    outcomes = run(Closed(eight_fields(tmp_path)), PixelAnalyser())
+    assert outcomes == [
+        Step("Homing the stage."),
+        Broken("The lid is open. Close it, then resume.", resumable=True),
+    ]

@@ -21,6 +21,7 @@ from appliance.run import (
     PlanExhausted,
     Prepare,
     Prepared,
+    Preparing,
     ResumeAsked,
     Run,
     Start,
@@ -50,6 +51,15 @@ def test_a_started_run_prepares_and_then_counts_from_the_first_field():
     assert (r.state, commands) == (State.PREPARING, [Prepare()])
     r, commands = advance(r, Prepared())
     assert (r.state, commands) == (State.COUNTING, [StartAcquisition(0)])
+
+
+def test_what_is_done_before_the_first_field_is_the_reason_of_its_state():
+    r, commands = advance(after(Run.idle(plan()), Start()), Preparing("Homing the stage."))
+    assert (r.state, r.reason, commands) == (State.PREPARING, "Homing the stage.", [])
+
+
+def test_a_step_that_is_told_too_late_changes_nothing():
+    assert advance(run(State.PAUSED), Preparing("Homing the stage."))[0] == run(State.PAUSED)
 
 
 def test_a_run_whose_plan_fits_no_panel_does_not_begin():
