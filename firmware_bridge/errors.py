@@ -15,6 +15,10 @@ class Recoverable(BridgeError):
     """Nothing moved: the position is what it was, and the order may be given again."""
 
 
+class Stopped(Recoverable):
+    """The move was stopped before its end. The position is known, and the order may be given again."""
+
+
 class PositionLost(BridgeError):
     """Where the stage is, is not known. It has to be homed before the next move."""
 

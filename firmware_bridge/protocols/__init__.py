@@ -1,0 +1,1 @@
+"""One file per controller firmware; its name is the protocol's name, its `PROTOCOL` the Stage."""

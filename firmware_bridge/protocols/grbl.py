@@ -1,0 +1,144 @@
+"""GRBL 1.1 and grblHAL.
+
+Source: GRBL's `doc/markdown/interface.md`, `commands.md` and `settings.md` (real-time bytes, status reports, alarms,
+`$` settings), `protocol.c` (an accepted move may be reported as Idle before it begins; nothing is read during a hold),
+`limits.c` (where homing puts machine zero), and grblHAL's `report.c` for its banner.
+"""
+
+from __future__ import annotations
+
+from firmware_bridge.controller import Controller
+from firmware_bridge.errors import PositionLost, Recoverable, StageRefused
+from firmware_bridge.grbl_sentences import alarm_sentence, error_sentence
+from firmware_bridge.motion import Leg
+from firmware_bridge.point import Point
+from firmware_bridge.settings import AXES
+from firmware_bridge.stage import Stage
+
+RESET, HOLD = b"\x18", b"!"
+BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
+DONE = r"ok$|error:(\d+)$"
+STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
+STARTS_WITHIN_S = 1.5  # an Arduino that was reset by opening the port sleeps through the first reset
+ASKED_TIMES = 3
+REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, FULL_LIGHT, STEPS, RATE, TRAVEL = 10, 13, 22, 23, 30, 100, 110, 130
+FORCED_ORIGIN = 8  # a bit of grblHAL's $22; GRBL says Z among its build options
+
+
+class GrblStage(Stage):
+    """A stage on a GRBL 1.1 or grblHAL controller. The lamp is its spindle output (M3 S…)."""
+
+    def _connect(self) -> Controller:
+        self._homing = False
+        title = self._reset()
+        build: list[str] = []
+        self._wire.send(b"$I\n")
+        self._hear(DONE, self.settings.reply_within_s, build, heeding=False)
+        said = self._read_settings()
+        self._full_light = said.get(FULL_LIGHT, 1000.0)
+        forced = int(said[HOMING]) & FORCED_ORIGIN or any(
+            "Z" in line.split(",")[0][5:] for line in build if "OPT:" in line
+        )
+        # Machine zero is the high end of the travel, unless it was forced to where homing ended, at the low end.
+        self._low_mm = [
+            0.0 if forced and int(said[HOMES_LOW]) >> i & 1 else -said[TRAVEL + i] for i in range(len(AXES))
+        ]
+        return Controller(
+            title,
+            steps_per_mm={name: said[STEPS + i] for i, name in enumerate(AXES)},
+            travel_um={name: (0.0, 1000.0 * said[TRAVEL + i]) for i, name in enumerate(AXES)},
+            speed_um_s={name: said[RATE + i] * 1000.0 / 60.0 for i, name in enumerate(AXES)},
+            resolution_um=1.0,
+        )
+
+    def _start_home(self) -> None:
+        self._reset()
+        self._homing = True
+        self._wire.send(b"$H\n")
+
+    def _start_move(self, leg: Leg) -> None:
+        machine_mm = [leg.end[name] / 1000.0 + self._low_mm[i] for i, name in enumerate(AXES)]
+        place = "".join(f"{name.upper()}{mm:.5f}" for name, mm in zip(AXES, machine_mm, strict=True))
+        self._command(f"G21G94G53G1{place}F{leg.speed_um_s * 60.0 / 1000.0:.1f}")
+
+    def _look(self) -> tuple[bool, Point | None]:
+        if self._homing:  # GRBL answers no status request until homing has ended
+            done = self._hear(DONE, 0.02)
+            if done is None:
+                return True, None
+            self._homing = False
+            self._refuse(done[1])
+        state, sub, *machine_mm = self._ask(b"?", STATUS, times=ASKED_TIMES).groups()
+        if state in ("Alarm", "Door", "Sleep", "Check"):
+            raise PositionLost(
+                f'The controller is in the state "{state}". Clear its cause, then home the stage.'
+            )
+        place = Point(*(1000.0 * (float(mm) - low) for mm, low in zip(machine_mm, self._low_mm, strict=True)))
+        return state in ("Run", "Jog", "Home") or (state, sub) == ("Hold", "1"), place
+
+    def _halt(self) -> None:
+        self._wire.send(HOLD)
+
+    def _abort(self) -> None:
+        self._wire.send(RESET)
+
+    def _after_halt(self) -> None:
+        self._reset()  # forgets the rest of the move; at a stand it keeps the position
+
+    def _set_light(self, share: float) -> None:
+        self._command(f"M3S{share * self._full_light:.0f}" if share > 0 else "M5")
+
+    def _heed(self, line: str) -> bool:
+        if line.startswith("ALARM:"):
+            raise PositionLost(alarm_sentence(int(line[6:]) if line[6:].isdigit() else 0))
+        if line.startswith("Grbl"):
+            raise PositionLost("The controller was restarted. Home the stage before the next move.")
+        return line.startswith(("[", "<", ">", "$", "ok", "error:"))
+
+    def _command(self, order: str) -> None:
+        self._refuse(self._ask(f"{order}\n".encode(), DONE)[1])
+
+    @staticmethod
+    def _refuse(number: str | None) -> None:
+        if number is not None:
+            raise Recoverable(error_sentence(int(number)))
+
+    def _reset(self) -> str:
+        """Reset softly, and return the firmware's name and version."""
+        heard: list[str] = []
+        for _ in range(ASKED_TIMES):
+            self._wire.send(RESET)
+            if found := self._hear(BANNER, STARTS_WITHIN_S, heard, heeding=False):
+                if (int(found[3]), int(found[4])) < (1, 1):
+                    raise StageRefused(
+                        f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
+                    )
+                self._homing = False
+                return f"{found[1]} {found[2]}"
+        raise self._wire.nothing_came("a reset", heard)
+
+    def _read_settings(self) -> dict[int, float]:
+        """Read the `$` settings. Raises StageRefused where they do not suit a stage."""
+        said: dict[int, float] = {}
+        found = self._ask(b"$$\n", r"\$(\d+)=([-\d.]+)")
+        while found[0] != "ok":
+            said[int(found[1])] = float(found[2])
+            line = self._hear(r"ok$|\$(\d+)=([-\d.]+)", self.settings.reply_within_s)
+            if line is None:
+                raise self._wire.nothing_came('"$$"', [found[0]])
+            found = line
+        needed = (HOMING, HOMES_LOW, *(first + i for first in (STEPS, RATE, TRAVEL) for i in range(3)))
+        if missing := [f"${number}" for number in needed if number not in said]:
+            raise StageRefused(f"The controller did not say {', '.join(missing)}. Check its firmware.")
+        if not int(said[HOMING]) & 1:
+            raise StageRefused(
+                "Homing is switched off in the controller. Set $22=1: a stage must know where it is."
+            )
+        if said.get(IN_INCHES, 0):
+            raise StageRefused("The controller reports inches. Set $13=0.")
+        if not int(said.get(REPORT_MASK, 1)) & 1:
+            raise StageRefused("The controller reports work positions. Set $10=1 for machine positions.")
+        return said
+
+
+PROTOCOL = GrblStage

@@ -1,0 +1,94 @@
+"""What a stage is told about itself: its port, its axes, its limits and how it is approached."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from firmware_bridge.errors import StageRefused
+
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, slots=True)
+class AxisSettings:
+    """One axis of a stage.
+
+    limits_um: the soft limits, low and high, in stage coordinates (0 is the low end of the travel of a stage that
+        homes; the reference that a person set of one that does not). None: the axis is never moved.
+    steps_per_mm: what the controller must have; None takes the controller's word.
+    speed_um_s, acceleration_um_s2: of moves. The controller's own limits must allow the speed.
+    backlash_um: what is taken up before a position counts as reached; 0 for none.
+    approach: the side from which positions are approached: +1 upwards, -1 downwards.
+    Raises StageRefused for values that make no sense.
+    """
+
+    limits_um: tuple[float, float] | None = None
+    steps_per_mm: float | None = None
+    speed_um_s: float = 20_000.0
+    acceleration_um_s2: float = 500_000.0
+    backlash_um: float = 0.0
+    approach: int = 1
+
+    def __post_init__(self) -> None:
+        limits = self.limits_um
+        if limits is not None and not (all(map(math.isfinite, limits)) and limits[0] < limits[1]):
+            raise StageRefused(f"Soft limits are low and high, in µm; {limits} are not. Correct them.")
+        for name in ("steps_per_mm", "speed_um_s", "acceleration_um_s2"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise StageRefused(f"{name} is {value}; it must be more than 0. Correct it.")
+        if not (math.isfinite(self.backlash_um) and self.backlash_um >= 0):
+            raise StageRefused(f"backlash_um is {self.backlash_um}; it must be 0 or more. Correct it.")
+        if self.approach not in (-1, 1):
+            raise StageRefused(f"approach is {self.approach}; it must be 1 (upwards) or -1. Correct it.")
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """A stage and the line to it.
+
+    port: "PROTOCOL:PORT", where PORT is anything that pyserial's `serial_for_url` opens: "grbl:/dev/ttyUSB0",
+        "marlin:/dev/serial/by-id/…", "sangaboard:socket://scope:7777".
+    baud_rate: None takes the protocol's usual one.
+    settle_s: how long the stage shakes after a move.  light_settle_s: how long the light takes to be steady.
+    reply_within_s: how long the controller may take to answer.
+    move_slack_s: how much longer than computed a move may take.  home_within_s: how long homing may take.
+    Raises StageRefused for values that make no sense.
+    """
+
+    port: str
+    x: AxisSettings = AxisSettings()
+    y: AxisSettings = AxisSettings()
+    z: AxisSettings = AxisSettings(speed_um_s=2_000.0, acceleration_um_s2=50_000.0)
+    baud_rate: int | None = None
+    settle_s: float = 0.12
+    light_settle_s: float = 0.05
+    reply_within_s: float = 1.0
+    move_slack_s: float = 5.0
+    home_within_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        protocol, _, url = self.port.partition(":")
+        if not protocol.isidentifier() or not url:
+            raise StageRefused(
+                f'The stage\'s port is "PROTOCOL:PORT", as in grbl:/dev/ttyUSB0; "{self.port}" is not. Correct it.'
+            )
+        for name in ("settle_s", "light_settle_s", "reply_within_s", "move_slack_s", "home_within_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise StageRefused(f"{name} is {value}; it must be 0 or more. Correct it.")
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's name: "grbl"."""
+        return self.port.partition(":")[0]
+
+    @property
+    def url(self) -> str:
+        """The port without the protocol: "/dev/ttyUSB0"."""
+        return self.port.partition(":")[2]
+
+    def axis(self, name: str) -> AxisSettings:
+        """The settings of axis "x", "y" or "z"."""
+        return {"x": self.x, "y": self.y, "z": self.z}[name]

@@ -1,0 +1,460 @@
+"""The stage: micrometres in, motion out. Public methods are final; a protocol fills in the private hooks.
+
+After OpenFlexure's stage, whose public moves are final and whose hardware hooks are private.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Self, final
+
+from firmware_bridge.controller import Controller, refuse_mismatch
+from firmware_bridge.errors import (
+    BridgeError,
+    PortGarbled,
+    PortSilent,
+    PortVanished,
+    PositionLost,
+    Recoverable,
+    StageRefused,
+    Stopped,
+)
+from firmware_bridge.motion import Leg, leg, legs, refuse_outside
+from firmware_bridge.point import Point
+from firmware_bridge.settings import AXES, StageSettings
+from firmware_bridge.transport import Transport
+
+NEVER_NS = 2**63 - 1
+LOOK_AGAIN_S, LONG_LOOK_S = 0.01, 0.05
+NOT_YET_BEGUN_S = 0.25  # a controller may say that it stands still before an accepted move begins
+STOP_WITHIN_S = 10.0
+NUDGE_UM = 500.0
+
+
+class Stage(ABC):
+    """A stage on a controller. One order at a time; `stop` and `position` may come from any thread.
+
+    Errors: StageRefused (nothing was sent), Recoverable (nothing moved, may be retried), PositionLost (home again).
+    Coordinates: micrometres; 0 is the low end of the travel, or the reference that a person set.
+    """
+
+    BAUD_RATE: ClassVar[int] = 115_200
+    HAS_SWITCHES: ClassVar[bool] = True
+    STOP_KEEPS_POSITION: ClassVar[bool] = True
+
+    def __init__(self, settings: StageSettings) -> None:
+        """Open the port and greet the controller; nothing moves.
+
+        Raises StageRefused where the settings do not fit the controller, PortSilent, PortGarbled or PortVanished where
+        none answers.
+        """
+        self.settings = settings
+        self._orders = threading.RLock()
+        self._gate = threading.RLock()  # between "may it still start?" and "stop"
+        self._idle = threading.Condition(self._gate)
+        self._stop_asked = threading.Event()
+        self._in_flight: threading.Thread | None = None
+        self._moves = self._disturbed = False
+        self._known = False
+        self._at = self._seen = Point(0.0, 0.0)
+        self._taken_up: frozenset[str] = frozenset()
+        self._light: float | None = None
+        self._open()
+        self._settled_ns = time.monotonic_ns()
+
+    # What callers use.
+
+    @final
+    @property
+    def name(self) -> str:
+        """The firmware with its version, and the port."""
+        return f"{self.controller.title} on {self.settings.url}"
+
+    @final
+    @property
+    def position_known(self) -> bool:
+        """Whether the position is known; if not, only `home` moves the stage."""
+        return self._known
+
+    @final
+    @property
+    def settled_since_ns(self) -> int:
+        """The monotonic time at which the last motion, settling or light change was over; NEVER_NS while one lasts."""
+        return self._settled_ns
+
+    @final
+    def home(self) -> Point:
+        """Find the end switches and return where the stage then is.
+
+        A stage without switches takes the place where it stands as its reference: a person has put it there. A port
+        that had vanished is opened again first. Raises Recoverable (the controller refused), PositionLost.
+        """
+        with self._order():
+            self._lose()
+            if self._wire.gone:
+                self._open()
+            with self._gate:
+                self._refuse_stopped()
+                self._moves = self._disturbed = True
+                self._start_home()
+            self._await_standstill(None, self.settings.home_within_s)
+            if self._stop_asked.is_set():
+                raise PositionLost("Homing was stopped. Home the stage before the next move.")
+            self._at = self._seen = self._place()
+            self._moves, self._known = False, True
+            if self._light is not None:  # a controller may switch its outputs off when it is reset for homing
+                self._set_light(self._light)
+            time.sleep(self.settings.settle_s)
+            return self._at
+
+    @final
+    def move_to(self, target: Point) -> Point:
+        """Move, approach every moving axis from its side, settle; return where the stage is (to the nearest step).
+
+        Raises StageRefused outside the soft limits, Recoverable, Stopped, PositionLost.
+        """
+        with self._order():
+            return self._travel(target)
+
+    @final
+    def move_by(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> Point:
+        """Move relatively to where the stage was last sent. As `move_to`."""
+        with self._order():
+            at = self._at
+            return self._travel(Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um))
+
+    @final
+    def nudge(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> None:
+        """Move a little while the position is not known, to bring a stage without switches to its reference.
+
+        No soft limit can be checked: a person watches. Raises StageRefused for stages that can home by themselves,
+        whose position is known, or for more than NUDGE_UM along an axis.
+        """
+        with self._order():
+            if self.HAS_SWITCHES or self._known:
+                raise StageRefused(
+                    "Only a stage without end switches is nudged, before it has its reference. Move it."
+                )
+            if not all(abs(d) <= NUDGE_UM for d in (dx_um, dy_um, dz_um)):
+                raise StageRefused(f"A nudge is at most {NUDGE_UM:g} µm along an axis. Nudge less.")
+            at = self._place()
+            self._run(leg(self.settings, at, Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um)))
+
+    @final
+    def position(self) -> Point:
+        """Where the stage is; during a move, where the controller last said that it was.
+
+        Raises PositionLost where it is not known, Recoverable where the controller does not say.
+        """
+        if not self._orders.acquire(blocking=False):
+            self._refuse_unknown()
+            return self._seen
+        try:
+            with self._verdicts():
+                self._refuse_unknown()
+                self._heed_waiting()
+                here = self._place()
+                if not self._near(here, self._at):
+                    raise PositionLost(
+                        f"The controller says that the stage is at {here}, and it was left at {self._at}: somebody "
+                        "else moved it, or it was restarted. Home it before the next move."
+                    )
+                return self._at
+        finally:
+            self._orders.release()
+
+    @final
+    def stop(self) -> None:
+        """End a move in flight at once, from any thread; return when the stage stands. Without one, nothing happens.
+
+        The move's own call raises Stopped, or PositionLost where the controller cannot stop without losing steps.
+        """
+        with self._gate:
+            if self._in_flight is None:
+                return
+            self._stop_asked.set()
+            if self._moves:
+                with self._verdicts():
+                    self._halt() if self._known else self._abort()
+            if self._in_flight is not threading.current_thread():
+                self._idle.wait_for(lambda: self._in_flight is None, STOP_WITHIN_S)
+
+    @final
+    def set_light(self, share: float) -> None:
+        """Set the lamp (0 off, 1 full) and wait until it is steady.
+
+        Raises StageRefused for a share outside 0 to 1 or a controller without a lamp, Recoverable, PositionLost.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise StageRefused(f"The light is a share from 0 to 1; {share} is not. Correct it.")
+        with self._order():
+            self._heed_waiting()
+            self._disturbed = True
+            self._set_light(share)
+            self._light = share
+            time.sleep(self.settings.light_settle_s)
+
+    @final
+    def close(self) -> None:
+        """Stop what moves, and let go of the port. May be called twice."""
+        with contextlib.suppress(BridgeError):
+            self.stop()
+        self._known = False
+        self._wire.close()
+
+    @final
+    def __enter__(self) -> Self:
+        return self
+
+    @final
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What a protocol fills in.
+
+    @abstractmethod
+    def _connect(self) -> Controller:
+        """Greet the controller, read its settings. Raises StageRefused, PortSilent, PortGarbled."""
+
+    @abstractmethod
+    def _start_home(self) -> None:
+        """Begin homing. `_look` says when it is over."""
+
+    @abstractmethod
+    def _start_move(self, leg: Leg) -> None:
+        """Begin a move. Raises Recoverable where the controller refused it, so that nothing moves."""
+
+    @abstractmethod
+    def _look(self) -> tuple[bool, Point | None]:
+        """Whether it moves, and where it is (None where it cannot say while it moves)."""
+
+    @abstractmethod
+    def _halt(self) -> None:
+        """Bring a move to a stand as fast as the position allows. Comes from another thread: send, do not listen."""
+
+    def _abort(self) -> None:
+        """Bring anything to a stand; the position is lost anyway. Comes from another thread: send, do not listen."""
+        self._halt()
+
+    def _after_halt(self) -> None:  # noqa: B027 - most controllers need nothing
+        """Make the controller ready again after a halt. Comes from the thread whose move was stopped."""
+
+    def _set_light(self, share: float) -> None:
+        """Set the lamp."""
+        raise StageRefused(f"{self.controller.title} has no lamp. Set the light by hand.")
+
+    @abstractmethod
+    def _heed(self, line: str) -> bool:
+        """Whether an unasked line is usual chatter. Raises PositionLost for an alarm or a restart."""
+
+    # What a protocol uses.
+
+    @final
+    def _ask(
+        self, order: bytes, pattern: str, within_s: float | None = None, *, times: int = 1
+    ) -> re.Match[str]:
+        """Send an order and return the line that answers it. Raises PortSilent, PortGarbled, PortVanished.
+
+        times: how often it may be sent within the time, for orders that move nothing.
+        """
+        within_s = self.settings.reply_within_s if within_s is None else within_s
+        heard: list[str] = []
+        for _ in range(times):
+            self._wire.send(order)
+            if found := self._hear(pattern, within_s / times, heard):
+                return found
+        raise self._wire.nothing_came(f'"{_shown(order)}"', heard)
+
+    @final
+    def _hear(
+        self, pattern: str, within_s: float, heard: list[str] | None = None, heeding: bool = True
+    ) -> re.Match[str] | None:
+        """Return the next line that begins with a pattern; None where none comes in time. Others are heeded."""
+        deadline = time.monotonic() + within_s
+        while (line := self._wire.line(max(0.0, deadline - time.monotonic()))) is not None:
+            if found := re.match(pattern, line):
+                return found
+            if not (heeding and self._heed(line)) and heard is not None:
+                heard.append(line)
+        return None
+
+    # How an order runs.
+
+    def _open(self) -> None:
+        self._wire = Transport(self.settings.url, self.settings.baud_rate or self.BAUD_RATE)
+        try:
+            self.controller = self._connect()
+            refuse_mismatch(self.settings, self.controller)
+        except BaseException:
+            self._wire.close()
+            raise
+
+    @contextlib.contextmanager
+    def _order(self) -> Iterator[None]:
+        """One order at a time, which `stop` can end."""
+        with self._orders:
+            with self._gate:
+                self._stop_asked.clear()
+                self._in_flight = threading.current_thread()
+                self._disturbed, settled_ns, self._settled_ns = False, self._settled_ns, NEVER_NS
+            try:
+                with self._verdicts():
+                    yield
+            finally:
+                with self._gate:
+                    self._moves, self._in_flight = False, None
+                    self._settled_ns = time.monotonic_ns() if self._disturbed else settled_ns
+                    self._idle.notify_all()
+
+    @contextlib.contextmanager
+    def _verdicts(self) -> Iterator[None]:
+        """Turn every failure into "nothing moved" or "position lost"."""
+        try:
+            yield
+        except (StageRefused, Recoverable):
+            raise
+        except PositionLost:
+            self._give_up()
+            raise
+        except (PortSilent, PortGarbled) as error:
+            if not self._moves:
+                raise Recoverable(f"{error} Nothing moved.") from error
+            self._give_up()
+            raise PositionLost(f"{error} The stage was moving: home it before the next move.") from error
+        except PortVanished as error:
+            self._lose()
+            raise PositionLost(f"{error}") from error
+        except BaseException:  # an interrupted program leaves nothing moving behind
+            if self._moves:
+                self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        if self._moves:
+            with contextlib.suppress(BridgeError):
+                self._abort()
+        self._lose()
+
+    def _lose(self) -> None:
+        self._known, self._taken_up = False, frozenset()
+
+    def _travel(self, target: Point) -> Point:
+        self._refuse_unknown()
+        refuse_outside(self.settings, self._at, target)
+        self._heed_waiting()
+        for part in legs(self.settings, self._at, self._on_grid(target), self._taken_up):
+            self._run(part)
+        time.sleep(self.settings.settle_s)
+        return self._at
+
+    def _run(self, part: Leg) -> None:
+        moving = {name for name in AXES if part.end[name] != part.start[name]}
+        with self._gate:
+            self._refuse_stopped()
+            self._moves = self._disturbed = True
+            try:
+                self._start_move(part)
+            except Recoverable:
+                self._moves = False
+                raise
+            self._taken_up -= moving
+        self._await_standstill(part.end, 2.0 * part.duration_s + self.settings.move_slack_s, part.duration_s)
+        with self._gate:
+            stopped = self._stop_asked.is_set()
+            self._moves = stopped
+        if stopped:
+            self._stand_after_stop()
+        self._at = self._seen = part.end
+        self._taken_up |= {name for name in moving if self._reached_from_its_side(name, part)}
+
+    def _reached_from_its_side(self, name: str, part: Leg) -> bool:
+        axis = self.settings.axis(name)
+        return (part.end[name] - part.start[name]) * axis.approach >= axis.backlash_um * 0.999
+
+    def _await_standstill(self, target: Point | None, within_s: float, usual_s: float = 0.0) -> None:
+        """Return when the controller says that it stands, and stands at `target`: a word alone is not believed."""
+        begun = time.monotonic()
+        deadline, stood_since, stopping = begun + within_s, math.inf, False
+        while True:
+            moving, here = self._look()
+            now = time.monotonic()
+            self._seen = here or self._seen
+            stood_since = math.inf if moving else min(stood_since, now)
+            if self._stop_asked.is_set() and not stopping:
+                stopping, deadline = True, now + STOP_WITHIN_S
+            if not moving and (target is None or stopping or (here is not None and self._near(here, target))):
+                return
+            if now - stood_since > NOT_YET_BEGUN_S:
+                raise PositionLost(
+                    f"The stage was sent to {target} and stands at {here}. Home it before the next move."
+                )
+            if now > deadline:
+                raise PositionLost(
+                    f"The stage still moves after {now - begun:.1f} s, at {self._seen}: an axis is blocked, or the "
+                    "controller hangs. Look at it, then home it."
+                )
+            left_s = begun + usual_s - now
+            time.sleep(LOOK_AGAIN_S) if stopping else self._stop_asked.wait(
+                LONG_LOOK_S if left_s > 2 * LONG_LOOK_S else LOOK_AGAIN_S
+            )
+
+    def _stand_after_stop(self) -> None:
+        self._after_halt()
+        if not self.STOP_KEEPS_POSITION:
+            raise PositionLost(
+                "The stage was stopped abruptly and may have lost steps. Home it before the next move."
+            )
+        self._at = self._seen = self._place()
+        with self._gate:
+            self._moves = False
+        if self._light is not None:
+            self._set_light(self._light)
+        raise Stopped(f"The move was stopped at {self._at}.")
+
+    def _place(self) -> Point:
+        """Where the controller, which stands, says that it is."""
+        moving, here = self._look()
+        if moving or here is None:
+            raise PositionLost("The stage moves although nothing was asked of it. Look at it, then home it.")
+        return here
+
+    def _near(self, here: Point, there: Point) -> bool:
+        return all(abs(here[name] - there[name]) <= self.controller.tolerance_um(name) for name in AXES)
+
+    def _on_grid(self, target: Point) -> Point:
+        """Return the whole steps nearest to a target, within the limits; axes that are not moved keep their place."""
+        return Point(*(self._step_near(name, target[name]) for name in AXES))
+
+    def _step_near(self, name: str, wish: float) -> float:
+        if wish == self._at[name]:
+            return wish
+        step, limits = self.controller.step_um(name), self.settings.axis(name).limits_um
+        low, high = limits or (-math.inf, math.inf)
+        place = round(wish / step) * step
+        return place + step if place < low else place - step if place > high else place
+
+    def _heed_waiting(self) -> None:
+        for line in self._wire.waiting():
+            self._heed(line)
+
+    def _refuse_unknown(self) -> None:
+        if self._wire.gone:
+            raise PortVanished(
+                f"The stage's port {self.settings.url} is gone. Plug it in again, then home the stage."
+            )
+        if not self._known:
+            raise PositionLost("The stage's position is not known. Home it before the next move.")
+
+    def _refuse_stopped(self) -> None:
+        if self._stop_asked.is_set():
+            raise Stopped(f"The move was stopped at {self._at}.")
+
+
+def _shown(order: bytes) -> str:
+    return order.decode("ascii", "backslashreplace").strip() or repr(order)[2:-1]
