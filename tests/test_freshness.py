@@ -92,10 +92,12 @@ def test_the_time_until_everything_has_settled_does_not_make_a_frame_late() -> N
 
 
 def test_a_frame_whose_rows_stop_half_way_is_torn() -> None:
-    cut = smear()
-    cut[70:] = 0
-    assert reason(fresh(*[exposure(start_ms=at, pixels=cut) for at in (1, 2, 3)])) in {"torn", "repeated"}
-    assert reason(fresh(exposure(pixels=cut), NotFresh("torn", "No further frame."))) == "torn"
+    def cut(seed: int) -> Exposure:
+        pixels = smear(seed)
+        pixels[70:] = 0
+        return exposure(start_ms=seed, pixels=pixels)
+
+    assert reason(fresh(cut(1), cut(2), cut(3))) == "torn"
 
 
 def test_a_frame_that_ends_in_grey_as_a_cut_jpeg_does_is_torn() -> None:
@@ -108,13 +110,14 @@ def test_a_frame_that_ends_in_grey_as_a_cut_jpeg_does_is_torn() -> None:
 
 
 def test_a_frame_whose_lower_part_is_the_last_frames_is_torn() -> None:
-    before, after = smear(1, scene=1), smear(2, scene=2)
-    after[80:] = before[80:]
-    camera = fresh(
-        exposure(start_ms=1, pixels=before),
-        exposure(start_ms=2, pixels=after),
-        NotFresh("torn", "No further frame."),
-    )
+    before = smear(1, scene=1)
+
+    def mixed(seed: int) -> Exposure:
+        pixels = smear(seed, scene=2)
+        pixels[80:] = before[80:]
+        return exposure(start_ms=seed, pixels=pixels)
+
+    camera = fresh(exposure(start_ms=1, pixels=before), mixed(2), mixed(3), mixed(4))
     camera.capture(0)
     assert reason(camera) == "torn"
 
@@ -145,6 +148,11 @@ def test_one_torn_frame_is_taken_again() -> None:
     torn, wanted = smear(1), exposure(start_ms=2, seed=2)
     torn[50:] = 0
     assert fresh(exposure(start_ms=1, pixels=torn), wanted).capture(0) is wanted
+
+
+def test_a_driver_that_saw_a_frame_cut_short_is_asked_again() -> None:
+    wanted = exposure(start_ms=2)
+    assert fresh(NotFresh("torn", "Cut short."), wanted).capture(0) is wanted
 
 
 def test_a_frame_with_another_exposure_time_than_configured_is_refused() -> None:

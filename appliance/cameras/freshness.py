@@ -192,14 +192,13 @@ class FreshCamera:
         """
         asked_ns = self._clock_ns()
         for attempt in range(1, ATTEMPTS + 1):
-            exposure = self._camera.capture(not_before_ns)
             try:
+                exposure = self._camera.capture(not_before_ns)  # a driver sees bytes that never became pixels
                 self._gate.check(exposure, not_before_ns, asked_ns, self._clock_ns())
+                return exposure
             except NotFresh as refusal:
                 if attempt == ATTEMPTS or refusal.reason not in ANOTHER_MAY_BE_FRESH:
                     raise
-            else:
-                return exposure
         raise AssertionError("unreachable")
 
     def close(self) -> None:
