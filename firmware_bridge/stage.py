@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Self, final
 
 from firmware_bridge.controller import Controller, refuse_mismatch
+from firmware_bridge.conversation import Conversation
 from firmware_bridge.errors import (
     BridgeError,
     PortGarbled,
@@ -26,11 +25,11 @@ from firmware_bridge.errors import (
     Stopped,
 )
 from firmware_bridge.motion import Leg, leg, legs, refuse_outside
+from firmware_bridge.orders import Orders
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES, StageSettings
 from firmware_bridge.transport import Transport
 
-NEVER_NS = 2**63 - 1
 LOOK_AGAIN_S, LONG_LOOK_S = 0.01, 0.05
 NOT_YET_BEGUN_S = 0.25  # a controller may say that it stands still before an accepted move begins
 STOP_WITHIN_S = 10.0
@@ -55,18 +54,12 @@ class Stage(ABC):
         none answers.
         """
         self.settings = settings
-        self._orders = threading.RLock()
-        self._gate = threading.RLock()  # between "may it still start?" and "stop"
-        self._idle = threading.Condition(self._gate)
-        self._stop_asked = threading.Event()
-        self._in_flight: threading.Thread | None = None
-        self._moves = self._disturbed = False
+        self._orders = Orders()
         self._known = False
         self._at = self._seen = Point(0.0, 0.0)
         self._taken_up: frozenset[str] = frozenset()
         self._light: float | None = None
         self._open()
-        self._settled_ns = time.monotonic_ns()
 
     # What callers use.
 
@@ -86,7 +79,7 @@ class Stage(ABC):
     @property
     def settled_since_ns(self) -> int:
         """The monotonic time at which the last motion, settling or light change was over; NEVER_NS while one lasts."""
-        return self._settled_ns
+        return self._orders.settled_ns
 
     @final
     def home(self) -> Point:
@@ -99,15 +92,12 @@ class Stage(ABC):
             self._lose()
             if self._wire.gone:
                 self._open()
-            with self._gate:
-                self._refuse_stopped()
-                self._moves = self._disturbed = True
-                self._start_home()
-            self._await_standstill(None, self.settings.home_within_s)
-            if self._stop_asked.is_set():
+            if self._orders.begin(self._start_home):
+                self._await_standstill(None, self.settings.home_within_s)
+            if not self._orders.stand():
                 raise PositionLost("Homing was stopped. Home the stage before the next move.")
             self._at = self._seen = self._place()
-            self._moves, self._known = False, True
+            self._known = True
             if self._light is not None:  # a controller may switch its outputs off when it is reset for homing
                 self._set_light(self._light)
             time.sleep(self.settings.settle_s)
@@ -152,22 +142,12 @@ class Stage(ABC):
 
         Raises PositionLost where it is not known, Recoverable where the controller does not say.
         """
-        if not self._orders.acquire(blocking=False):
-            self._refuse_unknown()
+        with self._orders.between() as free:
+            if free:
+                return self._position()
+            if not self._known:
+                raise PositionLost("The stage's position is not known yet.")
             return self._seen
-        try:
-            with self._verdicts():
-                self._refuse_unknown()
-                self._heed_waiting()
-                here = self._place()
-                if not self._near(here, self._at):
-                    raise PositionLost(
-                        f"The controller says that the stage is at {here}, and it was left at {self._at}: somebody "
-                        "else moved it, or it was restarted. Home it before the next move."
-                    )
-                return self._at
-        finally:
-            self._orders.release()
 
     @final
     def stop(self) -> None:
@@ -175,15 +155,8 @@ class Stage(ABC):
 
         The move's own call raises Stopped, or PositionLost where the controller cannot stop without losing steps.
         """
-        with self._gate:
-            if self._in_flight is None:
-                return
-            self._stop_asked.set()
-            if self._moves:
-                with self._verdicts():
-                    self._halt() if self._known else self._abort()
-            if self._in_flight is not threading.current_thread():
-                self._idle.wait_for(lambda: self._in_flight is None, STOP_WITHIN_S)
+        with self._verdicts():
+            self._orders.stop(lambda: self._halt() if self._known else self._abort(), STOP_WITHIN_S)
 
     @final
     def set_light(self, share: float) -> None:
@@ -194,8 +167,8 @@ class Stage(ABC):
         if not 0.0 <= share <= 1.0:
             raise StageRefused(f"The light is a share from 0 to 1; {share} is not. Correct it.")
         with self._order():
-            self._heed_waiting()
-            self._disturbed = True
+            self._wire.catch_up()
+            self._orders.disturb()
             self._set_light(share)
             self._light = share
             time.sleep(self.settings.light_settle_s)
@@ -253,41 +226,11 @@ class Stage(ABC):
     def _heed(self, line: str) -> bool:
         """Whether an unasked line is usual chatter. Raises PositionLost for an alarm or a restart."""
 
-    # What a protocol uses.
-
-    @final
-    def _ask(
-        self, order: bytes, pattern: str, within_s: float | None = None, *, times: int = 1
-    ) -> re.Match[str]:
-        """Send an order and return the line that answers it. Raises PortSilent, PortGarbled, PortVanished.
-
-        times: how often it may be sent within the time, for orders that move nothing.
-        """
-        within_s = self.settings.reply_within_s if within_s is None else within_s
-        heard: list[str] = []
-        for _ in range(times):
-            self._wire.send(order)
-            if found := self._hear(pattern, within_s / times, heard):
-                return found
-        raise self._wire.nothing_came(f'"{_shown(order)}"', heard)
-
-    @final
-    def _hear(
-        self, pattern: str, within_s: float, heard: list[str] | None = None, heeding: bool = True
-    ) -> re.Match[str] | None:
-        """Return the next line that begins with a pattern; None where none comes in time. Others are heeded."""
-        deadline = time.monotonic() + within_s
-        while (line := self._wire.line(max(0.0, deadline - time.monotonic()))) is not None:
-            if found := re.match(pattern, line):
-                return found
-            if not (heeding and self._heed(line)) and heard is not None:
-                heard.append(line)
-        return None
-
     # How an order runs.
 
     def _open(self) -> None:
-        self._wire = Transport(self.settings.url, self.settings.baud_rate or self.BAUD_RATE)
+        port = Transport(self.settings.url, self.settings.baud_rate or self.BAUD_RATE)
+        self._wire = Conversation(port, self._heed, self.settings.reply_within_s)
         try:
             self.controller = self._connect()
             refuse_mismatch(self.settings, self.controller)
@@ -298,19 +241,8 @@ class Stage(ABC):
     @contextlib.contextmanager
     def _order(self) -> Iterator[None]:
         """One order at a time, which `stop` can end."""
-        with self._orders:
-            with self._gate:
-                self._stop_asked.clear()
-                self._in_flight = threading.current_thread()
-                self._disturbed, settled_ns, self._settled_ns = False, self._settled_ns, NEVER_NS
-            try:
-                with self._verdicts():
-                    yield
-            finally:
-                with self._gate:
-                    self._moves, self._in_flight = False, None
-                    self._settled_ns = time.monotonic_ns() if self._disturbed else settled_ns
-                    self._idle.notify_all()
+        with self._orders.one(), self._verdicts():
+            yield
 
     @contextlib.contextmanager
     def _verdicts(self) -> Iterator[None]:
@@ -323,7 +255,7 @@ class Stage(ABC):
             self._give_up()
             raise
         except (PortSilent, PortGarbled) as error:
-            if not self._moves:
+            if not self._orders.moves:
                 raise Recoverable(f"{error} Nothing moved.") from error
             self._give_up()
             raise PositionLost(f"{error} The stage was moving: home it before the next move.") from error
@@ -331,12 +263,12 @@ class Stage(ABC):
             self._lose()
             raise PositionLost(f"{error}") from error
         except BaseException:  # an interrupted program leaves nothing moving behind
-            if self._moves:
+            if self._orders.moves:
                 self._give_up()
             raise
 
     def _give_up(self) -> None:
-        if self._moves:
+        if self._orders.moves:
             with contextlib.suppress(BridgeError):
                 self._abort()
         self._lose()
@@ -344,10 +276,22 @@ class Stage(ABC):
     def _lose(self) -> None:
         self._known, self._taken_up = False, frozenset()
 
+    def _position(self) -> Point:
+        with self._verdicts():
+            self._refuse_unknown()
+            self._wire.catch_up()
+            here = self._place()
+            if not self._near(here, self._at):
+                raise PositionLost(
+                    f"The controller says that the stage is at {here}, and it was left at {self._at}: somebody else "
+                    "moved it, or it was restarted. Home it before the next move."
+                )
+            return self._at
+
     def _travel(self, target: Point) -> Point:
         self._refuse_unknown()
         refuse_outside(self.settings, self._at, target)
-        self._heed_waiting()
+        self._wire.catch_up()
         for part in legs(self.settings, self._at, self._on_grid(target), self._taken_up):
             self._run(part)
         time.sleep(self.settings.settle_s)
@@ -355,27 +299,27 @@ class Stage(ABC):
 
     def _run(self, part: Leg) -> None:
         moving = {name for name in AXES if part.end[name] != part.start[name]}
-        with self._gate:
-            self._refuse_stopped()
-            self._moves = self._disturbed = True
-            try:
-                self._start_move(part)
-            except Recoverable:
-                self._moves = False
-                raise
-            self._taken_up -= moving
+        if not self._orders.begin(lambda: self._start_leg(part)):
+            raise Stopped(f"The move was stopped at {self._at}.")
+        before, self._taken_up = self._taken_up, self._taken_up - moving
         self._await_standstill(part.end, 2.0 * part.duration_s + self.settings.move_slack_s, part.duration_s)
-        with self._gate:
-            stopped = self._stop_asked.is_set()
-            self._moves = stopped
-        if stopped:
+        if not self._orders.stand():
             self._stand_after_stop()
         self._at = self._seen = part.end
-        self._taken_up |= {name for name in moving if self._reached_from_its_side(name, part)}
+        self._taken_up |= {name for name in moving if self._takes_up(name, part, name in before)}
 
-    def _reached_from_its_side(self, name: str, part: Leg) -> bool:
+    def _start_leg(self, part: Leg) -> None:
+        try:
+            self._start_move(part)
+        except Recoverable:
+            self._orders.moves = False
+            raise
+
+    def _takes_up(self, name: str, part: Leg, before: bool) -> bool:
+        """Whether an axis' backlash is taken up after a leg."""
         axis = self.settings.axis(name)
-        return (part.end[name] - part.start[name]) * axis.approach >= axis.backlash_um * 0.999
+        along = (part.end[name] - part.start[name]) * axis.approach
+        return along > 0 and (before or along >= axis.backlash_um * 0.999)
 
     def _await_standstill(self, target: Point | None, within_s: float, usual_s: float = 0.0) -> None:
         """Return when the controller says that it stands, and stands at `target`: a word alone is not believed."""
@@ -386,7 +330,7 @@ class Stage(ABC):
             now = time.monotonic()
             self._seen = here or self._seen
             stood_since = math.inf if moving else min(stood_since, now)
-            if self._stop_asked.is_set() and not stopping:
+            if self._orders.stop_asked.is_set() and not stopping:
                 stopping, deadline = True, now + STOP_WITHIN_S
             if not moving and (target is None or stopping or (here is not None and self._near(here, target))):
                 return
@@ -400,7 +344,7 @@ class Stage(ABC):
                     "controller hangs. Look at it, then home it."
                 )
             left_s = begun + usual_s - now
-            time.sleep(LOOK_AGAIN_S) if stopping else self._stop_asked.wait(
+            time.sleep(LOOK_AGAIN_S) if stopping else self._orders.stop_asked.wait(
                 LONG_LOOK_S if left_s > 2 * LONG_LOOK_S else LOOK_AGAIN_S
             )
 
@@ -411,8 +355,7 @@ class Stage(ABC):
                 "The stage was stopped abruptly and may have lost steps. Home it before the next move."
             )
         self._at = self._seen = self._place()
-        with self._gate:
-            self._moves = False
+        self._orders.moves = False
         if self._light is not None:
             self._set_light(self._light)
         raise Stopped(f"The move was stopped at {self._at}.")
@@ -439,10 +382,6 @@ class Stage(ABC):
         place = round(wish / step) * step
         return place + step if place < low else place - step if place > high else place
 
-    def _heed_waiting(self) -> None:
-        for line in self._wire.waiting():
-            self._heed(line)
-
     def _refuse_unknown(self) -> None:
         if self._wire.gone:
             raise PortVanished(
@@ -450,11 +389,3 @@ class Stage(ABC):
             )
         if not self._known:
             raise PositionLost("The stage's position is not known. Home it before the next move.")
-
-    def _refuse_stopped(self) -> None:
-        if self._stop_asked.is_set():
-            raise Stopped(f"The move was stopped at {self._at}.")
-
-
-def _shown(order: bytes) -> str:
-    return order.decode("ascii", "backslashreplace").strip() or repr(order)[2:-1]

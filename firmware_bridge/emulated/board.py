@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import os
 import select
 import tempfile
@@ -18,6 +19,7 @@ import tty
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -39,14 +41,13 @@ class EmulatedBoard(ABC):
     def __init__(self, mechanics: Mechanics | None = None, rate: float = 1.0) -> None:
         """Switch the board on."""
         self.mechanics = mechanics or Mechanics()
-        self.rate = rate
+        self._knots = [(time.monotonic_ns(), 0.0, rate)]  # from when on, the board's clock then, and its rate
         self.faults: list[Fault] = []
         self.heard: list[str] = []
         self.broken_switches: set[int] = set()
-        self._epoch_ns = time.monotonic_ns()
         self._state = threading.RLock()
         self._carriage = Carriage.built(self.mechanics)
-        self._lights: list[tuple[int, float]] = [(self._epoch_ns, 0.0)]
+        self._lights: list[tuple[int, float]] = [(self._knots[0][0], 0.0)]
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._generation = 0
@@ -59,6 +60,18 @@ class EmulatedBoard(ABC):
         self.plug_in()
         self._thread = threading.Thread(target=self._run, name=f"emulated {self.PROTOCOL}", daemon=True)
         self._thread.start()
+
+    @property
+    def rate(self) -> float:
+        """How many seconds of the board's clock pass in a real one."""
+        return self._knots[-1][2]
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        with self._state:
+            now_ns = time.monotonic_ns()
+            self._knots.append((now_ns, self._at_s(now_ns), rate))
+            self._wake()
 
     @property
     def address(self) -> str:
@@ -184,7 +197,7 @@ class EmulatedBoard(ABC):
 
     def _later(self, in_s: float, do: Callable[[], None]) -> None:
         """Do something in so many seconds of the board's clock."""
-        heapq.heappush(self._due, (time.monotonic() + max(0.0, in_s) / self.rate, next(self._order), do))
+        heapq.heappush(self._due, (self._now_s() + max(0.0, in_s), next(self._order), do))
 
     def _reset_motion(self, *, abruptly: bool) -> None:
         """Bring the motors to a stand; nothing is called back for the halted motion."""
@@ -202,7 +215,8 @@ class EmulatedBoard(ABC):
     # The thread.
 
     def _at_s(self, at_ns: int) -> float:
-        return (at_ns - self._epoch_ns) / 1e9 * self.rate
+        since_ns, clock_s, rate = self._knots[max(0, bisect_right(self._knots, (at_ns, math.inf)) - 1)]
+        return clock_s + (at_ns - since_ns) / 1e9 * rate
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
@@ -213,7 +227,7 @@ class EmulatedBoard(ABC):
             with self._state:
                 self._do_what_is_due()
                 master = self._master
-                wait_s = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+                wait_s = max(0.0, self._due[0][0] - self._now_s()) / self.rate if self._due else None
             watched = [self._wake_r] if master is None else [self._wake_r, master]
             try:
                 ready, _, _ = select.select(watched, [], [], wait_s)
@@ -228,7 +242,7 @@ class EmulatedBoard(ABC):
         os.close(self._wake_w)
 
     def _do_what_is_due(self) -> None:
-        while self._due and self._due[0][0] <= time.monotonic():
+        while self._due and self._due[0][0] <= self._now_s():
             heapq.heappop(self._due)[2]()
 
     def _take_in(self) -> None:
@@ -244,11 +258,9 @@ class EmulatedBoard(ABC):
                 return
             if byte in (b"\n", b"\r"):
                 line, self._line = self._line.decode("ascii", "replace").strip(), b""
-                self._hear(line, lambda line=line: self._obey(line))  # type: ignore[misc]
+                self._hear(line, partial(self._obey, line))
             elif byte in self.REAL_TIME and byte:
-                self._hear(
-                    byte.decode("latin-1"), lambda byte=byte: self._obey_at_once(byte.decode("latin-1"))
-                )  # type: ignore[misc]
+                self._hear(byte.decode("latin-1"), partial(self._obey_at_once, byte.decode("latin-1")))
             else:
                 self._line += byte
 
@@ -260,7 +272,7 @@ class EmulatedBoard(ABC):
         for fault in strikes:
             left_s = self._carriage.end_s - self._now_s()
             begun = self._carriage.end_s > before_s
-            self._later(left_s * fault.share if begun else 0.0, lambda kind=fault.kind: self._strike(kind))  # type: ignore[misc]
+            self._later(left_s * fault.share if begun else 0.0, partial(self._strike, fault.kind))
 
     def _strike(self, kind: str) -> None:
         if kind == "reset":

@@ -33,7 +33,7 @@ class GrblStage(Stage):
         title = self._reset()
         build: list[str] = []
         self._wire.send(b"$I\n")
-        self._hear(DONE, self.settings.reply_within_s, build, heeding=False)
+        self._wire.hear(DONE, self.settings.reply_within_s, build, heeding=False)
         said = self._read_settings()
         self._full_light = said.get(FULL_LIGHT, 1000.0)
         forced = int(said[HOMING]) & FORCED_ORIGIN or any(
@@ -63,12 +63,12 @@ class GrblStage(Stage):
 
     def _look(self) -> tuple[bool, Point | None]:
         if self._homing:  # GRBL answers no status request until homing has ended
-            done = self._hear(DONE, 0.02)
+            done = self._wire.hear(DONE, 0.02)
             if done is None:
                 return True, None
             self._homing = False
             self._refuse(done[1])
-        state, sub, *machine_mm = self._ask(b"?", STATUS, times=ASKED_TIMES).groups()
+        state, sub, *machine_mm = self._wire.ask(b"?", STATUS, times=ASKED_TIMES).groups()
         if state in ("Alarm", "Door", "Sleep", "Check"):
             raise PositionLost(
                 f'The controller is in the state "{state}". Clear its cause, then home the stage.'
@@ -96,7 +96,7 @@ class GrblStage(Stage):
         return line.startswith(("[", "<", ">", "$", "ok", "error:"))
 
     def _command(self, order: str) -> None:
-        self._refuse(self._ask(f"{order}\n".encode(), DONE)[1])
+        self._refuse(self._wire.ask(f"{order}\n".encode(), DONE)[1])
 
     @staticmethod
     def _refuse(number: str | None) -> None:
@@ -108,24 +108,24 @@ class GrblStage(Stage):
         heard: list[str] = []
         for _ in range(ASKED_TIMES):
             self._wire.send(RESET)
-            if found := self._hear(BANNER, STARTS_WITHIN_S, heard, heeding=False):
+            if found := self._wire.hear(BANNER, STARTS_WITHIN_S, heard, heeding=False):
                 if (int(found[3]), int(found[4])) < (1, 1):
                     raise StageRefused(
                         f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
                     )
                 self._homing = False
                 return f"{found[1]} {found[2]}"
-        raise self._wire.nothing_came("a reset", heard)
+        raise self._wire.no_answer("a reset", heard)
 
     def _read_settings(self) -> dict[int, float]:
         """Read the `$` settings. Raises StageRefused where they do not suit a stage."""
         said: dict[int, float] = {}
-        found = self._ask(b"$$\n", r"\$(\d+)=([-\d.]+)")
+        found = self._wire.ask(b"$$\n", r"\$(\d+)=([-\d.]+)")
         while found[0] != "ok":
             said[int(found[1])] = float(found[2])
-            line = self._hear(r"ok$|\$(\d+)=([-\d.]+)", self.settings.reply_within_s)
+            line = self._wire.hear(r"ok$|\$(\d+)=([-\d.]+)", self.settings.reply_within_s)
             if line is None:
-                raise self._wire.nothing_came('"$$"', [found[0]])
+                raise self._wire.no_answer('"$$"', [found[0]])
             found = line
         needed = (HOMING, HOMES_LOW, *(first + i for first in (STEPS, RATE, TRAVEL) for i in range(3)))
         if missing := [f"${number}" for number in needed if number not in said]:
