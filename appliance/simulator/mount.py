@@ -1,0 +1,81 @@
+"""How a slide lies on the simulated stage: where, how tilted, how curved; so where it is in focus."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_bridge.point import Point
+
+MM_UM = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A slide's seat on the stage.
+
+    x_um, y_um: where the stage stands when the slide's upper left corner is in the middle of the picture.
+    middle_x_um, middle_y_um: the place on the slide to which height, tilt and curvature refer.
+    z_um: the stage's height at which that place is in focus.
+    tilt_x, tilt_y: rise of that height per way, µm/mm.  bow: its curvature's rise per squared way, µm/mm².
+    ripple_um: height of the glass' own waves, ripple_every_um: their length.
+    """
+
+    x_um: float = 0.0
+    y_um: float = 0.0
+    z_um: float = 0.0
+    middle_x_um: float = 0.0
+    middle_y_um: float = 0.0
+    tilt_x: float = 0.0
+    tilt_y: float = 0.0
+    bow: float = 0.0
+    ripple_um: float = 0.0
+    ripple_every_um: float = 2500.0
+
+    @classmethod
+    def drawn(
+        cls,
+        seed: int,
+        width_um: float,
+        height_um: float,
+        corner: Point = Point(0.0, 0.0),
+        height: float = 0.0,
+    ) -> Mount:
+        """Return a seat as people leave it: some micrometres of tilt and bow over a slide of this size.
+
+        corner: stage x, y of the slide's upper left corner, give or take 200 µm.  height: of focus, give or take 10 µm.
+        """
+        rng = np.random.default_rng([seed, 0x5EA7])
+        return cls(
+            x_um=corner.x_um + float(rng.uniform(-200, 200)),
+            y_um=corner.y_um + float(rng.uniform(-200, 200)),
+            z_um=height + float(rng.uniform(-10, 10)),
+            middle_x_um=width_um / 2,
+            middle_y_um=height_um / 2,
+            tilt_x=float(rng.uniform(-1.5, 1.5)),
+            tilt_y=float(rng.uniform(-1.5, 1.5)),
+            bow=float(rng.uniform(-0.04, 0.04)),
+            ripple_um=0.15,
+        )
+
+    def slide_place(self, stage: Point) -> tuple[float, float]:
+        """Return which place of the slide is in the middle of the picture, µm."""
+        return stage.x_um - self.x_um, stage.y_um - self.y_um
+
+    def stage_place(self, x_um: float, y_um: float) -> Point:
+        """Return where the stage must stand to see a place of the slide in the middle and in focus."""
+        return Point(x_um + self.x_um, y_um + self.y_um, self.surface_um(x_um, y_um))
+
+    def surface_um(self, x_um: float, y_um: float) -> float:
+        """Return the stage's height at which a place of the slide is in focus, µm."""
+        across, down = (x_um - self.middle_x_um) / MM_UM, (y_um - self.middle_y_um) / MM_UM
+        waves = 2 * math.pi / self.ripple_every_um
+        return (
+            self.z_um
+            + self.tilt_x * across
+            + self.tilt_y * down
+            + self.bow * (across**2 + down**2)
+            + self.ripple_um * math.sin(waves * x_um) * math.sin(waves * y_um)
+        )
