@@ -24,10 +24,11 @@ from appliance.simulator.zones import PITCH_UM, Map, Zones, stacks
 
 DENSITIES = (0.0, 2.0, 5.0, 8.0, 11.0, 14.0, 17.0, 21.0, 26.0, 33.0, 42.0, 55.0, 80.0)
 GRAIN_FROM = 13.0  # red cells per 1000 µm² whose grain stands for every density's
-SQUARE_UM = 360.0
+SQUARE_UM = 480.0
 STRIP_PX = 256
 LOOKED_AT = 3  # variants that stand for all of a label
 CLEARED_UM2 = 280.0  # around a nucleated cell there lies no red one
+FINE_UM_PER_PX = 1.0
 GREEN = HAEMOGLOBIN[1]
 
 
@@ -117,7 +118,7 @@ class Afar:
 
     def _grain(self, um_per_px: float) -> _Grain:
         if um_per_px not in self._grains:
-            self._grains = {um_per_px: _measured(self._smear.red_stamps(um_per_px), um_per_px)}
+            self._grains = {um_per_px: _measured(self._smear.red_stamps(um_per_px / _finer(um_per_px)), um_per_px)}
         return self._grains[um_per_px]
 
 
@@ -125,7 +126,10 @@ def _what_is_left(smear: Seen) -> Map:
     """The density of red cells, less those that nucleated cells push aside."""
     red, white = smear.zones.red, smear.white_per_mm2(smear.zones.white)
     careful = 1 - np.interp(red, [17.5, 37.5], [0.0, 0.8])
-    return np.asarray(red * (1 - careful * (1 - np.exp(-white * CLEARED_UM2 / 1e6))), dtype=np.float32)
+    height, width = red.shape
+    x, y = np.meshgrid(np.arange(width) * PITCH_UM, np.arange(height) * PITCH_UM)
+    free = smear.zones.outside_holes(x.ravel(), y.ravel()).reshape(height, width)
+    return np.asarray(free * red * (1 - careful * (1 - np.exp(-white * CLEARED_UM2 / 1e6))), dtype=np.float32)
 
 
 def _measured(stamps: list[Light], um_per_px: float) -> _Grain:
@@ -147,9 +151,10 @@ def _measured(stamps: list[Light], um_per_px: float) -> _Grain:
 
 def _square(rng: np.random.Generator, stamps: list[Light], um_per_px: float, density: float) -> NDArray[np.float32]:
     """The green light that passes a square of one density that joins at its borders."""
-    side = max(8, round(SQUARE_UM / um_per_px))
+    side, finer = max(8, round(SQUARE_UM / um_per_px)), _finer(um_per_px)
     span = side * um_per_px
-    canvas = np.ones((side, side, 3), dtype=np.float32)
+    um_per_px /= finer
+    canvas = np.ones((side * finer, side * finer, 3), dtype=np.float32)
     many = red_cells.layers(density * 1.15)
     for layer in range(many):
         x, y = red_cells.nodes(0.0, 0.0, span, layer)
@@ -160,7 +165,12 @@ def _square(rng: np.random.Generator, stamps: list[Light], um_per_px: float, den
             for over_x in _copies(x_um, span):
                 for over_y in _copies(y_um, span):
                     put(canvas, stamps[which], over_x / um_per_px, over_y / um_per_px)
-    return canvas[..., 1]
+    return np.asarray(cv2.resize(canvas[..., 1], (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _finer(um_per_px: float) -> int:
+    """How many times finer red cells are laid before their light is averaged: averages don't multiply."""
+    return math.ceil(um_per_px / FINE_UM_PER_PX)
 
 
 def _copies(at: float, span: float) -> list[float]:

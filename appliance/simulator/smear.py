@@ -24,11 +24,12 @@ from appliance.simulator.scatter import Places
 from appliance.simulator.slide import NOT_COUNTED, TrueCell
 from appliance.simulator.sprites import Sprite, put
 from appliance.simulator.white_cells import DrawnCells
-from appliance.simulator.zones import PITCH_UM, Hole, Map, Zones, blood_zones, marrow_zones
+from appliance.simulator.zones import Hole, Map, Zones, blood_zones, marrow_zones
 
 WIDTH_UM, HEIGHT_UM = 24_000.0, 12_000.0
 COARSEST_DRAWN_UM_PER_PX = 1.2  # beyond it the slide is seen from afar
 TILE_UM = 96.0
+FILM_PX = 16
 TILES_KEPT = 400
 STAMPS_KEPT = 600
 VIEWS_KEPT = 3  # so that a stack of heights over one place is drawn once
@@ -83,12 +84,9 @@ class Smear:
         whole = self._view(column, row, width_px + 1, height_px + 1, um_per_px)
         if max(off_x, off_y) < 0.01:
             return whole[:height_px, :width_px]
-        matrix = np.array([[1.0, 0.0, off_x], [0.0, 1.0, off_y]])
-        shifted = cv2.warpAffine(
-            whole, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        return np.asarray(shifted, dtype=np.float32)
+        across, down = np.array([1 - off_x, off_x], np.float32), np.array([1 - off_y, off_y], np.float32)
+        shifted = cv2.sepFilter2D(whole, -1, across, down, anchor=(0, 0))
+        return np.asarray(shifted[:height_px, :width_px], dtype=np.float32)
 
     def truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
         """Return everything whose centre lies in this rectangle: cells, then platelets, stain and dust."""
@@ -153,19 +151,16 @@ class Smear:
 
     def film(self, left_um: float, top_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
         """Return the light that passes dried plasma alone: the ground that everything else is stamped on."""
-        factor = um_per_px / PITCH_UM
-        x0, y0 = math.floor(left_um / PITCH_UM) - 1, math.floor(top_um / PITCH_UM) - 1
-        across, down = math.ceil(width_px * factor) + 4, math.ceil(height_px * factor) + 4
-        rows = np.clip(np.arange(y0, y0 + down), 0, self.zones.film.shape[0] - 1)
-        columns = np.clip(np.arange(x0, x0 + across), 0, self.zones.film.shape[1] - 1)
-        small = np.exp(-self.zones.film[np.ix_(rows, columns)][..., None] * densities(PLASMA))
-        matrix = np.array(
-            [[factor, 0, left_um / PITCH_UM - x0 + factor / 2], [0, factor, top_um / PITCH_UM - y0 + factor / 2]]
-        )
-        return np.asarray(
-            cv2.warpAffine(small, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
-            dtype=np.float32,
-        )
+        first_x, first_y = round(left_um / um_per_px), round(top_um / um_per_px)
+        columns = np.arange(first_x // FILM_PX, (first_x + width_px) // FILM_PX + 3) - 1
+        rows = np.arange(first_y // FILM_PX, (first_y + height_px) // FILM_PX + 3) - 1
+        x, y = np.meshgrid(columns, rows)
+        pitch = FILM_PX * um_per_px
+        amount = self.zones.at(self.zones.film, ((x + 0.5) * pitch).ravel(), ((y + 0.5) * pitch).ravel())
+        passed = np.exp(-amount.reshape(*x.shape, 1).astype(np.float32) * densities(PLASMA))
+        fine = cv2.resize(passed, (len(columns) * FILM_PX, len(rows) * FILM_PX), interpolation=cv2.INTER_LINEAR)
+        skip_x, skip_y = first_x - int(columns[0]) * FILM_PX, first_y - int(rows[0]) * FILM_PX
+        return np.asarray(fine[skip_y : skip_y + height_px, skip_x : skip_x + width_px], dtype=np.float32)
 
     def nucleated_sprite(self, label: int, variant: int) -> Sprite:
         """Return the picture of a nucleated cell."""

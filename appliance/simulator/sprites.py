@@ -29,10 +29,9 @@ class Sprite:
         Shrinking averages over each new pixel first, so that nothing aliases and as much light is kept back.
         """
         factor = grown * DRAWN_UM_PER_PX / um_per_px
-        light = self.light[:, ::-1] if flipped else self.light
+        light = np.asarray(cv2.flip(self.light, 1), dtype=np.float32) if flipped else self.light
         if factor == 1.0 and turn_deg == 0.0:
-            return np.ascontiguousarray(light)
-        light = np.ascontiguousarray(light)
+            return light
         if factor < 0.7:
             reach = 2 * round((1 / factor - 1) / 2) + 1
             far = reach // 2 + 1

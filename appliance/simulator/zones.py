@@ -60,7 +60,7 @@ class Zones:
 
     def outside_holes(self, x_um: Numbers, y_um: Numbers) -> NDArray[np.bool_]:
         """Return which places lie in no hole."""
-        free = np.ones(len(x_um), dtype=np.bool_)
+        free = np.ones(np.shape(x_um), dtype=np.bool_)
         for hole in self.holes:
             free &= np.hypot(x_um - hole.x_um, y_um - hole.y_um) > hole.radius_um
         return free
