@@ -29,11 +29,12 @@ class Controller:
 
     def tolerance_um(self, axis: str) -> float:
         """How far a reported position may be from the one that was asked for, and still be it."""
-        return self.resolution_um + 1.01 * self.step_um(axis)
+        return self.resolution_um + 1010.0 / self.steps_per_mm[axis]
 
-    def step_um(self, axis: str) -> float:
-        """The length of one step of an axis."""
-        return 1000.0 / self.steps_per_mm[axis]
+    @property
+    def steps_um(self) -> Mapping[str, float]:
+        """The length of one step of each axis."""
+        return {name: 1000.0 / count for name, count in self.steps_per_mm.items()}
 
 
 def refuse_mismatch(settings: StageSettings, controller: Controller) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware_bridge.errors import StageRefused
 from firmware_bridge.point import Point
-from firmware_bridge.settings import AXES, StageSettings
+from firmware_bridge.settings import AXES, AxisSettings, StageSettings
 
 SAME_UM = 1e-6
+Steps = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,12 @@ class Leg:
     duration_s: float
 
 
-def refuse_outside(settings: StageSettings, start: Point, target: Point) -> None:
+def take_up_um(axis: AxisSettings, step_um: float) -> float:
+    """Return how far aside of a target an axis goes to take up its backlash: whole steps, signed."""
+    return math.ceil(axis.backlash_um / step_um - SAME_UM) * step_um * axis.approach
+
+
+def refuse_outside(settings: StageSettings, steps_um: Steps, start: Point, target: Point) -> None:
     """Raise StageRefused, naming axis, limit and wish, where `target` may not be approached from `start`.
 
     The place from which an axis takes up its backlash must lie within the limits too. An axis that is not asked to
@@ -42,7 +49,7 @@ def refuse_outside(settings: StageSettings, start: Point, target: Point) -> None
             raise StageRefused(
                 f"Axis {name}: a move to {wish:.1f} µm is refused, because no soft limits are set for it. Set them."
             )
-        _refuse_axis(name, wish, axis.limits_um, axis.backlash_um * axis.approach)
+        _refuse_axis(name, wish, axis.limits_um, take_up_um(axis, steps_um[name]))
 
 
 def _refuse_axis(name: str, wish: float, limits: tuple[float, float], taken_up: float) -> None:
@@ -61,7 +68,9 @@ def _refuse_axis(name: str, wish: float, limits: tuple[float, float], taken_up: 
         )
 
 
-def legs(settings: StageSettings, start: Point, target: Point, taken_up: frozenset[str]) -> list[Leg]:
+def legs(
+    settings: StageSettings, steps_um: Steps, start: Point, target: Point, taken_up: frozenset[str]
+) -> list[Leg]:
     """Return the way from `start` to `target`: one leg, or two where an axis first takes up its backlash.
 
     taken_up: the axes whose backlash is taken up at `start`. Such an axis needs no second leg when it moves on to its
@@ -74,7 +83,7 @@ def legs(settings: StageSettings, start: Point, target: Point, taken_up: frozens
         if abs(along) < SAME_UM or axis.backlash_um == 0:
             continue
         if along < 0 or (name not in taken_up and along < axis.backlash_um):
-            aside[name] = target[name] - axis.backlash_um * axis.approach
+            aside[name] = target[name] - take_up_um(axis, steps_um[name])
     if not aside:
         return [] if start == target else [leg(settings, start, target)]
     via = Point(*(aside.get(name, target[name]) for name in AXES))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from firmware_bridge.errors import StageRefused
 
@@ -44,6 +47,27 @@ class AxisSettings:
             raise StageRefused(f"approach is {self.approach}; it must be 1 (upwards) or -1. Correct it.")
 
 
+def parse_axis(text: str, usual: AxisSettings | None = None) -> AxisSettings:
+    """Return the settings of an axis from "LOW:HIGH", in µm, and what else differs from the usual.
+
+    As in "0:60000,steps_per_mm=800,backlash_um=8,approach=-1". Raises StageRefused.
+    """
+    limits, *others = text.split(",")
+    try:
+        low, high = (float(end) for end in limits.split(":"))
+        changes: dict[str, Any] = {"limits_um": (low, high)}
+        for other in others:
+            name, value = other.split("=")
+            changes[name.strip()] = int(value) if name.strip() == "approach" else float(value)
+        return dataclasses.replace(usual or AxisSettings(), **changes)
+    except StageRefused:
+        raise
+    except (ValueError, TypeError) as error:
+        raise StageRefused(
+            f'An axis is LOW:HIGH in µm, then name=value, as in 0:60000,backlash_um=8; "{text}" is not. Correct it.'
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage and the line to it.
@@ -78,6 +102,19 @@ class StageSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise StageRefused(f"{name} is {value}; it must be 0 or more. Correct it.")
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> StageSettings:
+        """Return the settings that HEMADIFF_STAGE (the port), HEMADIFF_STAGE_X, _Y and _Z (axes) give.
+
+        Raises StageRefused for a port or an axis that cannot be read (`parse_axis`).
+        """
+        usual = cls(env.get("HEMADIFF_STAGE", ""))
+        said = {name: env.get(f"HEMADIFF_STAGE_{name.upper()}") for name in AXES}
+        x, y, z = (
+            parse_axis(text, usual.axis(name)) if text else usual.axis(name) for name, text in said.items()
+        )
+        return dataclasses.replace(usual, x=x, y=y, z=z)
 
     @property
     def protocol(self) -> str:

@@ -290,9 +290,10 @@ class Stage(ABC):
 
     def _travel(self, target: Point) -> Point:
         self._refuse_unknown()
-        refuse_outside(self.settings, self._at, target)
+        steps_um = self.controller.steps_um
+        refuse_outside(self.settings, steps_um, self._at, target)
         self._wire.catch_up()
-        for part in legs(self.settings, self._at, self._on_grid(target), self._taken_up):
+        for part in legs(self.settings, steps_um, self._at, self._on_grid(target), self._taken_up):
             self._run(part)
         time.sleep(self.settings.settle_s)
         return self._at
@@ -326,12 +327,12 @@ class Stage(ABC):
         begun = time.monotonic()
         deadline, stood_since, stopping = begun + within_s, math.inf, False
         while True:
+            if self._orders.stop_asked.is_set() and not stopping:  # only what is seen from now on counts
+                stopping, deadline = True, time.monotonic() + STOP_WITHIN_S
             moving, here = self._look()
             now = time.monotonic()
             self._seen = here or self._seen
             stood_since = math.inf if moving else min(stood_since, now)
-            if self._orders.stop_asked.is_set() and not stopping:
-                stopping, deadline = True, now + STOP_WITHIN_S
             if not moving and (target is None or stopping or (here is not None and self._near(here, target))):
                 return
             if now - stood_since > NOT_YET_BEGUN_S:
@@ -377,7 +378,7 @@ class Stage(ABC):
     def _step_near(self, name: str, wish: float) -> float:
         if wish == self._at[name]:
             return wish
-        step, limits = self.controller.step_um(name), self.settings.axis(name).limits_um
+        step, limits = self.controller.steps_um[name], self.settings.axis(name).limits_um
         low, high = limits or (-math.inf, math.inf)
         place = round(wish / step) * step
         return place + step if place < low else place - step if place > high else place

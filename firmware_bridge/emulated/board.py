@@ -62,6 +62,11 @@ class EmulatedBoard(ABC):
         self._thread.start()
 
     @property
+    def limits_um(self) -> tuple[tuple[float, float], ...]:
+        """The travel of each axis in stage coordinates."""
+        return tuple((0.0, travel) for travel in self.mechanics.travel_um)
+
+    @property
     def rate(self) -> float:
         """How many seconds of the board's clock pass in a real one."""
         return self._knots[-1][2]

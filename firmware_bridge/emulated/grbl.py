@@ -223,3 +223,6 @@ class EmulatedGrbl(EmulatedBoard):
             mode, self._says_idle = "Idle", 0
         place = ",".join(f"{value / 1000:.3f}" for value in self._machine())
         return f"<{mode}|MPos:{place}|FS:0,0>"
+
+
+BOARD = EmulatedGrbl

@@ -19,6 +19,7 @@ RESET, HOLD = b"\x18", b"!"
 BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
 DONE = r"ok$|error:(\d+)$"
 STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
+QUIET_S = 0.05
 STARTS_WITHIN_S = 1.5  # an Arduino that was reset by opening the port sleeps through the first reset
 ASKED_TIMES = 3
 REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, FULL_LIGHT, STEPS, RATE, TRAVEL = 10, 13, 22, 23, 30, 100, 110, 130
@@ -113,6 +114,8 @@ class GrblStage(Stage):
                     raise StageRefused(
                         f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
                     )
+                while self._wire.hear(BANNER, QUIET_S, heeding=False):  # an earlier reset's banner came first
+                    continue
                 self._homing = False
                 return f"{found[1]} {found[2]}"
         raise self._wire.no_answer("a reset", heard)
