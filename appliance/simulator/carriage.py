@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from firmware_bridge.point import Point
@@ -22,7 +22,7 @@ class Carriage(Protocol):
 class StandingCarriage:
     """A carriage that stands where it is put, at once. For service pictures, benchmarks and tests."""
 
-    place: Point = Point(0.0, 0.0)
+    place: Point = field(default_factory=lambda: Point(0.0, 0.0))
     light: float = 1.0
 
     def true_position(self, at_ns: int) -> Point:

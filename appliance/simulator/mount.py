@@ -35,23 +35,18 @@ class Mount:
     ripple_every_um: float = 2500.0
 
     @classmethod
-    def drawn(
-        cls,
-        seed: int,
-        width_um: float,
-        height_um: float,
-        corner: Point = Point(0.0, 0.0),
-        height: float = 0.0,
-    ) -> Mount:
+    def drawn(cls, seed: int, width_um: float, height_um: float, corner: Point | None = None) -> Mount:
         """Return a seat as people leave it: some micrometres of tilt and bow over a slide of this size.
 
-        corner: stage x, y of the slide's upper left corner, give or take 200 µm.  height: of focus, give or take 10 µm.
+        corner: where the stage sees the slide's upper left corner in focus, give or take 0.2 mm, and 10 µm in height;
+        None is 0, 0, 0.
         """
+        corner = corner or Point(0.0, 0.0)
         rng = np.random.default_rng([seed, 0x5EA7])
         return cls(
             x_um=corner.x_um + float(rng.uniform(-200, 200)),
             y_um=corner.y_um + float(rng.uniform(-200, 200)),
-            z_um=height + float(rng.uniform(-10, 10)),
+            z_um=corner.z_um + float(rng.uniform(-10, 10)),
             middle_x_um=width_um / 2,
             middle_y_um=height_um / 2,
             tilt_x=float(rng.uniform(-1.5, 1.5)),

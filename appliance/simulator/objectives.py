@@ -13,8 +13,8 @@ OIL, AIR = 1.515, 1.0
 # A Gaussian of this many λ/NA has the width of the Airy disc's core (Zhang, Zerubia and Olivo-Marin 2007,
 # Appl. Opt. 46:1819).
 DIFFRACTION = 0.21
-REFERENCE_PX = (1388, 1040)
-"""The frame at whose corner field curvature, vignetting and lateral colour are stated, width and height."""
+CORNER_PX = 867.0
+"""How far from the middle field curvature, vignetting and lateral colour are stated: the corner of 1388×1040 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Objective:
     um_per_px: on the slide.  aperture: numerical.  index: of what lies between lens and slide.
     curvature_um: how much higher the stage must be for the corner than for the middle.
     corner_light: share of the middle's light that reaches the corner.
-    red_px, blue_px: how much farther out red and blue lie than green at the frame's borders, px.
+    red_px, blue_px: how much farther out red and blue lie than green at the corner.
     parfocal_um: how much higher the stage must be than for a lens with 0.
     """
 
@@ -34,8 +34,8 @@ class Objective:
     index: float = AIR
     curvature_um: float = 0.0
     corner_light: float = 0.85
-    red_px: int = 0
-    blue_px: int = 0
+    red_px: float = 0.0
+    blue_px: float = 0.0
     parfocal_um: float = 0.0
 
     @property
@@ -67,9 +67,13 @@ def _turret(*objectives: Objective) -> Mapping[str, Objective]:
 
 
 OBJECTIVES = _turret(
-    Objective("100x", 0.10, 1.25, OIL, curvature_um=0.25, corner_light=0.80, red_px=1, blue_px=-1),
-    Objective("50x", 0.20, 0.95, OIL, curvature_um=0.5, corner_light=0.82, red_px=1, parfocal_um=3.0),
-    Objective("40x", 0.25, 0.65, curvature_um=1.0, corner_light=0.84, red_px=1, parfocal_um=-4.0),
+    Objective("100x", 0.10, 1.25, OIL, curvature_um=0.25, corner_light=0.80, red_px=0.6, blue_px=-0.5),
+    Objective(
+        "50x", 0.20, 0.95, OIL, curvature_um=0.5, corner_light=0.82, red_px=0.4, blue_px=-0.4, parfocal_um=3.0
+    ),
+    Objective(
+        "40x", 0.25, 0.65, curvature_um=1.0, corner_light=0.84, red_px=0.5, blue_px=0.3, parfocal_um=-4.0
+    ),
     Objective("20x", 0.50, 0.40, curvature_um=2.0, corner_light=0.86, parfocal_um=6.0),
     Objective("10x", 1.00, 0.25, curvature_um=4.0, corner_light=0.88, parfocal_um=9.0),
     Objective("4x", 2.50, 0.10, curvature_um=12.0, corner_light=0.90, parfocal_um=15.0),

@@ -1,0 +1,123 @@
+"""From light that passes a slide to light that falls on the sensor: scale, focus, motion and the lens' own faults.
+
+The picture is worked on in blocks of one colour, each with the blur and the shift of its own middle: tilt, field
+curvature and lateral colour then cost nothing. A picture that is blurred over many pixels is made small first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from appliance.simulator.blur import Part, Plane, blurred, magnified, shrunk
+from appliance.simulator.lens import Lens
+from appliance.simulator.motion_blur import Light, smeared
+from appliance.simulator.slide import Slide
+from appliance.simulator.trail import Trail
+
+Planes = tuple[Plane, Plane, Plane]
+
+# The same for every height, so that a slide that remembers what it drew last need not draw a stack anew.
+MARGIN_PX = 12
+BLOCK_PX = 232
+COARSE_FROM = 4.0  # px of blur from which half the pixels are enough
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a frame looks at.
+
+    column, row: of its first pixel on the slide's raster.  off_x, off_y: how far beyond it begins, 0 to 1 px.
+    """
+
+    column: int
+    row: int
+    off_x: float
+    off_y: float
+    width: int
+    height: int
+
+
+def light_on_sensor(slide: Slide, lens: Lens, trail: Trail, width_px: int, height_px: int) -> Planes:
+    """Return the lamp's share that reaches each pixel, red, green and blue, each H×W, before any shading."""
+    um_per_px = lens.objective.um_per_px
+    x_um, y_um = lens.mount.slide_place(trail.middle)
+    left, top = x_um / um_per_px - width_px / 2, y_um / um_per_px - height_px / 2
+    column, row = math.floor(left), math.floor(top)
+    field = Field(column, row, left - column, top - row, width_px, height_px)
+    light = _light(slide, lens, trail, field)
+    sharpest = min(block.blur_px for block in _blocks(lens, trail, field, 1))
+    coarse = 2 ** (math.floor(math.log2(sharpest / COARSE_FROM)) + 1) if sharpest > COARSE_FROM else 1
+    blocks = list(_blocks(lens, trail, field, coarse))
+    see = _seen if coarse == 1 else _seen_coarsely
+    red, green, blue = (
+        see(np.asarray(plane, dtype=np.float32), lens.outward(colour), field, blocks, coarse)
+        for colour, plane in enumerate(cv2.split(light))
+    )
+    return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A part of the frame, its middle from the frame's middle, and its blur."""
+
+    part: Part
+    x_px: float
+    y_px: float
+    blur_px: float
+
+
+def _light(slide: Slide, lens: Lens, trail: Trail, field: Field) -> Light:
+    """The light over a field with a margin around it, in focus, smeared where the carriage moved."""
+    um_per_px = lens.objective.um_per_px
+    first = field.column - MARGIN_PX, field.row - MARGIN_PX
+    size = field.width + 2 * MARGIN_PX, field.height + 2 * MARGIN_PX
+    if len(trail.places) == 1:
+        return slide.light(first[0] * um_per_px, first[1] * um_per_px, *size, um_per_px)
+    middle = trail.middle
+    way = [((at.x_um - middle.x_um) / um_per_px, (at.y_um - middle.y_um) / um_per_px) for at in trail.places]
+    return smeared(slide, first, size, um_per_px, way, trail.shares)
+
+
+def _blocks(lens: Lens, trail: Trail, field: Field, coarse: int) -> Iterator[_Block]:
+    columns, rows = (max(1, round(side / BLOCK_PX / coarse)) for side in (field.width, field.height))
+    for row in range(rows):
+        top, bottom = row * field.height // rows, (row + 1) * field.height // rows
+        for column in range(columns):
+            left, right = column * field.width // columns, (column + 1) * field.width // columns
+            x, y = (left + right - field.width) / 2, (top + bottom - field.height) / 2
+            yield _Block((left, top, right, bottom), x, y, lens.blur_px(trail, x, y))
+
+
+def _seen(plane: Plane, outward: float, field: Field, blocks: list[_Block], coarse: int) -> Plane:
+    """Blur and shift one colour block by block. plane: with a margin.  outward: how much larger this colour is seen."""
+    seen = np.empty((field.height, field.width), dtype=np.float32)
+    for block in blocks:
+        left, top, right, bottom = block.part
+        off = field.off_x - outward * block.x_px, field.off_y - outward * block.y_px
+        within = left + MARGIN_PX, top + MARGIN_PX, right + MARGIN_PX, bottom + MARGIN_PX
+        seen[top:bottom, left:right] = blurred(plane, within, off, block.blur_px)
+    return seen
+
+
+def _seen_coarsely(plane: Plane, outward: float, field: Field, blocks: list[_Block], coarse: int) -> Plane:
+    """The same on fewer pixels: averaged, blurred by what is then missing, and drawn out again."""
+    small = shrunk(plane, coarse)
+    soft = np.empty_like(small)
+    for block in blocks:
+        left, right = (round(x * small.shape[1] / field.width) for x in (block.part[0], block.part[2]))
+        top, bottom = (round(y * small.shape[0] / field.height) for y in (block.part[1], block.part[3]))
+        # Averaging and drawing out blur too: a box of `coarse` px, and a triangle of twice its width.
+        already = (coarse**2 - 1) / 12 + coarse**2 / 6
+        missing = math.sqrt(max(0.0, block.blur_px**2 - already)) / coarse
+        soft[top:bottom, left:right] = blurred(small, (left, top, right, bottom), (0.0, 0.0), missing)
+    inward = 1 - outward
+    first = [
+        (side - 1) / 2 * (1 - inward) + off + MARGIN_PX
+        for side, off in ((field.width, field.off_x), (field.height, field.off_y))
+    ]
+    return magnified(soft, plane.shape, (first[0], first[1]), inward, (field.width, field.height))
