@@ -76,7 +76,8 @@ class StageSettings:
         "marlin:/dev/serial/by-id/…", "sangaboard:socket://scope:7777".
     baud_rate: None takes the protocol's usual one.
     settle_s: how long the stage shakes after a move.  light_settle_s: how long the light takes to be steady.
-    reply_within_s: how long the controller may take to answer.
+    start_within_s: how long a controller may take to greet, that was restarted by opening its port.
+    reply_within_s: how long it may take to answer.
     move_slack_s: how much longer than computed a move may take.  home_within_s: how long homing may take.
     Raises StageRefused for values that make no sense.
     """
@@ -88,6 +89,7 @@ class StageSettings:
     baud_rate: int | None = None
     settle_s: float = 0.12
     light_settle_s: float = 0.05
+    start_within_s: float = 8.0
     reply_within_s: float = 1.0
     move_slack_s: float = 5.0
     home_within_s: float = 120.0
@@ -98,7 +100,14 @@ class StageSettings:
             raise StageRefused(
                 f'The stage\'s port is "PROTOCOL:PORT", as in grbl:/dev/ttyUSB0; "{self.port}" is not. Correct it.'
             )
-        for name in ("settle_s", "light_settle_s", "reply_within_s", "move_slack_s", "home_within_s"):
+        for name in (
+            "settle_s",
+            "light_settle_s",
+            "start_within_s",
+            "reply_within_s",
+            "move_slack_s",
+            "home_within_s",
+        ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise StageRefused(f"{name} is {value}; it must be 0 or more. Correct it.")

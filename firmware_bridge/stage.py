@@ -258,7 +258,7 @@ class Stage(ABC):
             if not self._orders.moves:
                 raise Recoverable(f"{error} Nothing moved.") from error
             self._give_up()
-            raise PositionLost(f"{error} The stage was moving: home it before the next move.") from error
+            raise PositionLost(f"{error} The stage may have moved: home it before the next move.") from error
         except PortVanished as error:
             self._lose()
             raise PositionLost(f"{error}") from error
@@ -351,12 +351,12 @@ class Stage(ABC):
 
     def _stand_after_stop(self) -> None:
         self._after_halt()
+        self._orders.moves = False
         if not self.STOP_KEEPS_POSITION:
             raise PositionLost(
                 "The stage was stopped abruptly and may have lost steps. Home it before the next move."
             )
         self._at = self._seen = self._place()
-        self._orders.moves = False
         if self._light is not None:
             self._set_light(self._light)
         raise Stopped(f"The move was stopped at {self._at}.")

@@ -10,14 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from firmware_bridge.connect import known_protocols, open_stage
+from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.board import EmulatedBoard
 from firmware_bridge.emulated.mechanics import Mechanics
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
 from firmware_bridge.stage import Stage
 
-PROTOCOLS = tuple(known_protocols())
+BOARDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "grbl": ("grbl", {}),
+    "grblhal": ("grbl", {"hello": "GrblHAL 1.1f ['$' or '$HELP' for help]"}),
+    "marlin": ("marlin", {}),
+    "sangaboard": ("sangaboard", {}),
+    "sangaboard-0.5": ("sangaboard", {"firmware": "0.5.1"}),
+}
 PLAY_UM = (8.0, 6.0, 2.0)
 MECHANICS = Mechanics(
     travel_um=(12_000.0, 8_000.0, 2_000.0),
@@ -26,15 +32,16 @@ MECHANICS = Mechanics(
     backlash_um=PLAY_UM,
     power_on_um=(5_000.0, 3_000.0, 1_200.0),
 )
-FAST, CENTRE = 50.0, Point(6_000.0, 4_000.0, 1_000.0)
+FAST, CENTRE = 200.0, Point(6_000.0, 4_000.0, 1_000.0)
 WITHIN_S = 10.0
 
 
 def board(
     protocol: str = "grbl", *, rate: float = FAST, mechanics: Mechanics = MECHANICS, **how: Any
 ) -> EmulatedBoard:
-    module = importlib.import_module(f"firmware_bridge.emulated.{protocol}")
-    made: EmulatedBoard = module.BOARD(mechanics, rate, **how)
+    name, usual = BOARDS[protocol]
+    module = importlib.import_module(f"firmware_bridge.emulated.{name}")
+    made: EmulatedBoard = module.BOARD(mechanics, rate, **{**usual, **how})
     return made
 
 
@@ -44,7 +51,7 @@ def settings(of: EmulatedBoard, **changes: Any) -> StageSettings:
         name: AxisSettings(
             limits_um=of.limits_um[i],
             steps_per_mm=of.mechanics.steps_per_mm[i],
-            speed_um_s=of.mechanics.speed_um_s[i],
+            speed_um_s=of.speeds_um_s[i],
             acceleration_um_s2=of.mechanics.acceleration_um_s2[i],
             backlash_um=of.mechanics.backlash_um[i],
         )
@@ -92,6 +99,10 @@ class Beside:
             call()
         except BaseException as error:  # noqa: BLE001 - kept for whoever asks how it ended
             self.error = error
+
+    @property
+    def over(self) -> bool:
+        return not self._thread.is_alive()
 
     def ended(self) -> BaseException | None:
         self._thread.join(WITHIN_S)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from builders_stage import PROTOCOLS, Beside, apart, board, settings, until
+from builders_stage import BOARDS, Beside, apart, board, settings, until
 
 from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.board import EmulatedBoard
@@ -51,7 +51,7 @@ class Bench:
         )
 
 
-@pytest.fixture(scope="module", params=[REAL] if REAL else PROTOCOLS)
+@pytest.fixture(scope="module", params=[REAL] if REAL else list(BOARDS))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with contextlib.ExitStack() as stack:
         emulated = None if REAL else stack.enter_context(board(request.param))
@@ -60,12 +60,18 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def homed(bench: Bench) -> Bench:
-    """The stage in the middle of its limits."""
+def known(bench: Bench) -> Bench:
+    """The stage, homed, anywhere."""
     if not bench.stage.position_known:
         bench.stage.home()
-    bench.stage.move_to(bench.at(0.5, 0.5, 0.5))
     return bench
+
+
+@pytest.fixture
+def homed(known: Bench) -> Bench:
+    """The stage in the middle of its limits."""
+    known.stage.move_to(known.at(0.5, 0.5, 0.5))
+    return known
 
 
 def test_a_stage_names_its_firmware_and_its_port(bench: Bench) -> None:
@@ -94,43 +100,43 @@ def test_a_stage_goes_where_it_is_sent(homed: Bench, shares: tuple[float, float,
     assert homed.within(homed.stage.position(), target)
 
 
-def test_a_relative_move_adds_to_the_position(homed: Bench) -> None:
-    before = homed.stage.position()
-    after = homed.stage.move_by(dx_um=50.0, dy_um=-40.0, dz_um=10.0)
-    assert homed.within(after, Point(before.x_um + 50.0, before.y_um - 40.0, before.z_um + 10.0))
+def test_a_relative_move_adds_to_the_position(known: Bench) -> None:
+    before = known.stage.position()
+    after = known.stage.move_by(dx_um=50.0, dy_um=-40.0, dz_um=10.0)
+    assert known.within(after, Point(before.x_um + 50.0, before.y_um - 40.0, before.z_um + 10.0))
 
 
-def test_many_small_moves_do_not_drift(homed: Bench) -> None:
-    before = homed.stage.position()
-    for _ in range(10):
-        homed.stage.move_by(dx_um=3.3, dz_um=0.7)
-    for _ in range(10):
-        homed.stage.move_by(dx_um=-3.3, dz_um=-0.7)
-    step = homed.stage.controller.steps_um
-    # Each move goes to the nearest step, so twenty of them may add up to twenty half steps.
-    after = homed.stage.position()
-    assert all(abs(after[name] - before[name]) <= 10 * step[name] + 1e-6 for name in AXES)
+def test_many_small_moves_do_not_drift(known: Bench) -> None:
+    before = known.stage.position()
+    for _ in range(5):
+        known.stage.move_by(dx_um=3.3, dz_um=0.7)
+    for _ in range(5):
+        known.stage.move_by(dx_um=-3.3, dz_um=-0.7)
+    step = known.stage.controller.steps_um
+    # Each move goes to the nearest step, so ten of them may add up to ten half steps.
+    after = known.stage.position()
+    assert all(abs(after[name] - before[name]) <= 5 * step[name] + 1e-6 for name in AXES)
 
 
 @pytest.mark.parametrize("axis", AXES)
-@pytest.mark.parametrize("beyond_um", [1.0, 1e6, math.nan, math.inf])
+@pytest.mark.parametrize("beyond_um", [1.0, math.nan, math.inf])
 def test_a_move_outside_the_soft_limits_is_refused_and_nothing_is_sent(
-    homed: Bench, axis: str, beyond_um: float
+    known: Bench, axis: str, beyond_um: float
 ) -> None:
-    limits = homed.settings.axis(axis).limits_um
+    limits = known.settings.axis(axis).limits_um
     assert limits
-    there = homed.stage.position()
-    heard = list(homed.board.heard) if homed.board else []
+    there = known.stage.position()
+    heard = list(known.board.heard) if known.board else []
     with pytest.raises(StageRefused, match=f"Axis {axis}"):
-        homed.stage.move_to(dataclasses.replace(there, **{f"{axis}_um": limits[1] + beyond_um}))
-    assert homed.board is None or homed.board.heard == heard
+        known.stage.move_to(dataclasses.replace(there, **{f"{axis}_um": limits[1] + beyond_um}))
+    assert known.board is None or known.board.heard == heard
 
 
-def test_a_refused_move_leaves_the_position_known(homed: Bench) -> None:
-    before = homed.stage.position()
+def test_a_refused_move_leaves_the_position_known(known: Bench) -> None:
+    before = known.stage.position()
     with pytest.raises(StageRefused):
-        homed.stage.move_by(dx_um=1e9)
-    assert homed.stage.position() == before
+        known.stage.move_by(dx_um=1e9)
+    assert known.stage.position() == before
 
 
 def test_a_place_is_the_same_from_both_sides(homed: Bench) -> None:
@@ -142,10 +148,10 @@ def test_a_place_is_the_same_from_both_sides(homed: Bench) -> None:
     assert apart(*places) < 0.01 if homed.board else homed.within(*places)
 
 
-def test_everything_has_settled_when_a_move_returns(homed: Bench) -> None:
-    before = homed.stage.settled_since_ns
-    homed.stage.move_by(dx_um=20.0)
-    assert before < homed.stage.settled_since_ns < NEVER_NS
+def test_everything_has_settled_when_a_move_returns(known: Bench) -> None:
+    before = known.stage.settled_since_ns
+    known.stage.move_by(dx_um=20.0)
+    assert before < known.stage.settled_since_ns < NEVER_NS
 
 
 def test_nothing_has_settled_while_the_stage_moves(homed: Bench) -> None:
@@ -194,17 +200,17 @@ def test_the_position_may_be_asked_during_a_move(homed: Bench) -> None:
     assert homed.within(homed.stage.position(), target)
 
 
-def test_the_lamp_is_set_or_refused_plainly(homed: Bench) -> None:
-    lit = Beside(lambda: homed.stage.set_light(0.5)).ended()
+def test_the_lamp_is_set_or_refused_plainly(known: Bench) -> None:
+    lit = Beside(lambda: known.stage.set_light(0.5)).ended()
     assert lit is None or (isinstance(lit, StageRefused) and "lamp" in str(lit))
     if lit is None:
-        homed.stage.set_light(0.0)
+        known.stage.set_light(0.0)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
-def test_a_light_outside_0_to_1_is_refused(homed: Bench, share: float) -> None:
+def test_a_light_outside_0_to_1_is_refused(known: Bench, share: float) -> None:
     with pytest.raises(StageRefused, match="0 to 1"):
-        homed.stage.set_light(share)
+        known.stage.set_light(share)
 
 
 def test_a_second_program_is_refused_the_port(bench: Bench) -> None:

@@ -18,6 +18,7 @@ import time
 import tty
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ class EmulatedBoard(ABC):
         self._generation = 0
         self._silent = self._closing = False
         self._line = b""
+        self._waiting: deque[str] = deque()
         self._folder = tempfile.TemporaryDirectory(prefix="hemadiff-board-")
         self.port = str(Path(self._folder.name) / "port")
         self._wake_r, self._wake_w = os.pipe()
@@ -65,6 +67,11 @@ class EmulatedBoard(ABC):
     def limits_um(self) -> tuple[tuple[float, float], ...]:
         """The travel of each axis in stage coordinates."""
         return tuple((0.0, travel) for travel in self.mechanics.travel_um)
+
+    @property
+    def speeds_um_s(self) -> tuple[float, float, float]:
+        """The most that the controller allows, by axis."""
+        return self.mechanics.speed_um_s
 
     @property
     def rate(self) -> float:
@@ -128,6 +135,11 @@ class EmulatedBoard(ABC):
                 self._reset_motion(abruptly=True)
             self._wake()
 
+    @property
+    def plugged_in(self) -> bool:
+        """Whether its port is there."""
+        return self._master is not None
+
     def plug_in(self) -> None:
         """Plug the cable in again: the board starts anew at the same `port`, and the carriage is where it was left."""
         with self._state:
@@ -136,6 +148,7 @@ class EmulatedBoard(ABC):
             os.set_blocking(self._master, False)
             Path(self.port).symlink_to(os.ttyname(self._slave))
             self._silent, self._line = False, b""
+            self._waiting.clear()
             self._power_on()
             self._wake()
 
@@ -143,6 +156,8 @@ class EmulatedBoard(ABC):
         """A brown-out: the board forgets everything, in mid-move too."""
         with self._state:
             self._reset_motion(abruptly=True)
+            self._silent, self._line = False, b""
+            self._waiting.clear()
             self._power_on()
 
     def close(self) -> None:
@@ -168,6 +183,10 @@ class EmulatedBoard(ABC):
     def _obey(self, line: str) -> None:
         """Obey a line."""
 
+    def _blocked(self) -> bool:
+        """Whether lines have to wait, as in a firmware that reads none while it moves."""
+        return False
+
     def _obey_at_once(self, byte: str) -> None:  # noqa: B027 - most firmwares have none
         """Obey a real-time byte."""
 
@@ -192,6 +211,11 @@ class EmulatedBoard(ABC):
         """Move there after what is under way, then call `ended`, unless the motion is halted before."""
         self._carriage.start(self._now_s(), target, speed_um_s)
         self._when_still(ended)
+
+    def _go_on(self) -> None:
+        """Obey the lines that have waited."""
+        while self._waiting and not self._blocked():
+            self._obey(self._waiting.popleft())
 
     def _when_still(self, ended: Callable[[], None]) -> None:
         """Call back when the motion that is under way has ended, unless it is halted before."""
@@ -263,11 +287,15 @@ class EmulatedBoard(ABC):
                 return
             if byte in (b"\n", b"\r"):
                 line, self._line = self._line.decode("ascii", "replace").strip(), b""
-                self._hear(line, partial(self._obey, line))
+                self._hear(line, partial(self._obey_in_turn, line))
             elif byte in self.REAL_TIME and byte:
                 self._hear(byte.decode("latin-1"), partial(self._obey_at_once, byte.decode("latin-1")))
             else:
                 self._line += byte
+
+    def _obey_in_turn(self, line: str) -> None:
+        self._waiting.append(line)
+        self._go_on()
 
     def _hear(self, order: str, obey: Callable[[], None]) -> None:
         self.heard.append(order)

@@ -7,7 +7,6 @@ begins), `limits.c` (homing: search, pull off, locate, pull off; no status is re
 from __future__ import annotations
 
 import re
-from collections import deque
 
 from firmware_bridge.emulated.board import EmulatedBoard
 from firmware_bridge.emulated.mechanics import Mechanics, Triple
@@ -56,7 +55,7 @@ class EmulatedGrbl(EmulatedBoard):
 
     def _begin(self) -> None:
         """Start the main loop anew, as after the power came or a soft reset."""
-        self._waiting: deque[str] = deque()
+        self._waiting.clear()
         self._critical = False
         self._says_idle = 0
         self._target: Triple | None = None
@@ -64,6 +63,9 @@ class EmulatedGrbl(EmulatedBoard):
         self._say("", self.hello)
         if self._mode == "Alarm":
             self._say("[MSG:'$H'|'$X' to unlock]")
+
+    def _blocked(self) -> bool:
+        return self._mode.startswith(("Hold", "Home"))
 
     def _obey_at_once(self, byte: str) -> None:
         if byte == "?":
@@ -78,9 +80,6 @@ class EmulatedGrbl(EmulatedBoard):
 
     def _obey(self, line: str) -> None:
         if self._critical:
-            return
-        if self._mode.startswith(("Hold", "Home")) or self._waiting:
-            self._waiting.append(line)
             return
         order = re.sub(r"\s|\(.*?\)", "", line).upper()
         if order == "$H" and self.settings[22]:
@@ -143,10 +142,7 @@ class EmulatedGrbl(EmulatedBoard):
 
     def _stand(self) -> None:
         self._mode, self._target = "Idle", None
-        while self._waiting and not self._mode.startswith(("Hold", "Home")):
-            waiting, self._waiting = self._waiting, deque()
-            self._obey(waiting.popleft())
-            self._waiting.extendleft(reversed(waiting))
+        self._go_on()
 
     def _hold(self) -> None:
         if self._mode == "Idle":

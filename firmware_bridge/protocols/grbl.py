@@ -20,7 +20,6 @@ BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
 DONE = r"ok$|error:(\d+)$"
 STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
 QUIET_S = 0.05
-STARTS_WITHIN_S = 1.5  # an Arduino that was reset by opening the port sleeps through the first reset
 ASKED_TIMES = 3
 REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, FULL_LIGHT, STEPS, RATE, TRAVEL = 10, 13, 22, 23, 30, 100, 110, 130
 FORCED_ORIGIN = 8  # a bit of grblHAL's $22; GRBL says Z among its build options
@@ -107,9 +106,13 @@ class GrblStage(Stage):
     def _reset(self) -> str:
         """Reset softly, and return the firmware's name and version."""
         heard: list[str] = []
-        for _ in range(ASKED_TIMES):
+        for _ in range(
+            ASKED_TIMES
+        ):  # an Arduino that was restarted by opening the port sleeps through the first
             self._wire.send(RESET)
-            if found := self._wire.hear(BANNER, STARTS_WITHIN_S, heard, heeding=False):
+            if found := self._wire.hear(
+                BANNER, self.settings.start_within_s / ASKED_TIMES, heard, heeding=False
+            ):
                 if (int(found[3]), int(found[4])) < (1, 1):
                     raise StageRefused(
                         f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
