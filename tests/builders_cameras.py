@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,17 @@ def smear(seed: int = 1, scene: int = 1, width: int = 160, height: int = 120) ->
 
     scene: what lies under the lens.  seed: which exposure of it.
     """
+    noise = np.random.default_rng(seed).standard_normal((height, width, 3), dtype=np.float32)
+    return np.asarray(np.clip(_scene(scene, width, height) + 1.2 * noise, 0, 250), dtype=np.uint8)
+
+
+@lru_cache
+def _scene(number: int, width: int, height: int) -> NDArray[np.float32]:
     import cv2
 
-    cells = np.random.default_rng(1000 + scene).normal(0, 1, (height, width, 3)).astype(np.float32)
+    cells = np.random.default_rng(1000 + number).standard_normal((height, width, 3), dtype=np.float32)
     soft = cv2.GaussianBlur(cells, (0, 0), 6.0)
-    noise = np.random.default_rng(seed).normal(0, 1.2, soft.shape)
-    return np.asarray(np.clip(190 + soft * (25 / soft.std()) + noise, 0, 250), dtype=np.uint8)
+    return np.asarray(190 + soft * (25 / soft.std()), dtype=np.float32)
 
 
 def exposure(

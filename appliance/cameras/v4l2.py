@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
 from appliance.cameras.freshness import NotFresh
+from appliance.cameras.v4l2_locks import UsbLocks
 from appliance.errors import ApplianceError, ApplianceRefused
 
 PixelFormat = Literal["YUYV", "MJPG"]
-EXPOSURE_MANUAL = 1  # V4L2_EXPOSURE_MANUAL; 3 is aperture priority, what UVC cameras call automatic
-EXPOSURE_UNIT_US = 100  # V4L2_CID_EXPOSURE_ABSOLUTE
-EXPOSURE_NEAR = 0.03
-WHITE_BALANCE_NEAR_K = 50
 BUFFERS = 2
 MOST_BUFFERS = 10  # MAX_V4L_BUFFERS
 HELD_FRAMES = 2
@@ -32,7 +29,6 @@ SETTLING_FRAMES = 10
 ANSWER_WITHIN_S = 10.0
 STAMP_AGE_S = 10.0
 SLOWEST_FPS = 5.0
-ABSENT = -1.0  # what `get` gives for a control that the camera does not have
 
 
 class V4l2Camera:
@@ -69,6 +65,7 @@ class V4l2Camera:
         if not self._capture.isOpened():
             self.close()
             raise ApplianceError(_why_not_opened(device))
+        self._locks = UsbLocks(self._capture, self.name)
         self._model = _model(device)
         self._in_use: CameraInUse | None = None
         self._stamped = False
@@ -88,12 +85,12 @@ class V4l2Camera:
         self._in_use = None
         self._set_format(wish)
         self._grab()  # some cameras take controls only while they stream
-        exposure_us = self._lock_exposure(wish.exposure_us)
-        gain = self._lock_gain(wish.gain)
-        colour_gains = self._lock_colours(wish.colour_gains)
+        exposure_us = self._locks.lock_exposure(wish.exposure_us)
+        gain = self._locks.lock_gain(wish.gain)
+        colour_gains = self._locks.lock_colours(wish.colour_gains, self._white_balance_k)
         for _ in range(SETTLING_FRAMES):
             self._grab()
-        self._refuse_unless_kept(exposure_us)
+        self._locks.refuse_unless_kept(exposure_us)
         self._learn_times(exposure_us)
         self._in_use = CameraInUse(
             model=self._model,
@@ -123,7 +120,7 @@ class V4l2Camera:
         return Exposure(
             pixels=self._decoded(np.asarray(raw, dtype=np.uint8).reshape(-1), self._in_use),
             start_ns=start_ns,
-            exposure_us=self._exposure_us(),
+            exposure_us=self._locks.exposure_us(),
             gain=self._in_use.gain,
             in_use=self._in_use,
         )
@@ -179,94 +176,6 @@ class V4l2Camera:
         return NotFresh(
             "torn", f"The camera {self.name} gave a frame that is not whole: {why}. Check the USB cable."
         )
-
-    # Locks
-
-    def _lock_exposure(self, exposure_us: int) -> int:
-        if self._capture.get(cv2.CAP_PROP_EXPOSURE) == ABSENT:
-            raise ApplianceRefused(
-                f"The camera {self.name} lets nobody set its exposure. Use another camera."
-            )
-        if self._capture.get(cv2.CAP_PROP_AUTO_EXPOSURE) != ABSENT:
-            self._lock(cv2.CAP_PROP_AUTO_EXPOSURE, EXPOSURE_MANUAL, "automatic exposure")
-        self._capture.set(cv2.CAP_PROP_EXPOSURE, max(1, round(exposure_us / EXPOSURE_UNIT_US)))
-        got_us = self._exposure_us()
-        if abs(got_us - exposure_us) > max(EXPOSURE_UNIT_US, EXPOSURE_NEAR * exposure_us):
-            raise ApplianceRefused(
-                f"The camera {self.name} exposes for {got_us} µs, not {exposure_us}. Set it to {got_us}."
-            )
-        return got_us
-
-    def _exposure_us(self) -> int:
-        return int(self._capture.get(cv2.CAP_PROP_EXPOSURE) * EXPOSURE_UNIT_US)
-
-    def _lock_gain(self, gain: float) -> float:
-        """A USB camera's gain is a number of its own: V4L2 does not say by what factor it amplifies."""
-        if self._capture.get(cv2.CAP_PROP_GAIN) == ABSENT:
-            if gain != 1.0:
-                raise ApplianceRefused(f"The camera {self.name} has no gain to set. Leave the gain at 1.")
-            return 1.0
-        self._capture.set(cv2.CAP_PROP_GAIN, round(gain))
-        got = float(self._capture.get(cv2.CAP_PROP_GAIN))
-        if got != round(gain):
-            raise ApplianceRefused(
-                f"The camera {self.name} uses gain {got:g}, not {gain:g}. Set it to {got:g}."
-            )
-        return got
-
-    def _lock_colours(self, colour_gains: tuple[float, float] | None) -> tuple[float, float] | None:
-        if self._capture.get(cv2.CAP_PROP_AUTO_WB) == ABSENT:
-            raise ApplianceRefused(
-                f"The camera {self.name} lets nobody switch its automatic white balance off. Use another camera."
-            )
-        self._lock(cv2.CAP_PROP_AUTO_WB, 0, "automatic white balance")
-        if self._capture.get(cv2.CAP_PROP_AUTOFOCUS) != ABSENT:
-            self._lock(cv2.CAP_PROP_AUTOFOCUS, 0, "autofocus")
-        if self._white_balance_k is not None:
-            self._capture.set(cv2.CAP_PROP_WB_TEMPERATURE, self._white_balance_k)
-            got_k = self._capture.get(cv2.CAP_PROP_WB_TEMPERATURE)
-            if abs(got_k - self._white_balance_k) > WHITE_BALANCE_NEAR_K:
-                said = "none" if got_k == ABSENT else f"{got_k:g} K"
-                raise ApplianceRefused(
-                    f"The camera {self.name} uses a white balance of {said}, not {self._white_balance_k} K."
-                )
-        return None if colour_gains is None else self._set_colour_gains(colour_gains)
-
-    def _set_colour_gains(self, colour_gains: tuple[float, float]) -> tuple[float, float]:
-        for control, gain in zip(
-            (cv2.CAP_PROP_WHITE_BALANCE_RED_V, cv2.CAP_PROP_WHITE_BALANCE_BLUE_U), colour_gains, strict=True
-        ):
-            self._capture.set(control, round(gain))
-            if self._capture.get(control) != round(gain):
-                raise ApplianceRefused(
-                    f"The camera {self.name} does not take the colour gains {colour_gains}. Leave them out, or set a "
-                    "white balance."
-                )
-        red, blue = colour_gains
-        return float(round(red)), float(round(blue))
-
-    def _lock(self, control: int, value: int, what: str) -> None:
-        self._capture.set(control, value)
-        got = self._capture.get(control)
-        if got != value:
-            raise ApplianceRefused(
-                f"The camera {self.name} does not switch its {what} off (it says {got:g}, not {value}). "
-                "Use another camera."
-            )
-
-    def _refuse_unless_kept(self, exposure_us: int) -> None:
-        """Some cameras forget a lock with the first frame that they send."""
-        automatic = self._capture.get(cv2.CAP_PROP_AUTO_EXPOSURE)
-        got_us = self._exposure_us()
-        if automatic not in (ABSENT, EXPOSURE_MANUAL) or got_us != exposure_us:
-            raise ApplianceRefused(
-                f"The camera {self.name} does not keep its exposure ({got_us} µs after {SETTLING_FRAMES} frames at "
-                f"{exposure_us}). Use another camera."
-            )
-        if self._capture.get(cv2.CAP_PROP_AUTO_WB) != 0:
-            raise ApplianceRefused(
-                f"The camera {self.name} does not keep its white balance. Use another camera."
-            )
 
     # Times
 
