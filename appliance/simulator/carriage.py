@@ -11,6 +11,10 @@ from firmware_bridge.point import Point
 class Carriage(Protocol):
     """Mechanics that say the truth about any recent monotonic time; the emulated boards do."""
 
+    @property
+    def rate(self) -> float:
+        """How many seconds of the mechanics' time pass in a real one."""
+
     def true_position(self, at_ns: int) -> Point:
         """Return where the carriage really is or was, µm, with backlash and lost steps."""
 
@@ -24,6 +28,7 @@ class StandingCarriage:
 
     place: Point = field(default_factory=lambda: Point(0.0, 0.0))
     light: float = 1.0
+    rate: float = 1.0
 
     def true_position(self, at_ns: int) -> Point:
         """Return the place, whatever the time."""

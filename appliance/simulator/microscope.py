@@ -39,6 +39,10 @@ class Renderer(Protocol):
     def digest(self) -> str:
         """What decides every picture beside its view."""
 
+    @property
+    def sensor(self) -> Sensor:
+        """What the pictures are taken with."""
+
     def render(self, view: View) -> NDArray[np.uint8]:
         """Return the picture of a view: uint8, H×W×3, RGB."""
 
@@ -61,7 +65,7 @@ class Microscope:
         """Set it up. mount: None for a slide that lies flat.  seed: of the sensor's noise."""
         self.slide = slide
         self.mount = mount or Mount(middle_x_um=slide.width_um / 2, middle_y_um=slide.height_um / 2)
-        self.sensor = sensor or Sensor()
+        self._sensor = sensor or Sensor()
         self._seed = seed
         self._noise: tuple[int, NoiseTable] | None = None
         self._shadings: dict[tuple[str, int, int], Plane] = {}
@@ -69,8 +73,13 @@ class Microscope:
     @property
     def digest(self) -> str:
         """The slide's, with what else decides pictures."""
-        said = repr((self.slide.digest, self.mount, self.sensor, self._seed, tuple(OBJECTIVES.values())))
+        said = repr((self.slide.digest, self.mount, self._sensor, self._seed, tuple(OBJECTIVES.values())))
         return f"{self.slide.digest}, {hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+    @property
+    def sensor(self) -> Sensor:
+        """What the pictures are taken with."""
+        return self._sensor
 
     def render(self, view: View) -> NDArray[np.uint8]:
         """Return the picture of a view: uint8, H×W×3, RGB. Raises ApplianceRefused for an unknown objective."""
@@ -101,19 +110,19 @@ class Microscope:
     def _reading(self, lens: Lens, view: View, planes: Planes) -> Reading:
         lit = [
             level * view.trail.light
-            for level in self.sensor.levels(view.exposure_us, view.gain, view.colour_gains)
+            for level in self._sensor.levels(view.exposure_us, view.gain, view.colour_gains)
         ]
         haze = lens.haze
         hazes = [
             haze * level * float(plane[::16, ::16].mean()) for level, plane in zip(lit, planes, strict=True)
         ]
         gains = (view.colour_gains[0], 1.0, view.colour_gains[1])
-        red, green, blue = (self.sensor.level_per_electron(view.gain, gain) for gain in gains)
+        red, green, blue = (self._sensor.level_per_electron(view.gain, gain) for gain in gains)
         return Reading(
             (lit[0] * (1 - haze), lit[1] * (1 - haze), lit[2] * (1 - haze)),
             (hazes[0], hazes[1], hazes[2]),
             (red, green, blue),
-            self.sensor.read_e,
+            self._sensor.read_e,
         )
 
     def _table(self, width_px: int) -> NoiseTable:

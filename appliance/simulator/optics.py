@@ -24,6 +24,7 @@ Planes = tuple[Plane, Plane, Plane]
 # The same for every height, so that a slide that remembers what it drew last need not draw a stack anew.
 MARGIN_PX = 12
 BLOCK_PX = 232
+MOTION_FROM_PX = 0.2
 COARSE_FROM = 4.0  # px of blur from which half the pixels are enough
 
 
@@ -76,10 +77,10 @@ def _light(slide: Slide, lens: Lens, trail: Trail, field: Field) -> Light:
     um_per_px = lens.objective.um_per_px
     first = field.column - MARGIN_PX, field.row - MARGIN_PX
     size = field.width + 2 * MARGIN_PX, field.height + 2 * MARGIN_PX
-    if len(trail.places) == 1:
-        return slide.light(first[0] * um_per_px, first[1] * um_per_px, *size, um_per_px)
     middle = trail.middle
     way = [((at.x_um - middle.x_um) / um_per_px, (at.y_um - middle.y_um) / um_per_px) for at in trail.places]
+    if max(max(map(abs, step)) for step in way) < MOTION_FROM_PX:
+        return slide.light(first[0] * um_per_px, first[1] * um_per_px, *size, um_per_px)
     return smeared(slide, first, size, um_per_px, way, trail.shares)
 
 

@@ -24,12 +24,12 @@ BRAKED_OVER_S = 0.004
 class Vibration:
     """How the stand rings after a stop.
 
-    hertz: how fast.  decay_s: after how long the swing is down to 1/e; after four times that little is left.
+    hertz: how fast.  decay_s: after how long the swing is down to 1/e; after six times that nothing is left.
     softness: 1 is a mass on one spring; 0 never rings.
     """
 
     hertz: float = 45.0
-    decay_s: float = 0.03
+    decay_s: float = 0.02
     softness: float = 0.5
 
     @property
