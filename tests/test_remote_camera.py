@@ -24,7 +24,7 @@ KEY = bytes(range(32))
 
 
 def waits(event: threading.Event) -> None:
-    event.wait(10)
+    event.wait(30)
 
 
 class PiSensor:
@@ -54,9 +54,11 @@ class PiSensor:
 
 
 @contextmanager
-def served(open_camera: Callable[[], Camera], clock: Clock | None = None) -> Iterator[int]:
+def served(
+    open_camera: Callable[[], Camera], clock: Clock | None = None, owner_goes_within_s: float = 30.0
+) -> Iterator[int]:
     """Serve a camera; give the port."""
-    server = CameraServer(open_camera, KEY, "127.0.0.1", 0, clock or Clock(1), owner_goes_within_s=0.05)
+    server = CameraServer(open_camera, KEY, "127.0.0.1", 0, clock or Clock(1), owner_goes_within_s)
     server.start()
     try:
         yield server.address[1]
@@ -65,7 +67,7 @@ def served(open_camera: Callable[[], Camera], clock: Clock | None = None) -> Ite
 
 
 @contextmanager
-def connected(port: int, here: Clock | None = None, answer_within_s: float = 5.0) -> Iterator[RemoteCamera]:
+def connected(port: int, here: Clock | None = None, answer_within_s: float = 30.0) -> Iterator[RemoteCamera]:
     """An instrument whose clock is `here`."""
     here = here or Clock(1)
     camera = RemoteCamera(
@@ -79,7 +81,7 @@ def connected(port: int, here: Clock | None = None, answer_within_s: float = 5.0
 
 @contextmanager
 def remote(
-    sensor: Camera, there: Clock | None = None, here: Clock | None = None, answer_within_s: float = 5.0
+    sensor: Camera, there: Clock | None = None, here: Clock | None = None, answer_within_s: float = 30.0
 ) -> Iterator[RemoteCamera]:
     with served(lambda: sensor, there) as port, connected(port, here, answer_within_s) as camera:
         yield camera
@@ -222,7 +224,7 @@ def test_another_key_is_refused_with_what_to_do() -> None:
 
 def test_a_second_instrument_is_refused_and_the_first_goes_on() -> None:
     sensor = PiSensor(Clock(1))
-    with served(lambda: sensor, sensor.clock) as port, connected(port) as camera:
+    with served(lambda: sensor, sensor.clock, owner_goes_within_s=0.05) as port, connected(port) as camera:
         camera.configure(WISH)
         with pytest.raises(ApplianceRefused, match=r"in use by 127\.0\.0\.1"):
             RemoteCamera("127.0.0.1", KEY, port)
@@ -233,7 +235,7 @@ def test_a_stranger_does_not_disturb_the_instrument() -> None:
     sensor = PiSensor(Clock(1))
     with served(lambda: sensor, sensor.clock) as port, connected(port) as camera:
         camera.configure(WISH)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 64)
             with contextlib.suppress(ConnectionResetError):
                 while stranger.recv(1024):
@@ -246,7 +248,7 @@ def test_the_sensor_is_let_go_when_the_instrument_hangs_up() -> None:
     with served(lambda: sensor) as port:
         with connected(port) as camera:
             camera.configure(WISH)
-        assert sensor.closed.wait(5)
+        assert sensor.closed.wait(30)
 
 
 def test_a_server_that_stops_is_a_lost_camera() -> None:
