@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from firmware_bridge.transport import Transport
 
+QUIET_S, FORGET_WITHIN_S = 0.05, 1.0
+
 
 class Conversation:
     """A transport on which answers are told from unasked lines.
@@ -63,6 +65,12 @@ class Conversation:
         """Heed what the controller said since the last answer."""
         for line in self._transport.waiting():
             self._heed(line)
+
+    def forget(self) -> None:
+        """Drop whatever is still being said, until the line is quiet: an order was given up."""
+        deadline = time.monotonic() + FORGET_WITHIN_S
+        while self._transport.line(QUIET_S) is not None and time.monotonic() < deadline:
+            continue
 
     @property
     def gone(self) -> bool:

@@ -91,7 +91,9 @@ class Stage(ABC):
         with self._order():
             self._lose()
             if self._wire.gone:
+                self._wire.close()
                 self._open()
+            self._wire.forget()
             if self._orders.begin(self._start_home):
                 self._await_standstill(None, self.settings.home_within_s)
             if not self._orders.stand():

@@ -183,9 +183,9 @@ class Transport:
             self._news.notify_all()
         for _, written in pending:
             written.set_exception(PortVanished(reason))
+        self._lock.release()  # first: the system may give the name of a closed port to another device at once
         with contextlib.suppress(OSError, AttributeError):
             self._serial.close()
-        self._lock.release()
         with self._news:
             os.close(self._wake_r)
             os.close(self._wake_w)

@@ -19,7 +19,6 @@ RESET, HOLD = b"\x18", b"!"
 BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
 DONE = r"ok$|error:(\d+)$"
 STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
-QUIET_S = 0.05
 ASKED_TIMES = 3
 REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, FULL_LIGHT, STEPS, RATE, TRAVEL = 10, 13, 22, 23, 30, 100, 110, 130
 FORCED_ORIGIN = 8  # a bit of grblHAL's $22; GRBL says Z among its build options
@@ -117,8 +116,7 @@ class GrblStage(Stage):
                     raise StageRefused(
                         f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
                     )
-                while self._wire.hear(BANNER, QUIET_S, heeding=False):  # an earlier reset's banner came first
-                    continue
+                self._wire.forget()  # start-up lines, and the banner of a second reset
                 self._homing = False
                 return f"{found[1]} {found[2]}"
         raise self._wire.no_answer("a reset", heard)

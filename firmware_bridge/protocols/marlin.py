@@ -99,7 +99,6 @@ class MarlinStage(Stage):
     def _begin(self) -> None:
         """Count lines anew, and take positions as absolute millimetres."""
         self._number, self._ends_with_ok = -1, False
-        self._wire.hear("(?!)", LATE_OK_S, heeding=False)  # what is left of an order that was given up
         for order in ("M110 N0", "G90", "G21"):
             self._command(order)
 

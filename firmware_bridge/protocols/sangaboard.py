@@ -33,8 +33,7 @@ class SangaboardStage(Stage):
         self._ends_with_done = False
         version = r"Sangaboard Firmware v(\d+)\.(\d+)(\S*)"
         found = self._wire.ask(b"version\n", version, self.settings.start_within_s, times=ASKED_TIMES)
-        while self._wire.hear(version, 0.05, heeding=False):  # the answers to the first tries, and its hello
-            continue
+        self._wire.forget()  # the answers to the first tries, and its hello
         if (int(found[1]), int(found[2])) < (0, 5):
             raise StageRefused(f"Sangaboard firmware {found[1]}.{found[2]} is too old. Install 0.5 or newer.")
         self._steps_per_mm = [self.settings.axis(name).steps_per_mm for name in AXES]
@@ -58,6 +57,8 @@ class SangaboardStage(Stage):
 
     def _start_home(self) -> None:
         self._pieces, self._ends_with_done = [], False
+        if self._stops:
+            self._obey("blocking_moves false")
         self._wire.ask(b"zero\n", "position reset|done")
 
     def _start_move(self, leg: Leg) -> None:
