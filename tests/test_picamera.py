@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +208,16 @@ def test_a_missing_sensor_is_named_so(opened: Open) -> None:
 def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(ApplianceRefused, match=r"apt install python3-picamera2.*--system-site-packages"):
+        PiCamera()
+
+
+def test_a_library_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "picamera2.py").write_text("import libcamera_of_another_python\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    with pytest.raises(
+        ApplianceRefused, match="does not load: No module named 'libcamera_of_another_python'"
+    ):
         PiCamera()
 
 

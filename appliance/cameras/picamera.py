@@ -278,9 +278,10 @@ class PiCamera:
 def _library() -> Any:
     try:
         return importlib.import_module("picamera2")
-    except ModuleNotFoundError as error:
-        raise ApplianceRefused(MISSING) from error
-    except (ImportError, OSError) as error:  # libcamera's own library is missing, or of another Python
+    except (ImportError, OSError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "picamera2":
+            raise ApplianceRefused(MISSING) from error
+        # libcamera's own library is missing, or made for another Python
         raise ApplianceRefused(f"picamera2 is installed but does not load: {error}. {MISSING}") from error
 
 

@@ -66,6 +66,8 @@ class RemoteCamera:
         self._in_use = None
         reply, _ = self._ask({"ask": "configure", "wish": asdict(wish)}, 0, CONFIGURE_WITHIN_S)
         in_use = in_use_from(reply["in_use"])
+        if (in_use.width_px, in_use.height_px) != (wish.width_px, wish.height_px):
+            raise self._lost(f"it took {in_use.width_px}×{in_use.height_px} px for what was wished")
         self._in_use = in_use
         return in_use
 
