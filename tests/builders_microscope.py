@@ -160,8 +160,10 @@ def centre_of_dot(
     """The centre of what is dark within a pitch of a place, px."""
     reach = 55
     left, top = round(near[0]) - reach, round(near[1]) - reach
-    window = pixels[top : top + 2 * reach, left : left + 2 * reach, colour].astype(np.float64)
-    dark = np.clip(window.max() * 0.93 - window, 0, None)
+    window = pixels[top : top + 2 * reach, left : left + 2 * reach, colour].astype(np.float32)
+    soft = cv2.GaussianBlur(window, (0, 0), 2.0)
+    bright, deep = np.percentile(soft, [90, 10])
+    dark = np.clip((bright + deep) / 2 - soft, 0, (bright - deep) / 4)
     y, x = np.mgrid[: window.shape[0], : window.shape[1]]
     return left + float((x * dark).sum() / dark.sum()) + 0.5, top + float((y * dark).sum() / dark.sum()) + 0.5
 

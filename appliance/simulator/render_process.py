@@ -133,7 +133,7 @@ class RenderProcess:
             if not self._line.poll(within_s):
                 self._process.kill()  # an answer that came later would be taken for the next one's
                 raise ApplianceError(
-                    f"The process that draws the simulated microscope gave no answer for {within_s:g} s. Start it again."
+                    f"The process that draws the simulated microscope was silent for {within_s:g} s. Start it again."
                 )
             answer = self._line.recv()
         except (EOFError, OSError) as error:

@@ -17,7 +17,8 @@ from firmware_bridge.point import Point
 STILL_UM = 0.005
 FINEST_UM = 0.01
 FEWEST, MOST = 9, 49
-BRAKED_OVER_S = 0.004
+OWN_DECAY_S = 0.018
+BRAKED_OVER_S = 0.004  # shorter than any braking; of a stand with this decay
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Vibration:
     """
 
     hertz: float = 45.0
-    decay_s: float = 0.02
+    decay_s: float = OWN_DECAY_S
     softness: float = 0.5
 
     @property
@@ -39,7 +40,7 @@ class Vibration:
 
     def paced(self, pace: float) -> Vibration:
         """Return it in a world whose time runs so many times faster."""
-        return Vibration(self.hertz * pace, self.decay_s / pace, self.softness * pace * pace)
+        return Vibration(self.hertz * pace, self.decay_s / pace, self.softness)
 
     def swing_um(self, braking_um_s2: float, since_s: float) -> float:
         """Return how far along the path the stand is off, so long after the stop."""
@@ -133,7 +134,7 @@ def _last_stop(carriage: Carriage, start_ns: int, end_ns: int, vibration: Vibrat
             earlier_ns = middle_ns
         else:
             later_ns = middle_ns
-    return _braked(carriage, later_ns, rest, BRAKED_OVER_S * vibration.decay_s / Vibration().decay_s)
+    return _braked(carriage, later_ns, rest, BRAKED_OVER_S * vibration.decay_s / OWN_DECAY_S)
 
 
 def _braked(carriage: Carriage, at_ns: int, rest: Point, over_s: float) -> _Stop | None:
