@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +15,20 @@ from calibration import Scale
 
 if TYPE_CHECKING:
     from appliance.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class SlideSurvey:
+    """What was found when a slide was looked over.
+
+    regions: a region map, JSON.  picture: of the slide, JPEG; x_um, y_um: the stage's place of its upper left corner.
+    """
+
+    regions: str
+    picture: bytes
+    x_um: float
+    y_um: float
+    um_per_px: float
 
 
 class FieldSource(Protocol):
@@ -40,10 +55,10 @@ class FieldSource(Protocol):
         """Names all of its fields and their order: a count goes on only where it is the same."""
 
     @property
-    def survey(self) -> str | None:
-        """What it found when it looked the slide over (JSON); None where there is nothing to look over."""
+    def survey(self) -> SlideSurvey | None:
+        """What it found when it looked the slide over; None where there is nothing to look over."""
 
-    def prepare(self, survey: str | None) -> Iterator[str]:
+    def prepare(self, survey: SlideSurvey | None) -> Iterator[str]:
         """Make ready to take fields; yield what it does now, a sentence each.
 
         survey: of the run that is resumed; None where it has to be made.

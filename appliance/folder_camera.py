@@ -70,7 +70,7 @@ class FolderCamera:
 
     survey = None
 
-    def prepare(self, survey: str | None) -> Iterator[str]:
+    def prepare(self, survey: object) -> Iterator[str]:
         """Nothing has to be made ready: the images are there."""
         return iter(())
 

@@ -9,16 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration import Scale
+from firmware_bridge.point import Point
 from models import Cell
 
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place on the slide or the stage, in micrometres."""
-
-    x_um: float
-    y_um: float
-    z_um: float = 0.0
+__all__ = ["Analyser", "Frame", "Point", "SkippedField"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

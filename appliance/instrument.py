@@ -20,7 +20,7 @@ from appliance.broadcast import Broadcast
 from appliance.camera_source import PaintedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource, open_source, planned_scale
+from appliance.field_source import FieldSource, SlideSurvey, open_source, planned_scale
 from appliance.file_name import printable
 from appliance.frame import Analyser
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
@@ -284,7 +284,7 @@ class Instrument:
             self._analysers[which] = self._load_analyser(*which)
         return self._analysers[which]
 
-    def _pipeline(self, equipment: Equipment, survey: str | None, take: Take) -> Pipeline:
+    def _pipeline(self, equipment: Equipment, survey: SlideSurvey | None, take: Take) -> Pipeline:
         itself: list[Pipeline] = []
         deliver = partial(self._deliver, take, itself)
         pipeline = Pipeline(equipment.source, equipment.analyser, deliver, survey, self._analysis_within_s)

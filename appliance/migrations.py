@@ -28,8 +28,9 @@ def first_tables(db: Database) -> None:
 def surveys(db: Database) -> None:
     """What a microscope found when it looked a slide over."""
     db.conn.execute(
-        "CREATE TABLE surveys ("
-        "run TEXT PRIMARY KEY REFERENCES runs (id), survey TEXT NOT NULL, at TEXT NOT NULL) STRICT"
+        "CREATE TABLE surveys (run TEXT PRIMARY KEY REFERENCES runs (id), regions TEXT NOT NULL, "
+        "picture BLOB NOT NULL, x_um REAL NOT NULL, y_um REAL NOT NULL, um_per_px REAL NOT NULL, "
+        "at TEXT NOT NULL) STRICT"
     )
     _only_added(db, "surveys")
 

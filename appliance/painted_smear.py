@@ -83,7 +83,7 @@ class PaintedSmear:
 
     survey = None
 
-    def prepare(self, survey: str | None) -> Iterator[str]:
+    def prepare(self, survey: object) -> Iterator[str]:
         """Nothing has to be made ready."""
         return iter(())
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource
+from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser, Frame, SkippedField
 from calibration import CalibrationRefused
 from models import AnalysisError, Cell, ModelRefused
@@ -68,10 +68,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Fields can be taken. planned: how many; None: without end.  survey: JSON; None where there is no slide."""
+    """Fields can be taken. planned: how many; None: without end.  survey: None where there is no slide."""
 
     planned: int | None
-    survey: str | None
+    survey: SlideSurvey | None
 
 
 Outcome = Step | Ready | Analysed | Skipped | Exhausted | Broken
@@ -90,7 +90,7 @@ class Pipeline:
         source: FieldSource,
         analyser: Analyser,
         deliver: Deliver,
-        survey: str | None = None,
+        survey: SlideSurvey | None = None,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
     ) -> None:
         self._source = source

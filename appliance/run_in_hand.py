@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource
+from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, Skipped, Step
 from appliance.run import (
@@ -47,7 +47,7 @@ class Equipment:
 
 
 Take = Callable[[Pipeline, Outcome], None]
-MakePipeline = Callable[[Equipment, str | None, Take], Pipeline]
+MakePipeline = Callable[[Equipment, SlideSurvey | None, Take], Pipeline]
 
 CUT_OFF = (
     "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."

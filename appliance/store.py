@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from sqlite_utils.db import Database
 
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import SlideSurvey
 from appliance.frame import Frame, SkippedField
 from appliance.migrations import migrations
 from appliance.patches import to_png
@@ -150,7 +152,7 @@ class Store:
             )
             self._event(run_id, f"state:{state}", reason, at)
 
-    def set_ready(self, run_id: str, planned: int | None, survey: str | None, at: datetime) -> None:
+    def set_ready(self, run_id: str, planned: int | None, survey: SlideSurvey | None, at: datetime) -> None:
         """Put on record how many fields a run has, and what it found when it looked its slide over.
 
         A survey is made once: a resumed run has its own again.
@@ -158,7 +160,7 @@ class Store:
         with self._atomic():
             self.db.conn.execute("UPDATE runs SET planned = ? WHERE id = ?", (planned, run_id))
             if survey is not None and self.survey(run_id) is None:
-                self._insert("surveys", {"run": run_id, "survey": survey, "at": _iso(at)})
+                self._insert("surveys", {"run": run_id, **asdict(survey), "at": _iso(at)})
 
     def commit_field(
         self, run_id: str, frame: Frame, cells: Sequence[Cell], tally: Tally, at: datetime
@@ -279,10 +281,10 @@ class Store:
             for row in rows
         ]
 
-    def survey(self, run_id: str) -> str | None:
-        """Return what a run found when it looked its slide over (JSON); None before that."""
-        rows = self._rows("SELECT survey FROM surveys WHERE run = ?", run_id)
-        return rows[0]["survey"] if rows else None
+    def survey(self, run_id: str) -> SlideSurvey | None:
+        """Return what a run found when it looked its slide over; None before that."""
+        rows = self._rows("SELECT regions, picture, x_um, y_um, um_per_px FROM surveys WHERE run = ?", run_id)
+        return SlideSurvey(**rows[0]) if rows else None
 
     def fields_counted(self, run_id: str) -> int:
         """Return how many fields were analysed."""

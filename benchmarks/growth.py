@@ -43,7 +43,7 @@ class RepeatingCamera:
 
     survey = None
 
-    def prepare(self, survey: str | None) -> Iterator[str]:
+    def prepare(self, survey: object) -> Iterator[str]:
         """Nothing has to be made ready."""
         return iter(())
 

@@ -32,6 +32,7 @@ from builders_store import counted_run, unreadable
 
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import SlideSurvey
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame
 from appliance.instrument import LEFT_OVER_WITHIN_S
@@ -384,6 +385,9 @@ def test_a_camera_that_is_lost_pauses_the_run_with_its_reason(tmp_path: Path) ->
         assert figures(until(made, ended)) == figures(straight)
 
 
+LOOKED_OVER = SlideSurvey('{"regions": 1}', b"a picture", 0.0, 100.0, 20.0)
+
+
 def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path) -> None:
     where, surveys = smear(tmp_path / "a"), []
 
@@ -391,10 +395,10 @@ def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path
         planned: Any = None
         survey: Any = None
 
-        def prepare(self, survey: str | None) -> Iterator[str]:
+        def prepare(self, survey: Any) -> Iterator[str]:
             surveys.append(survey)
             yield "Looking the slide over."
-            self.survey, self.planned = survey or '{"regions": 1}', 40
+            self.survey, self.planned = survey or LOOKED_OVER, 40
 
         def fields(self, first: int = 0) -> Any:
             for found in super().fields(first):
@@ -409,9 +413,9 @@ def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path
         assert until(made, lambda run: run["state"] == "paused")["fields"]["planned"] == 40
         made.resume()
         until(made, ended)
-    assert surveys == [None, '{"regions": 1}']
+    assert surveys == [None, LOOKED_OVER]
     with Store.read_only(tmp_path / "s.sqlite") as store:
-        assert store.survey(run_id) == '{"regions": 1}'
+        assert store.survey(run_id) == LOOKED_OVER
         steps = list(store.db.query("SELECT detail FROM events WHERE kind = 'state:preparing'"))
     assert {"detail": "Looking the slide over."} in steps
 

@@ -12,6 +12,7 @@ import pytest
 from builders_instrument import Gate, PixelAnalyser, failing_field, field, folder
 
 from appliance.errors import ApplianceError
+from appliance.field_source import SlideSurvey
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
 from appliance.pipeline import (
@@ -262,10 +263,10 @@ def test_a_resumed_plan_begins_with_the_field_that_was_asked_for(tmp_path: Path)
 class Homed(Slow):
     """A source that has something to do before its first field."""
 
-    survey = '{"regions": 2}'
+    survey = SlideSurvey('{"regions": 2}', b"a picture", 0.0, 0.0, 20.0)
     begun: Any = "not asked"
 
-    def prepare(self, survey: str | None) -> Iterator[str]:
+    def prepare(self, survey: Any) -> Iterator[str]:
         self.begun = survey
         yield "Homing the stage."
         yield "Looking the slide over."
@@ -277,13 +278,13 @@ def test_each_step_is_told_and_then_what_was_found(tmp_path: Path) -> None:
     pipeline = Pipeline(source, PixelAnalyser(), taken.append)
     pipeline.start()
     assert pipeline.join(60)
-    assert taken == [Step("Homing the stage."), Step("Looking the slide over."), Ready(8, '{"regions": 2}')]
+    assert taken == [Step("Homing the stage."), Step("Looking the slide over."), Ready(8, Homed.survey)]
 
 
 def test_a_resumed_run_has_its_survey_again(tmp_path: Path) -> None:
     source = Homed(eight_fields(tmp_path))
-    run(source, PixelAnalyser(), survey="as before")
-    assert source.begun == "as before"
+    run(source, PixelAnalyser(), survey=Homed.survey)
+    assert source.begun is Homed.survey
 
 
 def test_no_field_is_taken_before_somebody_wants_it(tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_a_stop_while_it_makes_ready_ends_it_before_the_next_step(tmp_path: Path
 
 def test_what_keeps_it_from_getting_ready_can_be_mended(tmp_path: Path) -> None:
     class Closed(Slow):
-        def prepare(self, survey: str | None) -> Iterator[str]:
+        def prepare(self, survey: Any) -> Iterator[str]:
             yield "Homing the stage."
             raise ApplianceError("The lid is open. Close it, then resume.")
 

@@ -1,0 +1,127 @@
+"""A picture of the whole slide, put together from the overview camera's pictures.
+
+Pictures overlap by half, so that every place is seen at least once near the middle of one, and so that the
+lens' own shading shows: whatever the slide holds, a part of the picture that is darker in the brightest of all pictures
+is darker because of the lens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.errors import ApplianceRefused
+from appliance.microscope import Area, Eye, Microscope
+from appliance.survey import Overview
+from firmware_bridge.point import Point
+
+STEP = 0.5  # of a picture, from one to the next
+BLOCK_PX = 16
+FEWEST_FOR_SHADING = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """One picture of the overview: uint8, H×W×3, RGB, and its middle on the stage."""
+
+    pixels: NDArray[np.uint8]
+    middle: Point
+
+
+def overview_places(area: Area, eye: Eye) -> list[Point]:
+    """Return where to look, row by row to and fro, so that pictures overlap by half and cover the area. z is 0."""
+    width, height = eye.field_um
+    columns = _steps(area.left_um, area.right_um, width)
+    rows = _steps(area.top_um, area.bottom_um, height)
+    return [
+        Point(x_um, y_um)
+        for n, y_um in enumerate(rows)
+        for x_um in (columns if n % 2 == 0 else columns[::-1])
+    ]
+
+
+def look_over(microscope: Microscope, height_um: float) -> Iterator[tuple[int, int, Piece]]:
+    """Take the overview's pictures; yield the number of each, how many there are, and the picture.
+
+    height_um: where the stage is while it looks over.
+    Raises ApplianceRefused where there is no overview camera, and as `Microscope.go_to` and `look` do.
+    """
+    eye = microscope.overview
+    if eye is None:
+        raise ApplianceRefused("This microscope has no overview camera. Draw the region to count in.")
+    places = overview_places(microscope.area, eye)
+    aside_x, aside_y = eye.aside_um
+    for number, place in enumerate(places):
+        microscope.go_to(Point(place.x_um - aside_x, place.y_um - aside_y, height_um))
+        yield number, len(places), Piece(microscope.look(eye).pixels, place)
+
+
+def put_together(pieces: Sequence[Piece], um_per_px: float) -> Overview:
+    """Return the whole picture: at every place the piece that saw it nearest to its middle, without shading.
+
+    Raises ApplianceRefused without any piece.
+    """
+    if not pieces:
+        raise ApplianceRefused("An overview needs pictures. Widen the area to survey.")
+    height, width = pieces[0].pixels.shape[:2]
+    left = min(piece.middle.x_um for piece in pieces) - width / 2 * um_per_px
+    top = min(piece.middle.y_um for piece in pieces) - height / 2 * um_per_px
+    corners = [
+        (
+            round((piece.middle.x_um - left) / um_per_px - width / 2),
+            round((piece.middle.y_um - top) / um_per_px - height / 2),
+        )
+        for piece in pieces
+    ]
+    whole = np.full(
+        (max(y for _, y in corners) + height, max(x for x, _ in corners) + width, 3), 255, dtype=np.uint8
+    )
+    nearest = np.full(whole.shape[:2], np.inf, dtype=np.float32)
+    away = _away_from_middle(width, height)
+    even = _shading([piece.pixels for piece in pieces])
+    for piece, (x, y) in zip(pieces, corners, strict=True):
+        where = np.s_[y : y + height, x : x + width]
+        nearer = away < nearest[where]
+        lit = np.clip(np.rint(piece.pixels / even), 0, 255).astype(np.uint8)
+        whole[where][nearer] = lit[nearer]
+        nearest[where][nearer] = away[nearer]
+    return Overview(whole, um_per_px, left, top)
+
+
+def _steps(first: float, last: float, length: float) -> list[float]:
+    """Middles of pieces of a length that cover a way, half a length apart or less."""
+    way = last - first - length
+    if way <= 0:
+        return [(first + last) / 2]
+    count = math.ceil(way / (STEP * length)) + 1
+    return [float(at) for at in np.linspace(first + length / 2, last - length / 2, count)]
+
+
+def _away_from_middle(width: int, height: int) -> NDArray[np.float32]:
+    x = np.abs(np.arange(width, dtype=np.float32) - (width - 1) / 2) / width
+    y = np.abs(np.arange(height, dtype=np.float32) - (height - 1) / 2) / height
+    return np.asarray(np.maximum(x[None], y[:, None]), dtype=np.float32)
+
+
+def _shading(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return the lens' shading, H×W×1, 1 where it is brightest: a surface of second order through the brightest blocks.
+
+    Too few pictures cannot tell the lens from the slide: even light.
+    """
+    height, width = pictures[0].shape[:2]
+    if len(pictures) < FEWEST_FOR_SHADING:
+        return np.ones((height, width, 1), dtype=np.float32)
+    size = max(2, width // BLOCK_PX), max(2, height // BLOCK_PX)
+    blocks = np.max(
+        [cv2.resize(picture[..., 1], size, interpolation=cv2.INTER_AREA) for picture in pictures], axis=0
+    )
+    v, u = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    terms = np.stack([np.ones_like(u), u, v, u * u, v * v, u * v], axis=-1).reshape(-1, 6)
+    surface = terms @ np.linalg.lstsq(terms, blocks.reshape(-1).astype(float), rcond=None)[0]
+    grown = cv2.resize(surface.reshape(size[::-1]).astype(np.float32), (width, height))
+    return np.asarray(grown / grown.max(), dtype=np.float32)[..., None]

@@ -1,0 +1,222 @@
+"""Fields of a slide under the microscope: homed, looked over, focused, and then visited in the order of a tour.
+
+Everything is in stage coordinates. A field that cannot be had is skipped with its reason; what a person has to mend (a
+lost position, a dark lamp, focus that is nowhere) ends the fields with one sentence, and the run pauses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+
+from appliance.autofocus import Focus, Search
+from appliance.cameras.camera import Exposure
+from appliance.cameras.freshness import NotFresh
+from appliance.errors import ApplianceError
+from appliance.field_quality import FieldQuality, FieldVerdict, judge_field
+from appliance.field_source import SlideSurvey
+from appliance.focus_map import FocusMap, places_to_focus
+from appliance.focus_watch import FocusWatch, Seen
+from appliance.focusing import Focusing
+from appliance.frame import Frame, Point, SkippedField
+from appliance.microscope import Microscope
+from appliance.overview import look_over, put_together
+from appliance.region_map import RegionMap
+from appliance.survey import Overview, survey_overview
+from appliance.tour import Tour, plan_tour
+from calibration import Scale
+from calibration.contrast import contrast
+from models.panel import Specimen
+
+FOCUS_PLACES = 9
+FOCUS_OVER_FIELDS = 400
+"""So many fields of the tour the focus map spans: more than a count needs."""
+
+FAILURES_PAUSE = 3
+"""So many fields in a row without a fresh picture, or without focus: it is not the field."""
+
+PICTURE_PX = 960
+A_LAMPS = frozenset({"dark", "saturated", "other setting", "wrong clock"})
+"""Reasons of a refused picture that the next field would have too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    survey: SlideSurvey
+    tour: Tour
+    focus: FocusMap
+
+
+class SlideSource:
+    """The fields of the slide under a microscope.
+
+    specimen: decides which regions are sought.
+    Raises ApplianceError and ApplianceRefused as `Microscope` does.
+    """
+
+    def __init__(self, microscope: Microscope, specimen: Specimen, search: Search | None = None) -> None:
+        """Take the microscope; it is closed with this."""
+        self._microscope = microscope
+        self._specimen = specimen
+        self._focusing = Focusing(microscope, search)
+        self._ready: _Ready | None = None
+        self._watch = FocusWatch()
+        self._without_picture = self._without_focus = 0
+
+    @property
+    def name(self) -> str:
+        """The camera's and the stage's."""
+        return self._microscope.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no light ever fell on its sensor."""
+        return self._microscope.simulated
+
+    @property
+    def scale(self) -> Scale:
+        """The one of the objective that counts."""
+        return self._microscope.counting.scale
+
+    @property
+    def planned(self) -> int | None:
+        """How many fields the tour has; None before the slide was looked over."""
+        return None if self._ready is None else len(self._ready.tour.stops)
+
+    @property
+    def digest(self) -> str:
+        """Of what decides the tour beside the slide: the eyes, the area, the field and its overlap."""
+        scope = self._microscope
+        eyes = [(eye.setting, eye.scale, eye.aside_um) for eye in (scope.counting, scope.overview) if eye]
+        said = repr((scope.name, eyes, scope.area, scope.field, str(self._specimen)))
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def survey(self) -> SlideSurvey | None:
+        """What was found when the slide was looked over."""
+        return None if self._ready is None else self._ready.survey
+
+    def prepare(self, survey: SlideSurvey | None) -> Iterator[str]:
+        """Home, look the slide over (once for a run), and map its focus."""
+        yield "Homing the stage."
+        self._microscope.home()
+        yield "Setting lamp and cameras."
+        self._microscope.make_ready()
+        if survey is None:
+            pieces = []
+            for number, of, piece in look_over(self._microscope, self._microscope.expected_um):
+                yield f"Looking the slide over: picture {number + 1} of {of}."
+                pieces.append(piece)
+            assert self._microscope.overview is not None
+            survey = _surveyed(
+                put_together(pieces, self._microscope.overview.scale.um_per_px), self._specimen
+            )
+        tour = plan_tour(RegionMap.from_json(survey.regions).regions, self._microscope.field)
+        places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], FOCUS_PLACES)
+        yield f"Focusing at {len(places)} places of the region to count in."
+        focus, _ = self._focusing.map(places)
+        self._ready = _Ready(survey, tour, focus)
+        self._watch = FocusWatch()
+        self._without_picture = self._without_focus = 0
+
+    def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
+        """Every field of the tour from number ``first`` on. Call `prepare` before."""
+        assert self._ready is not None
+        for index, stop in enumerate(self._ready.tour.stops[first:], start=first):
+            yield self._field(index, stop.centre)
+
+    def close(self) -> None:
+        """Let go of the microscope. May be called twice."""
+        self._microscope.close()
+
+    def _field(self, index: int, centre: Point) -> Frame | SkippedField:
+        name = f"field {index + 1} at x {centre.x_um / 1000:.3f}, y {centre.y_um / 1000:.3f} mm"
+        try:
+            exposure, quality = self._sharp(centre)
+        except NotFresh as refusal:
+            return self._no_picture(index, name, refusal)
+        self._without_picture = 0
+        if quality.countable:
+            self._without_focus = 0
+            return self._frame(index, name, exposure, centre)
+        if quality.verdict is FieldVerdict.OUT_OF_FOCUS:
+            self._without_focus += 1
+            if self._without_focus >= FAILURES_PAUSE:
+                raise ApplianceError(
+                    f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
+                    "Check the slide, the oil and the objective, then resume."
+                )
+        return SkippedField(index, name, str(quality.verdict), f"The {name}: {quality.detail}")
+
+    def _sharp(self, centre: Point) -> tuple[Exposure, FieldQuality]:
+        """Go to a field and return its picture, refined where it is due or soft."""
+        exposure, quality = self._look(centre)
+        due = self._watch.due is not None and quality.verdict is not FieldVerdict.EMPTY
+        if not due and quality.verdict is not FieldVerdict.OUT_OF_FOCUS:
+            return exposure, quality
+        at = self._at(centre)
+        outcome = self._focusing.refine(at)
+        if not isinstance(outcome, Focus):
+            if (
+                quality.countable
+            ):  # the map has served so far: a field without a clear peak does not unsettle it
+                self._microscope.go_to(at)
+                self._watch = self._watch.refined()
+                return exposure, quality
+            return exposure, replace(quality, verdict=FieldVerdict.OUT_OF_FOCUS, detail=outcome.detail)
+        assert self._ready is not None
+        found = Point(centre.x_um, centre.y_um, outcome.z_um)
+        self._ready = replace(self._ready, focus=self._ready.focus.drifted(found))
+        exposure = self._microscope.look()
+        quality = judge_field(exposure.pixels, self.scale.um_per_px)
+        self._watch = self._watch.refined(self._seen(exposure, quality))
+        return exposure, quality
+
+    def _look(self, centre: Point) -> tuple[Exposure, FieldQuality]:
+        self._microscope.go_to(self._at(centre))
+        exposure = self._microscope.look()
+        quality = judge_field(exposure.pixels, self.scale.um_per_px)
+        self._watch = self._watch.after(self._seen(exposure, quality))
+        return exposure, quality
+
+    def _seen(self, exposure: Exposure, quality: FieldQuality) -> Seen:
+        return Seen(quality.covered, contrast(exposure.pixels, self.scale.um_per_px))
+
+    def _at(self, centre: Point) -> Point:
+        """Where a field is in focus, as far as is known; within the safe heights."""
+        assert self._ready is not None
+        expected = self._ready.focus.predict(centre.x_um, centre.y_um).z_um
+        return Point(centre.x_um, centre.y_um, self._microscope.heights.nearest(expected).z_um)
+
+    def _no_picture(self, index: int, name: str, refusal: NotFresh) -> SkippedField:
+        self._without_picture += 1
+        if refusal.reason in A_LAMPS or self._without_picture >= FAILURES_PAUSE:
+            raise ApplianceError(f"{refusal} Then resume.") from refusal
+        return SkippedField(index, name, refusal.reason, f"The {name}: {refusal}")
+
+    def _frame(self, index: int, name: str, exposure: Exposure, centre: Point) -> Frame:
+        width_um, height_um = self._microscope.counting.field_um
+        place = self._microscope.where()
+        return Frame(
+            index=index,
+            name=name,
+            pixels=exposure.pixels,
+            position=Point(place.x_um - width_um / 2, place.y_um - height_um / 2, place.z_um),
+            exposure_start_ns=exposure.start_ns,
+            exposure_us=exposure.exposure_us,
+            gain=exposure.gain,
+            calibration_id=self.scale.id,
+        )
+
+
+def _surveyed(overview: Overview, specimen: Specimen) -> SlideSurvey:
+    """Return the survey of an overview, with a picture small enough for a page."""
+    regions = survey_overview(overview, specimen).to_json()
+    share = min(1.0, PICTURE_PX / overview.pixels.shape[1])
+    small = cv2.resize(overview.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    assert done
+    return SlideSurvey(regions, jpeg.tobytes(), overview.x_um, overview.y_um, overview.um_per_px / share)
