@@ -79,6 +79,7 @@ class StageSettings:
     start_within_s: how long a controller may take to greet, that was restarted by opening its port.
     reply_within_s: how long it may take to answer.
     move_slack_s: how much longer than computed a move may take.  home_within_s: how long homing may take.
+    stop_within_s: how long a stop may take.
     Raises StageRefused for values that make no sense.
     """
 
@@ -93,6 +94,7 @@ class StageSettings:
     reply_within_s: float = 1.0
     move_slack_s: float = 5.0
     home_within_s: float = 120.0
+    stop_within_s: float = 5.0
 
     def __post_init__(self) -> None:
         protocol, _, url = self.port.partition(":")
@@ -100,14 +102,7 @@ class StageSettings:
             raise StageRefused(
                 f'The stage\'s port is "PROTOCOL:PORT", as in grbl:/dev/ttyUSB0; "{self.port}" is not. Correct it.'
             )
-        for name in (
-            "settle_s",
-            "light_settle_s",
-            "start_within_s",
-            "reply_within_s",
-            "move_slack_s",
-            "home_within_s",
-        ):
+        for name in (field.name for field in dataclasses.fields(self) if field.name.endswith("_s")):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise StageRefused(f"{name} is {value}; it must be 0 or more. Correct it.")

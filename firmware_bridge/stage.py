@@ -32,7 +32,6 @@ from firmware_bridge.transport import Transport
 
 LOOK_AGAIN_S, LONG_LOOK_S = 0.01, 0.05
 NOT_YET_BEGUN_S = 0.25  # a controller may say that it stands still before an accepted move begins
-STOP_WITHIN_S = 10.0
 NUDGE_UM = 500.0
 
 
@@ -152,13 +151,28 @@ class Stage(ABC):
             return self._seen
 
     @final
+    def reported(self) -> Point:
+        """Where the controller says that it is, whether or not that is true: for service, and before homing.
+
+        Raises PositionLost (an alarm, a restart, a vanished port), Recoverable.
+        """
+        with self._orders.between() as free:
+            if not free:
+                return self._seen
+            with self._verdicts():
+                self._wire.catch_up()
+                return self._place()
+
+    @final
     def stop(self) -> None:
         """End a move in flight at once, from any thread; return when the stage stands. Without one, nothing happens.
 
         The move's own call raises Stopped, or PositionLost where the controller cannot stop without losing steps.
         """
         with self._verdicts():
-            self._orders.stop(lambda: self._halt() if self._known else self._abort(), STOP_WITHIN_S)
+            self._orders.stop(
+                lambda: self._halt() if self._known else self._abort(), self.settings.stop_within_s
+            )
 
     @final
     def set_light(self, share: float) -> None:
@@ -330,7 +344,7 @@ class Stage(ABC):
         deadline, stood_since, stopping = begun + within_s, math.inf, False
         while True:
             if self._orders.stop_asked.is_set() and not stopping:  # only what is seen from now on counts
-                stopping, deadline = True, time.monotonic() + STOP_WITHIN_S
+                stopping, deadline = True, time.monotonic() + self.settings.stop_within_s
             moving, here = self._look()
             now = time.monotonic()
             self._seen = here or self._seen

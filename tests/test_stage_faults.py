@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,15 @@ from firmware_bridge.orders import NEVER_NS
 from firmware_bridge.point import Point
 from firmware_bridge.stage import Stage
 
-IMPATIENT = {"reply_within_s": 0.4, "start_within_s": 1.2, "move_slack_s": 0.3, "home_within_s": 1.5}
+IMPATIENT = {
+    "reply_within_s": 0.4,
+    "start_within_s": 1.2,
+    "move_slack_s": 0.3,
+    "home_within_s": 1.5,
+    "stop_within_s": 0.6,
+}
 A_STEP_UM = 2.6
-SIDE_BY_SIDE = 12
+SIDE_BY_SIDE = 24
 
 
 def target_of(of: EmulatedBoard) -> Point:
@@ -40,10 +47,12 @@ def move(of: EmulatedBoard, stage: Stage) -> None:
 def stop(of: EmulatedBoard, stage: Stage) -> None:
     of.rate = 2.0
     moving = Beside(lambda: move(of, stage))
-    until(lambda: stage.settled_since_ns == NEVER_NS or moving.over)
-    stage.stop()
-    of.rate = 200.0
-    error = moving.ended()
+    try:
+        until(lambda: stage.settled_since_ns == NEVER_NS or moving.over)
+        stage.stop()
+    finally:
+        of.rate = 200.0
+        error = moving.ended()
     if error is not None:
         raise error
 
@@ -57,9 +66,16 @@ HOOKS: dict[str, Callable[[EmulatedBoard, Stage], object]] = {
 }
 
 
+def opened(of: EmulatedBoard) -> Stage:
+    """An impatient stage, on a machine that may be busy."""
+    while True:
+        with contextlib.suppress(BridgeError):
+            return open_stage(settings(of, **IMPATIENT))
+
+
 def one_run(name: str, hook: str, kind: Kind, after: int) -> str | None:
     """Let one thing go wrong; return what then was not as promised."""
-    with board(name) as of, open_stage(settings(of, **IMPATIENT)) as stage:
+    with board(name) as of, opened(of) as stage:
         until(lambda: recovered(of, stage))
         offset = offset_of(of, stage)
         of.schedule(Fault(kind, after=after, by_s=0.6))
