@@ -48,7 +48,9 @@ class Seen(Protocol):
     def nucleated_sprite(self, label: int, variant: int) -> Sprite:
         """The picture of a nucleated cell."""
 
-    def nucleated_within(self, left_um: float, top_um: float, width_um: float, height_um: float) -> NDArray[np.intp]:
+    def nucleated_within(
+        self, left_um: float, top_um: float, width_um: float, height_um: float
+    ) -> NDArray[np.intp]:
         """Which nucleated cells lie there."""
 
     def white_per_mm2(self, share: Map) -> Map:
@@ -118,7 +120,9 @@ class Afar:
 
     def _grain(self, um_per_px: float) -> _Grain:
         if um_per_px not in self._grains:
-            self._grains = {um_per_px: _measured(self._smear.red_stamps(um_per_px / _finer(um_per_px)), um_per_px)}
+            self._grains = {
+                um_per_px: _measured(self._smear.red_stamps(um_per_px / _finer(um_per_px)), um_per_px)
+            }
         return self._grains[um_per_px]
 
 
@@ -149,23 +153,29 @@ def _measured(stamps: list[Light], um_per_px: float) -> _Grain:
     return _Grain(np.array(means), np.array(spreads), torus)
 
 
-def _square(rng: np.random.Generator, stamps: list[Light], um_per_px: float, density: float) -> NDArray[np.float32]:
+def _square(
+    rng: np.random.Generator, stamps: list[Light], um_per_px: float, density: float
+) -> NDArray[np.float32]:
     """The green light that passes a square of one density that joins at its borders."""
     side, finer = max(8, round(SQUARE_UM / um_per_px)), _finer(um_per_px)
     span = side * um_per_px
     um_per_px /= finer
     canvas = np.ones((side * finer, side * finer, 3), dtype=np.float32)
-    many = red_cells.layers(density * 1.15)
+    many = red_cells.layers(density)
     for layer in range(many):
         x, y = red_cells.nodes(0.0, 0.0, span, layer)
         even = np.ones_like(x)
         crowd = Crowd(even * density, even * 0, even * stacks(np.array([density])))
         laid = red_cells.lay(rng, x, y, crowd, 1 / many)
-        for x_um, y_um, which in zip(laid.x_um.tolist(), laid.y_um.tolist(), laid.sprite.tolist(), strict=True):
+        for x_um, y_um, which in zip(
+            laid.x_um.tolist(), laid.y_um.tolist(), laid.sprite.tolist(), strict=True
+        ):
             for over_x in _copies(x_um, span):
                 for over_y in _copies(y_um, span):
                     put(canvas, stamps[which], over_x / um_per_px, over_y / um_per_px)
-    return np.asarray(cv2.resize(canvas[..., 1], (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return np.asarray(
+        cv2.resize(canvas[..., 1], (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32
+    )
 
 
 def _finer(um_per_px: float) -> int:
@@ -183,6 +193,10 @@ def _magnified(of: Map, left: float, top: float, width: int, height: int, um_per
     factor = um_per_px / PITCH_UM
     matrix = np.array([[factor, 0, left / PITCH_UM + factor / 2], [0, factor, top / PITCH_UM + factor / 2]])
     seen = cv2.warpAffine(
-        of, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+        of,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
     )
     return np.asarray(seen, dtype=np.float32)

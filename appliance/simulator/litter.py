@@ -45,7 +45,7 @@ class Patch:
         matrix = np.array([[factor, 0, shift_x], [0, factor, shift_y]])
         source = self.density
         if factor > 1:
-            source = cv2.GaussianBlur(source, (0, 0), 0.5 * factor)
+            source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * factor), dtype=np.float32)
         size = (x1 - x0, y1 - y0)
         seen = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         canvas[y0:y1, x0:x1] *= np.exp(-seen)
@@ -68,8 +68,8 @@ def _precipitate(rng: np.random.Generator) -> Sprite:
     for _ in range(int(rng.integers(6, 40))):
         away, turn, half = radius * rng.random() * 0.9, rng.uniform(0, 6.3), rng.uniform(0.12, 0.6)
         pen.oval((away * math.cos(turn), away * math.sin(turn)), half, half * rng.uniform(0.7, 1), 0, amount)
-    amount = cv2.GaussianBlur(amount, (0, 0), 1.0)
-    return Sprite(ink.passed(amount, ink.PRECIPITATE), radius)
+    soft = np.asarray(cv2.GaussianBlur(amount, (0, 0), 1.0), dtype=np.float32)
+    return Sprite(ink.passed(soft, ink.PRECIPITATE), radius)
 
 
 def _speck(rng: np.random.Generator, fibre: bool) -> Sprite:
@@ -89,8 +89,8 @@ def _speck(rng: np.random.Generator, fibre: bool) -> Sprite:
             for turn in np.sort(rng.uniform(0, 6.3, 7))
         ]
         amount = pen.ribbon([*corners, corners[0]], radius * 0.7)
-    amount = cv2.GaussianBlur(amount, (0, 0), 2.5)  # it lies above the cells
-    return Sprite(ink.passed(amount, ink.SOOT), radius)
+    soft = cv2.GaussianBlur(amount, (0, 0), 2.5)  # it lies above the cells
+    return Sprite(ink.passed(np.asarray(soft, dtype=np.float32), ink.SOOT), radius)
 
 
 def bubble(hole: Hole) -> Patch:
@@ -116,12 +116,12 @@ def particle(rng: np.random.Generator, grain: Grain, hole: Hole) -> Patch:
     far, left, top = _around(hole, hole.radius_um * 1.3)
     edge = _soft_edge(rng, grain, far, hole.radius_um)
     packed = 0.85 + 0.30 * _tiled(rng, grain, far.shape, 1.2) + 0.22 * _tiled(rng, grain, far.shape, 4.0)
-    fat = np.zeros_like(far)
+    drawn = np.zeros_like(far)
     for _ in range(int(rng.uniform(0.25, 0.6) * hole.radius_um**2 / 45**2)):
         away, turn = hole.radius_um * math.sqrt(rng.random()), rng.uniform(0, 6.3)
         centre = (far.shape[1] / 2 + away * math.cos(turn) / 2, far.shape[0] / 2 + away * math.sin(turn) / 2)
-        cv2.circle(fat, (round(centre[0]), round(centre[1])), round(rng.uniform(10, 22)), (1.0,), -1)
-    fat = cv2.GaussianBlur(fat, (0, 0), 1.5)
+        cv2.circle(drawn, (round(centre[0]), round(centre[1])), round(rng.uniform(10, 22)), (1.0,), -1)
+    fat = cv2.GaussianBlur(drawn, (0, 0), 1.5)
     amount = edge * np.clip(packed, 0.15, None) * (1 - 0.9 * fat)
     inks = 0.62 * densities(ink.CHROMATIN) + 0.55 * densities(ink.BASOPHILIA)
     return Patch(left, top, np.asarray(amount[..., None] * inks, dtype=np.float32))
@@ -144,7 +144,9 @@ def _soft_edge(
     return np.asarray(np.clip((radius * uneven - far) / 24.0, 0, 1) * fade, dtype=np.float32)
 
 
-def _tiled(rng: np.random.Generator, grain: Grain, shape: tuple[int, ...], size: float) -> NDArray[np.float32]:
+def _tiled(
+    rng: np.random.Generator, grain: Grain, shape: tuple[int, ...], size: float
+) -> NDArray[np.float32]:
     torus = np.roll(grain.torus(size), tuple(int(n) for n in rng.integers(0, 512, 2)), axis=(0, 1))
     times = (-(-shape[0] // torus.shape[0]), -(-shape[1] // torus.shape[1]))
     return np.tile(torus, times)[: shape[0], : shape[1]]

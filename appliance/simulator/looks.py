@@ -66,26 +66,28 @@ PROMYELOCYTE = Look(
     rim=0.35, halo=0.5, nucleoli=2,
 )  # fmt: skip
 MYELOCYTE = Look(
-    (12.5, 16.5), rounded(0.58, 0.67, 0.8, 0.9), ((ink.BASOPHILIA, 0.22), (ink.ACIDOPHILIA, 0.6)),
-    open_=0.5, clump_px=1.2, rim=0.2, halo=0.25,
+    (12.5, 16.5), rounded(0.66, 0.74, 0.78, 0.95), ((ink.BASOPHILIA, 0.22), (ink.ACIDOPHILIA, 0.6)),
+    open_=0.6, clump_px=1.2, rim=0.2, halo=0.25,
     granules=(Granules(ink.SPECIFIC, 2.4, 0.16, 0.7, 0.25), Granules(ink.AZUROPHIL, 0.25, 0.19, 0.7, 0.3)),
 )  # fmt: skip
 METAMYELOCYTE = Look(
-    (12.5, 15.5), indented(0.66, 0.74, 0.36, 0.55), ((ink.BASOPHILIA, 0.08), (ink.ACIDOPHILIA, 0.8)),
-    open_=0.45, clump_px=1.7, granules=(_LILAC, Granules(ink.AZUROPHIL, 0.08, 0.18, 0.6, 0.2)),
+    (12.5, 15.5), indented(0.74, 0.82, 0.20, 0.6), ((ink.BASOPHILIA, 0.08), (ink.ACIDOPHILIA, 0.8)),
+    open_=0.5, clump_px=1.7, granules=(_LILAC, Granules(ink.AZUROPHIL, 0.08, 0.18, 0.6, 0.2)),
 )  # fmt: skip
 BAND = Look((12, 14.5), band, _RIPE, open_=0.38, clump_px=1.7, granules=(_LILAC,))
-SEGMENTED = Look((12, 14.5), lobed(3, 5, 0.40, 0.48, 0.35), _RIPE, open_=0.34, clump_px=1.7, granules=(_LILAC,))
+SEGMENTED = Look(
+    (12, 14.5), lobed(3, 5, 0.40, 0.48, 0.35), _RIPE, open_=0.34, clump_px=1.7, granules=(_LILAC,)
+)
 EOSINOPHIL = Look(
-    (12.5, 15), lobed(2, 2, 0.40, 0.46, 0.4), ((ink.ACIDOPHILIA, 0.6), (ink.EOSIN, 0.45)),
-    open_=0.45, clump_px=1.7, granules=(Granules(ink.EOSIN, 2.3, 0.33, 0.95),),
+    (12.5, 15), lobed(2, 2, 0.40, 0.46, 0.4), ((ink.ACIDOPHILIA, 0.6), (ink.EOSIN, 0.55)),
+    open_=0.45, clump_px=1.7, granules=(Granules(ink.EOSIN, 2.3, 0.36, 0.7),),
 )  # fmt: skip
 BASOPHIL = Look(
     (10.5, 13.5), lobed(2, 3, 0.50, 0.36, 1.6), ((ink.ACIDOPHILIA, 0.7),), ink.YOUNG_CHROMATIN, 0.85, 0.5, 2.5,
-    (Granules(ink.METACHROMATIC, 1.1, 0.34, 0.95, 0.85),),
+    (Granules(ink.METACHROMATIC, 1.5, 0.36, 1.0, 0.9),),
 )  # fmt: skip
 MONOCYTE = Look(
-    (14, 18.5), folded, ((ink.GREY_BLUE, 0.85),), ink.YOUNG_CHROMATIN, 0.95, 0.55, 1.7,
+    (14, 18.5), folded, ((ink.GREY_BLUE, 0.85),), ink.YOUNG_CHROMATIN, 0.95, 0.62, 1.7,
     (Granules(ink.SPECIFIC, 1.5, 0.12, 0.5),), rim=0.15, vacuoles=6, ragged=0.055,
 )  # fmt: skip
 LYMPHOCYTE = Look(
@@ -116,13 +118,15 @@ MEGAKARYOCYTE = Look(
     granules=(Granules(ink.SPECIFIC, 1.6, 0.2, 0.7),), ragged=0.05, rim=0.1,
 )  # fmt: skip
 SMUDGE = Look(
-    (13, 19), rounded(0.95, 1.0, 0.75), (), ink.SMUDGED, 0.9, 0.75, 9.0, ragged=0.12
+    (13, 20), rounded(0.98, 1.0, 0.7), ((ink.SMUDGED, 0.35),), ink.SMUDGED, 1.0, 0.95, 4.0, rim=0.0, ragged=0.16
 )  # fmt: skip
 PLATELET = Look(
     (1.9, 3.8), None, ((ink.BASOPHILIA, 0.2), (ink.ACIDOPHILIA, 0.5)),
     granules=(Granules(ink.AZUROPHIL, 4.0, 0.22, 0.75),), ragged=0.10,
 )  # fmt: skip
-GIANT_PLATELET = replace(PLATELET, diameter_um=(5.0, 8.0), granules=(Granules(ink.AZUROPHIL, 2.6, 0.24, 0.7),))
+GIANT_PLATELET = replace(
+    PLATELET, diameter_um=(5.0, 8.0), granules=(Granules(ink.AZUROPHIL, 2.6, 0.24, 0.7),)
+)
 
 LOOKS: Mapping[str, tuple[Look, ...]] = MappingProxyType(
     {

@@ -85,6 +85,6 @@ def blood(**changes: object) -> Mixture:
 def marrow(**changes: object) -> Mixture:
     """Return a marrow smear's usual mixture, with changes."""
     usual: dict[str, object] = {
-        "marrow": True, "shares": MARROW_SMEAR_13, "white_per_mm2": 1100.0, "clustered": 0.10, "smudged": 0.04,
+        "marrow": True, "shares": MARROW_SMEAR_13, "white_per_mm2": 1800.0, "clustered": 0.10, "smudged": 0.04,
     }  # fmt: skip
     return Mixture(**{**usual, **changes})  # type: ignore[arg-type]

@@ -29,7 +29,9 @@ class Pen:
         """Return an empty canvas."""
         return np.zeros((self._side, self._side), dtype=np.float32)
 
-    def oval(self, at: Place, a: float, b: float, turn_deg: float, on: Grey | None = None, value: float = 1.0) -> Grey:
+    def oval(
+        self, at: Place, a: float, b: float, turn_deg: float, on: Grey | None = None, value: float = 1.0
+    ) -> Grey:
         """Fill an ellipse of half axes a, b (µm)."""
         canvas = self.blank() if on is None else on
         axes = (max(1, round(a / DRAWN_UM_PER_PX)), max(1, round(b / DRAWN_UM_PER_PX)))
@@ -77,7 +79,7 @@ def indented(low: float, high: float, depth: float, aside: float = 0.5) -> Shape
         room = max(0.0, radius - short) * aside
         middle = _polar(room, turn)
         drawn = pen.oval(middle, short, half, turn)
-        bite, deep = half * rng.uniform(0.42, 0.6), 2 * short * depth * rng.uniform(0.7, 1.2)
+        bite, deep = half * rng.uniform(0.5, 0.75), 2 * short * depth * rng.uniform(0.7, 1.2)
         away = _polar(short + bite - deep, turn + 180)
         return [pen.oval((middle[0] + away[0], middle[1] + away[1]), bite, bite, 0, drawn, 0.0)]
 
@@ -126,16 +128,22 @@ def lobed(fewest: int, most: int, size: float, ring: float, filament_um: float) 
 def folded(rng: np.random.Generator, pen: Pen, radius: float) -> list[Grey]:
     """A monocyte's: horseshoe, kidney or draped lobes, large and soft."""
     kind = rng.random()
-    if kind < 0.45:
-        return indented(0.70, 0.80, 0.38, 0.25)(rng, pen, radius)
+    if kind < 0.55:
+        return indented(0.80, 0.88, 0.24, 0.2)(rng, pen, radius)
     turn = rng.uniform(0, 360)
     if kind < 0.75:
-        ring, span = radius * 0.42, rng.uniform(180, 240)
+        ring, span = radius * 0.44, rng.uniform(190, 240)
         points = [_polar(ring, turn + span * share) for share in np.linspace(0, 1, 20)]
-        return [pen.ribbon(points, radius * rng.uniform(0.52, 0.62))]
+        return [pen.ribbon(points, radius * rng.uniform(0.66, 0.76))]
     drawn = pen.blank()
     for lobe in range(3):
-        pen.oval(_polar(radius * 0.3, turn + 120 * lobe + rng.normal(0, 15)), radius * 0.40, radius * 0.48, turn, drawn)
+        pen.oval(
+            _polar(radius * 0.3, turn + 120 * lobe + rng.normal(0, 15)),
+            radius * 0.45,
+            radius * 0.52,
+            turn,
+            drawn,
+        )
     return [drawn]
 
 
@@ -144,5 +152,11 @@ def budding(rng: np.random.Generator, pen: Pen, radius: float) -> list[Grey]:
     drawn = pen.blank()
     for lobe in range(int(rng.integers(5, 10))):
         half = radius * rng.uniform(0.18, 0.28)
-        pen.oval(_polar(radius * rng.uniform(0.05, 0.42), lobe * 47 + rng.normal(0, 20)), half, half * 0.8, 0, drawn)
+        pen.oval(
+            _polar(radius * rng.uniform(0.05, 0.42), lobe * 47 + rng.normal(0, 20)),
+            half,
+            half * 0.8,
+            0,
+            drawn,
+        )
     return [drawn]

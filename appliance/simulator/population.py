@@ -88,10 +88,19 @@ def nucleated(
     x, y, many = x[stays], y[stays], many[stays]
     labels = (*mixture.shares, SMUDGE)
     label, variant = _named(rng, labels, mixture, stock, int(many.sum()))
-    x, y = _clustered(rng, x, y, many, [stock.spacing_um(labels[k], int(v)) for k, v in zip(label, variant, strict=True)])
+    x, y = _clustered(
+        rng, x, y, many, [stock.spacing_um(labels[k], int(v)) for k, v in zip(label, variant, strict=True)]
+    )
     count = len(x)
     return Nucleated(
-        labels, x, y, label, variant, rng.uniform(0, 360, count), rng.random(count) < 0.5, rng.uniform(0.96, 1.04, count)
+        labels,
+        x,
+        y,
+        label,
+        variant,
+        rng.uniform(0, 360, count),
+        rng.random(count) < 0.5,
+        rng.uniform(0.96, 1.04, count),
     )
 
 
@@ -133,7 +142,8 @@ def _touch(xs: Numbers, ys: Numbers, radii: Sequence[float], start: int, k: int,
             far = radii[beside] + radii[k] - PRESSED_UM
             x, y = xs[beside] + far * math.cos(way), ys[beside] + far * math.sin(way)
             if all(
-                math.hypot(x - xs[j], y - ys[j]) >= radii[j] + radii[k] - 2 * PRESSED_UM for j in range(start, k)
+                math.hypot(x - xs[j], y - ys[j]) >= radii[j] + radii[k] - 2 * PRESSED_UM
+                for j in range(start, k)
             ):
                 xs[k], ys[k] = x, y
                 return
@@ -162,7 +172,9 @@ def small(
         np.concatenate([x for x, _ in places]),
         np.concatenate([y for _, y in places]),
         np.repeat(np.arange(3), sizes),
-        np.concatenate([rng.integers(0, n, size) for n, size in zip(many, sizes, strict=True)]).astype(np.intp),
+        np.concatenate([rng.integers(0, n, size) for n, size in zip(many, sizes, strict=True)]).astype(
+            np.intp
+        ),
         rng.uniform(0, 360, count),
     )
 

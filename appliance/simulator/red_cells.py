@@ -62,7 +62,8 @@ def lay(rng: np.random.Generator, x_um: Numbers, y_um: Numbers, crowd: Crowd, la
     flat = rng.random(size) < crowd.flat
     which = np.where(flat, PALE + rng.integers(0, FLAT, size), rng.integers(0, PALE, size))
     way, bend = rng.uniform(0, 2 * math.pi, size), rng.normal(0, 0.06, size)
-    x, y, many, which, way, bend = (each[keep] for each in (x, y, many, which, way, bend))
+    x, y, which, way, bend = x[keep], y[keep], which[keep], way[keep], bend[keep]
+    many = many[keep].astype(np.intp)
     coin = np.concatenate([np.arange(n) for n in many]) if len(many) else np.zeros(0)
     first = np.repeat(np.arange(len(many)), many)
     turn = way[first] + bend[first] * coin
@@ -82,7 +83,10 @@ def nodes(left_um: float, top_um: float, side_um: float, layer: int) -> tuple[Nu
     xs, ys = [], []
     for row in rows:
         start = shift_x + (row % 2) * PITCH_UM / 2
-        first, last = math.ceil((left_um - start) / PITCH_UM), math.ceil((left_um + side_um - start) / PITCH_UM)
+        first, last = (
+            math.ceil((left_um - start) / PITCH_UM),
+            math.ceil((left_um + side_um - start) / PITCH_UM),
+        )
         xs.append(start + PITCH_UM * np.arange(first, last))
         ys.append(np.full(last - first, shift_y + row * row_um))
     if not xs:
@@ -92,7 +96,7 @@ def nodes(left_um: float, top_um: float, side_um: float, layer: int) -> tuple[Nu
 
 def layers(most_per_1000_um2: float) -> int:
     """Return how many layers hold such a density without filling any grid to the last node."""
-    return max(1, math.ceil(most_per_1000_um2 / (0.85 * FULLEST)))
+    return max(1, math.ceil(most_per_1000_um2 / (0.97 * FULLEST)))
 
 
 def _drawn(rng: np.random.Generator, pallor: bool) -> Sprite:

@@ -66,7 +66,8 @@ class Places:
     def within(self, left_um: float, top_um: float, width_um: float, height_um: float) -> NDArray[np.intp]:
         """Return which points lie in a rectangle (its right and lower border left out)."""
         first, last = (
-            min(max(math.floor(edge / self.BUCKET_UM), -1), self._columns) for edge in (left_um, left_um + width_um)
+            min(max(math.floor(edge / self.BUCKET_UM), -1), self._columns)
+            for edge in (left_um, left_um + width_um)
         )
         rows = range(
             max(math.floor(top_um / self.BUCKET_UM), 0),

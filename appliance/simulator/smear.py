@@ -16,15 +16,16 @@ from appliance.simulator import litter, population, red_cells
 from appliance.simulator.afar import Afar
 from appliance.simulator.grain import Grain
 from appliance.simulator.ink import PLASMA, Light, densities
+from appliance.simulator.layout import LayOut, red_crowd, smear_layout
 from appliance.simulator.mixture import Mixture, blood
-from appliance.simulator.population import SMALL, SMUDGE, Stock
+from appliance.simulator.population import SMALL, Stock
 from appliance.simulator.real_cells import RealCells
-from appliance.simulator.red_cells import Crowd, RedCells
+from appliance.simulator.red_cells import RedCells
 from appliance.simulator.scatter import Places
 from appliance.simulator.slide import NOT_COUNTED, TrueCell
 from appliance.simulator.sprites import Sprite, put
 from appliance.simulator.white_cells import DrawnCells
-from appliance.simulator.zones import Hole, Map, Zones, blood_zones, marrow_zones
+from appliance.simulator.zones import Map
 
 WIDTH_UM, HEIGHT_UM = 24_000.0, 12_000.0
 COARSEST_DRAWN_UM_PER_PX = 1.2  # beyond it the slide is seen from afar
@@ -43,25 +44,34 @@ class Smear:
     """A slide with a smear. The same seed, mixture and size give the same slide, however it is looked at."""
 
     def __init__(
-        self, seed: int = 0, mixture: Mixture | None = None, width_um: float = WIDTH_UM, height_um: float = HEIGHT_UM
+        self,
+        seed: int = 0,
+        mixture: Mixture | None = None,
+        width_um: float = WIDTH_UM,
+        height_um: float = HEIGHT_UM,
+        lay: LayOut = smear_layout,
     ) -> None:
-        """Place everything. Raises ApplianceRefused for a negative seed, a slide too small, or a folder without cells."""
+        """Place everything, as `lay` says.
+
+        Raises ApplianceRefused for a negative seed, a slide too small, or a folder without cells.
+        """
         if seed < 0 or width_um < 2000 or height_um < 2000:
-            raise ApplianceRefused("A simulated smear needs a seed from 0 on and a slide of at least 2 × 2 mm.")
+            raise ApplianceRefused(
+                "A simulated smear needs a seed from 0 on and a slide of at least 2 × 2 mm."
+            )
         self.mixture = mixture or blood()
         self.width_um, self.height_um = width_um, height_um
         self._seed = seed
         self._grain = Grain(np.random.default_rng([seed, 0]))
         self._drawn = DrawnCells(seed, self._grain)
         self._stock = _stock(self.mixture, self._drawn)
-        self.digest = self._digest()
-        rng = np.random.default_rng([seed, 1])
-        self.zones, self._patches = _ground(rng, self._grain, width_um, height_um, self.mixture)
-        size = (width_um, height_um, self.mixture)
-        self.cells = population.nucleated(np.random.default_rng([seed, 2]), self.zones, *size, self._stock)
+        self.digest = self._digest(lay)
+        laid = lay(seed, self._grain, width_um, height_um, self.mixture, self._stock)
+        self.zones, self.patches, self.cells = laid.zones, laid.patches, laid.cells
         self._small = population.small(
-            np.random.default_rng([seed, 3]), self.zones, *size, self.cells, {"platelet": self._drawn.variants_drawn}
-        )
+            np.random.default_rng([seed, 3]), self.zones, width_um, height_um, self.mixture, self.cells,
+            {"platelet": self._drawn.variants_drawn},
+        )  # fmt: skip
         self._cell_places = Places(self.cells.x_um, self.cells.y_um)
         self._small_places = Places(self._small.x_um, self._small.y_um)
         self._red_bank = red_cells.bank(np.random.default_rng([seed, 4]))
@@ -96,12 +106,12 @@ class Smear:
         found = []
         for k, at_edge, counts in zip(near.tolist(), edge.tolist(), countable.tolist(), strict=True):
             label, variant = self.cells.labels[self.cells.label[k]], int(self.cells.variant[k])
-            stock = self._drawn if label == SMUDGE else self._stock
-            grown = 1.0 if stock.source(label, variant) else float(self.cells.grown[k])
+            grown = 1.0 if self._stock.source(label, variant) else float(self.cells.grown[k])
             found.append(
                 TrueCell(
-                    label, float(self.cells.x_um[k]), float(self.cells.y_um[k]), stock.radius_um(label, variant) * grown,
-                    at_edge, counts and label not in NOT_COUNTED, stock.source(label, variant),
+                    label, float(self.cells.x_um[k]), float(self.cells.y_um[k]),
+                    self._stock.radius_um(label, variant) * grown,
+                    at_edge, counts and label not in NOT_COUNTED, self._stock.source(label, variant),
                 )
             )  # fmt: skip
         return found + self._small_truth(x_um, y_um, width_um, height_um)
@@ -138,14 +148,25 @@ class Smear:
         canvas = self.film(left, top, width_px, height_px, um_per_px)
         self._paint_red(canvas, left, top, width, height, um_per_px)
         margin = LARGEST_CELL_UM
-        for k in self._cell_places.within(left - margin, top - margin, width + 2 * margin, height + 2 * margin).tolist():
+        for k in self._cell_places.within(
+            left - margin, top - margin, width + 2 * margin, height + 2 * margin
+        ).tolist():
             stamp = self._cell_stamp(k, um_per_px)
-            put(canvas, stamp, (self.cells.x_um[k] - left) / um_per_px, (self.cells.y_um[k] - top) / um_per_px)
+            put(
+                canvas, stamp, (self.cells.x_um[k] - left) / um_per_px, (self.cells.y_um[k] - top) / um_per_px
+            )
         margin = 16.0
-        for k in self._small_places.within(left - margin, top - margin, width + 2 * margin, height + 2 * margin).tolist():
+        for k in self._small_places.within(
+            left - margin, top - margin, width + 2 * margin, height + 2 * margin
+        ).tolist():
             stamp = self._small_stamp(k, um_per_px)
-            put(canvas, stamp, (self._small.x_um[k] - left) / um_per_px, (self._small.y_um[k] - top) / um_per_px)
-        for patch in self._patches:
+            put(
+                canvas,
+                stamp,
+                (self._small.x_um[k] - left) / um_per_px,
+                (self._small.y_um[k] - top) / um_per_px,
+            )
+        for patch in self.patches:
             patch.lay_over(canvas, left, top, um_per_px)
         return canvas
 
@@ -156,18 +177,21 @@ class Smear:
         rows = np.arange(first_y // FILM_PX, (first_y + height_px) // FILM_PX + 3) - 1
         x, y = np.meshgrid(columns, rows)
         pitch = FILM_PX * um_per_px
-        amount = self.zones.at(self.zones.film, ((x + 0.5) * pitch).ravel(), ((y + 0.5) * pitch).ravel())
+        amount = self.zones.at(self.zones.film, (x.ravel() + 0.5) * pitch, (y.ravel() + 0.5) * pitch)
         passed = np.exp(-amount.reshape(*x.shape, 1).astype(np.float32) * densities(PLASMA))
-        fine = cv2.resize(passed, (len(columns) * FILM_PX, len(rows) * FILM_PX), interpolation=cv2.INTER_LINEAR)
+        fine = cv2.resize(
+            passed, (len(columns) * FILM_PX, len(rows) * FILM_PX), interpolation=cv2.INTER_LINEAR
+        )
         skip_x, skip_y = first_x - int(columns[0]) * FILM_PX, first_y - int(rows[0]) * FILM_PX
         return np.asarray(fine[skip_y : skip_y + height_px, skip_x : skip_x + width_px], dtype=np.float32)
 
     def nucleated_sprite(self, label: int, variant: int) -> Sprite:
         """Return the picture of a nucleated cell."""
-        name = self.cells.labels[label]
-        return (self._drawn if name == SMUDGE else self._stock).sprite(name, variant)
+        return self._stock.sprite(self.cells.labels[label], variant)
 
-    def nucleated_within(self, left_um: float, top_um: float, width_um: float, height_um: float) -> NDArray[np.intp]:
+    def nucleated_within(
+        self, left_um: float, top_um: float, width_um: float, height_um: float
+    ) -> NDArray[np.intp]:
         """Return which nucleated cells have their centre in a rectangle."""
         return self._cell_places.within(left_um, top_um, width_um, height_um)
 
@@ -176,18 +200,17 @@ class Smear:
         clusters = 1 + 2.5 * self.mixture.clustered
         return share * np.float32(self.mixture.white_per_mm2 * clusters)
 
-    @property
-    def patches(self) -> list[litter.Patch]:
-        """Bubbles, clots and particles."""
-        return self._patches
-
     def _paint_red(
         self, canvas: Light, left: float, top: float, width: float, height: float, um_per_px: float
     ) -> None:
         stamps = self.red_stamps(um_per_px)
         reach = STACK_UM + 5.0
-        for tile_y in range(math.floor((top - reach) / TILE_UM), math.floor((top + height + reach) / TILE_UM) + 1):
-            for tile_x in range(math.floor((left - reach) / TILE_UM), math.floor((left + width + reach) / TILE_UM) + 1):
+        for tile_y in range(
+            math.floor((top - reach) / TILE_UM), math.floor((top + height + reach) / TILE_UM) + 1
+        ):
+            for tile_x in range(
+                math.floor((left - reach) / TILE_UM), math.floor((left + width + reach) / TILE_UM) + 1
+            ):
                 reds = self._red_tile(tile_x, tile_y)
                 x, y = (reds.x_um - left) / um_per_px, (reds.y_um - top) / um_per_px
                 far = 5.0 / um_per_px
@@ -210,11 +233,14 @@ class Smear:
         key = ("cell", k, um_per_px)
         if key not in self._stamps:
             label, variant = self.cells.labels[self.cells.label[k]], int(self.cells.variant[k])
-            turn, flipped, grown = float(self.cells.turn_deg[k]), bool(self.cells.flipped[k]), float(self.cells.grown[k])
-            if label != SMUDGE and self._stock.source(label, variant):
+            turn, flipped, grown = (
+                float(self.cells.turn_deg[k]),
+                bool(self.cells.flipped[k]),
+                float(self.cells.grown[k]),
+            )
+            if self._stock.source(label, variant):
                 turn, grown = 0.0, 1.0  # a real cell is shown as it was photographed
-            stock = self._drawn if label == SMUDGE else self._stock
-            self._keep_stamp(key, stock.sprite(label, variant).stamp(um_per_px, turn, grown, flipped))
+            self._keep_stamp(key, self._stock.sprite(label, variant).stamp(um_per_px, turn, grown, flipped))
         self._stamps.move_to_end(key)
         return self._stamps[key]
 
@@ -255,10 +281,14 @@ class Smear:
         keep = self.zones.outside_holes(laid.x_um, laid.y_um) & self._clear_of_cells(rng, laid, left, top)
         return RedCells(laid.x_um[keep], laid.y_um[keep], laid.sprite[keep])
 
-    def _clear_of_cells(self, rng: np.random.Generator, laid: RedCells, left: float, top: float) -> NDArray[np.bool_]:
+    def _clear_of_cells(
+        self, rng: np.random.Generator, laid: RedCells, left: float, top: float
+    ) -> NDArray[np.bool_]:
         """Which red cells lie clear of nucleated ones: nearly all in the monolayer, fewer where the smear is thick."""
         margin = LARGEST_CELL_UM + STACK_UM
-        near = self._cell_places.within(left - margin, top - margin, TILE_UM + 2 * margin, TILE_UM + 2 * margin)
+        near = self._cell_places.within(
+            left - margin, top - margin, TILE_UM + 2 * margin, TILE_UM + 2 * margin
+        )
         clear = np.ones(len(laid.x_um), dtype=np.bool_)
         chance = rng.random(len(laid.x_um))
         crowded = self.zones.at(self.zones.red, laid.x_um, laid.y_um)
@@ -266,54 +296,21 @@ class Smear:
         overlap = np.where(chance < 0.3, 2.6, 3.4)
         for k in near.tolist():
             label, variant = self.cells.labels[self.cells.label[k]], int(self.cells.variant[k])
-            stock = self._drawn if label == SMUDGE else self._stock
-            radius = stock.radius_um(label, variant) + overlap
+            radius = self._stock.radius_um(label, variant) + overlap
             clear &= np.hypot(laid.x_um - self.cells.x_um[k], laid.y_um - self.cells.y_um[k]) > radius
         return clear | careless
 
-    def _digest(self) -> str:
-        said = repr((DRAWING, self._seed, replace(self.mixture, cells=None, shares=dict(self.mixture.shares))))
-        said += repr((self.width_um, self.height_um)) + (
+    def _digest(self, lay: LayOut) -> str:
+        said = repr(
+            (DRAWING, self._seed, replace(self.mixture, cells=None, shares=dict(self.mixture.shares)))
+        )
+        said += repr((self.width_um, self.height_um, lay.__name__)) + (
             self._stock.digest if isinstance(self._stock, RealCells) else ""
         )
         return f"simulated smear {self._seed} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
-def red_crowd(rng: np.random.Generator, left_um: float, top_um: float, side_um: float, zones: Zones) -> RedCells:
-    """Lay the red cells of a square, layer upon layer where they lie dense."""
-    corners = np.array([0.0, 0.5, 1.0]) * side_um
-    x, y = (each.ravel() for each in np.meshgrid(left_um + corners, top_um + corners))
-    many = red_cells.layers(float(zones.at(zones.red, x, y).max()) * 1.15)
-    laid = []
-    for layer in range(many):
-        x, y = red_cells.nodes(left_um, top_um, side_um, layer)
-        crowd = Crowd(zones.at(zones.red, x, y), zones.at(zones.flat, x, y), zones.at(zones.stacked, x, y))
-        laid.append(red_cells.lay(rng, x, y, crowd, 1 / many))
-    return RedCells(*(np.concatenate([getattr(each, name) for each in laid]) for name in ("x_um", "y_um", "sprite")))
-
-
 def _stock(mixture: Mixture, drawn: DrawnCells) -> Stock:
     if mixture.cells is None:
         return drawn
-    return RealCells(mixture.cells, mixture.sources, tuple(mixture.shares))
-
-
-def _ground(
-    rng: np.random.Generator, grain: Grain, width: float, height: float, mixture: Mixture
-) -> tuple[Zones, list[litter.Patch]]:
-    """The zones of a smear and its large patches."""
-
-    def somewhere(low: float, high: float, first: float, last: float) -> Hole:
-        x, y = rng.uniform(first, last) * width, rng.uniform(0.2, 0.8) * height
-        return Hole(float(x), float(y), float(rng.uniform(low, high)))
-
-    holes = [somewhere(60, 260, 0.1, 0.85) for _ in range(mixture.bubbles)]
-    patches = [litter.bubble(hole) for hole in holes]
-    if mixture.marrow:
-        particles = [somewhere(150, 420, 0.10, 0.38) for _ in range(mixture.particles)]
-        patches += [litter.particle(rng, grain, each) for each in particles]
-        return marrow_zones(rng, grain, width, height, holes, particles), patches
-    clotted = somewhere(250, 500, 0.12, 0.40) if mixture.clots else None
-    if clotted is not None:
-        patches.append(litter.clot(rng, grain, clotted))
-    return blood_zones(rng, grain, width, height, holes, clotted), patches
+    return RealCells(mixture.cells, mixture.sources, tuple(mixture.shares), drawn)

@@ -23,7 +23,9 @@ class Sprite:
     light: Light
     radius_um: float
 
-    def stamp(self, um_per_px: float, turn_deg: float = 0.0, grown: float = 1.0, flipped: bool = False) -> Light:
+    def stamp(
+        self, um_per_px: float, turn_deg: float = 0.0, grown: float = 1.0, flipped: bool = False
+    ) -> Light:
         """Return it at another scale, turned, grown and mirrored; its middle stays in the middle.
 
         Shrinking averages over each new pixel first, so that nothing aliases and as much light is kept back.
@@ -35,8 +37,8 @@ class Sprite:
         if factor < 0.7:
             reach = 2 * round((1 / factor - 1) / 2) + 1
             far = reach // 2 + 1
-            light = cv2.copyMakeBorder(light, far, far, far, far, cv2.BORDER_CONSTANT, value=(1.0, 1.0, 1.0))
-            light = cv2.blur(light, (reach, reach))
+            wide = cv2.copyMakeBorder(light, far, far, far, far, cv2.BORDER_CONSTANT, value=(1.0, 1.0, 1.0))
+            light = np.asarray(cv2.blur(wide, (reach, reach)), dtype=np.float32)
         height, width = light.shape[:2]
         side = max(3, math.ceil(max(height, width) * factor) + 2)
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn_deg, factor)

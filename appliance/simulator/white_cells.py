@@ -100,7 +100,11 @@ def _body(rng: np.random.Generator, side: int, radius_px: float, look: Look) -> 
     distance, angle = cv2.cartToPolar(x, y)
     outline = np.full_like(angle, radius_px)
     for wave in range(2, 9):
-        outline += radius_px * rng.normal(0, 1.6 * look.ragged / wave**0.9) * np.cos(wave * angle + rng.uniform(0, 6.3))
+        outline += (
+            radius_px
+            * rng.normal(0, 1.6 * look.ragged / wave**0.9)
+            * np.cos(wave * angle + rng.uniform(0, 6.3))
+        )
     for _ in range(int(rng.integers(0, look.blebs + 1))):
         off = np.abs((angle - rng.uniform(0, 2 * math.pi) + math.pi) % (2 * math.pi) - math.pi)
         outline += radius_px * rng.uniform(0.08, 0.2) * np.exp(-((off / rng.uniform(0.12, 0.25)) ** 2))
@@ -118,15 +122,20 @@ def _nucleus(
     x, y = np.meshgrid(axis, axis)
     bend = 2.0 if side < 300 else 5.0
     x, y = x + bend * grain.piece(rng, side, 9.0), y + bend * grain.piece(rng, side, 9.0)
+    shapes = look.nucleus(rng, pen, radius_um)
+    large = shapes[0] if len(shapes) == 1 else None  # one whole nucleus has no sharp corner
     parts = []
-    for part in look.nucleus(rng, pen, radius_um):
+    for part in shapes:
         bent = cv2.remap(part, x, y, cv2.INTER_LINEAR)
-        soft = np.clip((cv2.GaussianBlur(bent, (0, 0), 2.0) - 0.5) * 3 + 0.5, 0, 1)
+        blunt = (cv2.GaussianBlur(bent, (0, 0), 3.2) > 0.5).astype(np.float32) if part is large else bent
+        soft = np.clip((cv2.GaussianBlur(blunt, (0, 0), 2.0) - 0.5) * 3 + 0.5, 0, 1)
         parts.append(np.asarray(soft * body, dtype=np.float32))
     return parts
 
 
-def _cytoplasm(rng: np.random.Generator, grain: Grain, look: Look, body: Grey, nucleus: Grey) -> NDArray[np.float32]:
+def _cytoplasm(
+    rng: np.random.Generator, grain: Grain, look: Look, body: Grey, nucleus: Grey
+) -> NDArray[np.float32]:
     """Its density, H×W×3: mottled, deeper at the rim, paler beside the nucleus."""
     side = body.shape[0]
     depth = 1 + 0.10 * grain.piece(rng, side, 4.0) + 0.05 * grain.piece(rng, side, 1.7)
@@ -144,7 +153,9 @@ def _cytoplasm(rng: np.random.Generator, grain: Grain, look: Look, body: Grey, n
     return np.asarray((body * np.clip(depth, 0, None))[..., None] * ink, dtype=np.float32)
 
 
-def _scatter(rng: np.random.Generator, kind: Granules, density: NDArray[np.float32], body: Grey, nucleus: Grey) -> None:
+def _scatter(
+    rng: np.random.Generator, kind: Granules, density: NDArray[np.float32], body: Grey, nucleus: Grey
+) -> None:
     """Add granules: dots of one ink at places no two of which are quite the same, on a shaken grid."""
     side = body.shape[0]
     pitch = 1 / math.sqrt(kind.per_um2) / DRAWN_UM_PER_PX
@@ -161,7 +172,13 @@ def _scatter(rng: np.random.Generator, kind: Granules, density: NDArray[np.float
 
 
 def _chromatin(
-    rng: np.random.Generator, grain: Grain, look: Look, pen: Pen, parts: list[Grey], nucleus: Grey, radius_um: float
+    rng: np.random.Generator,
+    grain: Grain,
+    look: Look,
+    pen: Pen,
+    parts: list[Grey],
+    nucleus: Grey,
+    radius_um: float,
 ) -> NDArray[np.float32]:
     """The nucleus' density, H×W×3: dense chromatin with paler gaps, a rim round every part, nucleoli."""
     side = nucleus.shape[0]
@@ -176,7 +193,7 @@ def _chromatin(
         np.maximum(gaps, 0.62 * nucleolus, out=gaps)
     dense = densities(look.chromatin) * look.dense * rng.uniform(0.92, 1.08)
     pale = densities(PARACHROMATIN) * 0.55
-    mixed = dense * (1 - gaps[..., None]) + pale * gaps[..., None] + 0.12 * rim[..., None] * dense
+    mixed = dense * (1 - gaps[..., None]) + pale * gaps[..., None] + 0.2 * rim[..., None] * dense
     return np.asarray(mixed * nucleus[..., None], dtype=np.float32)
 
 

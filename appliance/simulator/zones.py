@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,12 +49,14 @@ class Zones:
     barred: Map
     holes: tuple[Hole, ...] = ()
 
-    def at(self, of: Map, x_um: Numbers, y_um: Numbers) -> Numbers:
+    def at(self, of: Map, x_um: NDArray[Any], y_um: NDArray[Any]) -> Numbers:
         """Return a map's values at places (µm), between its nodes in a straight line."""
         x = np.asarray(x_um, dtype=np.float32).reshape(-1, 1) / np.float32(PITCH_UM)
         y = np.asarray(y_um, dtype=np.float32).reshape(-1, 1) / np.float32(PITCH_UM)
         pieces = [
-            cv2.remap(of, x[k : k + 30000], y[k : k + 30000], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            cv2.remap(
+                of, x[k : k + 30000], y[k : k + 30000], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+            )
             for k in range(0, len(x), 30000)
         ]
         return np.concatenate(pieces).ravel().astype(np.float64) if pieces else np.zeros(0)
@@ -77,7 +80,12 @@ class Zones:
 
 
 def blood_zones(
-    rng: np.random.Generator, grain: Grain, width_um: float, height_um: float, holes: Sequence[Hole], clot: Hole | None
+    rng: np.random.Generator,
+    grain: Grain,
+    width_um: float,
+    height_um: float,
+    holes: Sequence[Hole],
+    clot: Hole | None,
 ) -> Zones:
     """A wedge smear: thick where the drop lay, thinner along x, a monolayer, a feathered end; glass around it."""
     x, y = _nodes(width_um, height_um)
@@ -85,7 +93,9 @@ def blood_zones(
     uneven = 1 + 0.10 * _noise(grain, x.shape, 9.0, 0) + 0.06 * _noise(grain, x.shape, 2.5, 1)
     red = np.interp(along, [0, 0.10, 0.32, 0.46, 0.80, 0.93, 1.0], [44, 40, 25, 15.5, 12, 8.0, 4.0]) * uneven
     flat = np.interp(along, [0.80, 0.95], [0.0, 1.0])
-    patchy = np.clip(0.5 + _noise(grain, x.shape, 2.5, 2) - 1.4 * np.interp(along, [0.88, 1.0], [-0.5, 1.0]), 0, 1)
+    patchy = np.clip(
+        0.5 + _noise(grain, x.shape, 2.5, 2) - 1.4 * np.interp(along, [0.88, 1.0], [-0.5, 1.0]), 0, 1
+    )
     red *= np.where(along > 0.88, patchy, 1.0)
     white = np.interp(along, [0, 0.4, 0.86, 0.97, 1.0], [1.5, 1.0, 1.0, 1.5, 0.8]) * uneven
     barred = np.zeros_like(x)
@@ -94,14 +104,16 @@ def blood_zones(
         red = red + inner * 35
         white = white * (1 - np.clip(2 * inner, 0, 1))
         barred = (inner > 0.02).astype(np.float32)
-    return _assembled(red, white, np.interp(red, [5, 45], [0.6, 5.0]), flat, stacks(red), inside, barred, holes)
+    return _assembled(
+        red, white, np.interp(red, [5, 45], [0.6, 5.0]), flat, stacks(red), inside, barred, holes
+    )
 
 
 def marrow_zones(
     rng: np.random.Generator, grain: Grain, width_um: float, height_um: float, holes: Sequence[Hole],
     particles: Sequence[Hole],
 ) -> Zones:  # fmt: skip
-    """A squash-and-pull smear: particles near its beginning, a trail of cells behind each along x, red cells between."""
+    """A squash-and-pull smear: particles near its beginning, a trail of cells behind each along x."""
     x, y = _nodes(width_um, height_um)
     inside, along = _tongue(rng, grain, x, y, width_um, height_um)
     uneven = 1 + 0.12 * _noise(grain, x.shape, 9.0, 0) + 0.06 * _noise(grain, x.shape, 2.5, 1)
@@ -132,8 +144,22 @@ def _assembled(
         y, x = np.mgrid[:height, :width] * PITCH_UM
         edge = np.minimum(edge, np.clip(np.hypot(x - hole.x_um, y - hole.y_um) - hole.radius_um, 0, None))
     red, white, film = red * inside, white * inside, film * inside
-    maps = [np.ascontiguousarray(each, dtype=np.float32) for each in (red, white, film, flat, stacked, edge, barred)]
-    return Zones(*maps, tuple(holes))
+    return Zones(
+        *(
+            _plain(red),
+            _plain(white),
+            _plain(film),
+            _plain(flat),
+            _plain(stacked),
+            _plain(edge),
+            _plain(barred),
+        ),
+        holes=tuple(holes),
+    )
+
+
+def _plain(values: NDArray[Any]) -> Map:
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def stacks(red: Numbers) -> Numbers:

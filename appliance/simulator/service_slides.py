@@ -1,0 +1,167 @@
+"""What a service engineer puts on the stage instead of a smear: a micrometer, a grid, clean glass, a QC slide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.errors import ApplianceRefused
+from appliance.simulator.grain import Grain
+from appliance.simulator.ink import Light
+from appliance.simulator.layout import Layout
+from appliance.simulator.mixture import LEFT_SHIFTED_BLOOD, Mixture, blood
+from appliance.simulator.population import Nucleated, Stock
+from appliance.simulator.slide import TrueCell
+from appliance.simulator.smear import HEIGHT_UM, WIDTH_UM, Smear
+from appliance.simulator.zones import PITCH_UM, Zones
+
+Numbers = NDArray[np.float64]
+CHROME = 0.02  # the share of light that passes a line
+DIVISION_UM, DIVISIONS = 10.0, 100  # a stage micrometer: 1 mm in hundredths
+LINE_UM = 2.0
+TICKS_UM = {1: 50.0, 5: 75.0, 10: 100.0}  # how long every first, fifth and tenth line is
+UPRIGHT_ASIDE_UM = 600.0  # how far left of the middle the scale along y stands
+KNOWN_CELLS = 200
+QC_COLUMNS, QC_PITCH_UM = 20, 130.0
+QC_RED = 11.5
+
+
+class Blank:
+    """Clean glass: all light passes."""
+
+    def __init__(self, width_um: float = WIDTH_UM, height_um: float = HEIGHT_UM) -> None:
+        self.width_um, self.height_um = width_um, height_um
+        self.digest = "blank slide"
+
+    def light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
+        """Return ones."""
+        return np.ones((height_px, width_px, 3), dtype=np.float32)
+
+    def truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
+        """Return nothing: there is no cell."""
+        return []
+
+
+class GridSlide(Blank):
+    """Chrome lines over the whole slide, both ways; lines cross at whole multiples of the pitch."""
+
+    def __init__(self, pitch_um: float = 50.0, line_um: float = 4.0) -> None:
+        """Raise ApplianceRefused for lines wider than the pitch."""
+        super().__init__()
+        if not 0 < line_um < pitch_um:
+            raise ApplianceRefused(
+                f"A grid needs lines narrower than its pitch of {pitch_um:g} µm, and wider than 0."
+            )
+        self.digest = f"grid of {pitch_um:g} µm, lines of {line_um:g} µm"
+        self._across = np.arange(0, self.width_um + pitch_um / 2, pitch_um)
+        self._down = np.arange(0, self.height_um + pitch_um / 2, pitch_um)
+        self._line = line_um
+
+    def light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
+        """Return what the lines let through, exact to a part of a pixel."""
+        across = covered(
+            self._across - self._line / 2, self._across + self._line / 2, x_um, width_px, um_per_px
+        )
+        down = covered(self._down - self._line / 2, self._down + self._line / 2, y_um, height_px, um_per_px)
+        clear = (1 - across)[None, :] * (1 - down)[:, None]
+        return _grey(CHROME + (1 - CHROME) * clear)
+
+
+class Micrometer(Blank):
+    """A stage micrometer in the slide's middle: 1 mm in hundredths along x, and beside it the same along y."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.digest = "stage micrometer, 1 mm in 100"
+        at = (np.arange(DIVISIONS + 1) - DIVISIONS / 2) * DIVISION_UM
+        self._ticks: list[tuple[Numbers, float]] = []
+        for every, length in TICKS_UM.items():
+            longer = [other for other in TICKS_UM if other > every]
+            mine = [k % every == 0 and all(k % other for other in longer) for k in range(DIVISIONS + 1)]
+            self._ticks.append((at[np.array(mine)], length))
+
+    def light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
+        """Return what the lines let through, exact to a part of a pixel."""
+        x, y = x_um - self.width_um / 2, y_um - self.height_um / 2
+        clear = np.ones((height_px, width_px))
+        for at, length in self._ticks:
+            lines, reach = (at - LINE_UM / 2, at + LINE_UM / 2), (np.array([-length]), np.array([0.0]))
+            along_x = covered(*reach, y, height_px, um_per_px)[:, None] * covered(
+                *lines, x, width_px, um_per_px
+            )
+            aside = covered(*reach, x + UPRIGHT_ASIDE_UM, width_px, um_per_px)
+            along_y = covered(*lines, y, height_px, um_per_px)[:, None] * aside
+            clear *= (1 - along_x) * (1 - along_y)
+        return _grey(CHROME + (1 - CHROME) * clear)
+
+
+def covered(starts: Numbers, stops: Numbers, first_um: float, count: int, um_per_px: float) -> Numbers:
+    """Return which share of each of a row of pixels lies within intervals (sorted, not overlapping)."""
+    lengths = np.concatenate([[0.0], np.cumsum(stops - starts)])
+    edges = np.column_stack([starts, stops]).ravel()
+    passed = np.column_stack([lengths[:-1], lengths[1:]]).ravel()
+    at = first_um + um_per_px * np.arange(count + 1)
+    return np.asarray(np.diff(np.interp(at, edges, passed)) / um_per_px)
+
+
+def qc_slide(
+    seed: int = 0, shares: Mapping[str, float] | None = None, mixture: Mixture | None = None
+) -> Smear:
+    """Return a slide of 200 known cells: 20 × 10 of them, 130 µm apart, in an even monolayer in its middle.
+
+    shares: how many of each label, as exactly as 200 cells can have it.
+    """
+    usual = mixture or blood()
+    made = Mixture(
+        shares=shares or LEFT_SHIFTED_BLOOD, white_per_mm2=usual.white_per_mm2, smudged=0.0, clustered=0.0,
+        platelets_per_red=usual.platelets_per_red, precipitate_per_mm2=0.0, dust_per_mm2=0.0, bubbles=0, clots=0,
+        cells=usual.cells, sources=usual.sources,
+    )  # fmt: skip
+    return Smear(seed, made, lay=known_cells)
+
+
+def known_cells(
+    seed: int, grain: Grain, width_um: float, height_um: float, mixture: Mixture, stock: Stock
+) -> Layout:
+    """Lay out 200 cells of exact proportions, in an order of the seed's, on a slightly shaken lattice."""
+    rng = np.random.default_rng([seed, 2])
+    labels = tuple(mixture.shares)
+    label = rng.permutation(np.repeat(np.arange(len(labels)), exact_counts(mixture.shares, KNOWN_CELLS)))
+    place = np.arange(KNOWN_CELLS)
+    left = width_um / 2 - (QC_COLUMNS - 1) / 2 * QC_PITCH_UM
+    top = height_um / 2 - (KNOWN_CELLS / QC_COLUMNS - 1) / 2 * QC_PITCH_UM
+    x = left + place % QC_COLUMNS * QC_PITCH_UM + rng.uniform(-15, 15, KNOWN_CELLS)
+    y = top + place // QC_COLUMNS * QC_PITCH_UM + rng.uniform(-15, 15, KNOWN_CELLS)
+    variant = np.zeros(KNOWN_CELLS, dtype=np.intp)
+    for index, name in enumerate(labels):
+        mine = np.flatnonzero(label == index)
+        variant[mine] = np.resize(rng.permutation(stock.variants(name)), len(mine))
+    cells = Nucleated(
+        labels, x, y, label.astype(np.intp), variant, rng.uniform(0, 360, KNOWN_CELLS),
+        rng.random(KNOWN_CELLS) < 0.5, np.ones(KNOWN_CELLS),
+    )  # fmt: skip
+    return Layout(_even_zones(width_um, height_um), [], cells)
+
+
+def exact_counts(shares: Mapping[str, float], total: int) -> list[int]:
+    """Return how many of each make up a total: whole numbers nearest the shares (largest remainders)."""
+    wanted = np.array(list(shares.values()), dtype=np.float64) * total / sum(shares.values())
+    counts = np.floor(wanted).astype(int)
+    for index in np.argsort(counts - wanted, kind="stable")[: total - int(counts.sum())]:
+        counts[index] += 1
+    return [int(count) for count in counts]
+
+
+def _even_zones(width_um: float, height_um: float) -> Zones:
+    shape = (int(height_um / PITCH_UM) + 1, int(width_um / PITCH_UM) + 1)
+
+    def even(value: float) -> NDArray[np.float32]:
+        return np.full(shape, value, dtype=np.float32)
+
+    return Zones(even(QC_RED), even(0), even(1.0), even(0), even(0), even(1e4), even(0))
+
+
+def _grey(clear: Numbers) -> Light:
+    return np.repeat(clear.astype(np.float32)[..., None], 3, axis=2)
