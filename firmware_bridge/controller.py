@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware_bridge.errors import StageRefused
+from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES, AxisSettings, StageSettings
 
 SAME_STEPS = 1e-3
@@ -30,6 +31,10 @@ class Controller:
     def tolerance_um(self, axis: str) -> float:
         """How far a reported position may be from the one that was asked for, and still be it."""
         return self.resolution_um + 1010.0 / self.steps_per_mm[axis]
+
+    def near(self, here: Point, there: Point) -> bool:
+        """Whether two places are the same, as finely as it reports them."""
+        return all(abs(here[name] - there[name]) <= self.tolerance_um(name) for name in AXES)
 
     @property
     def steps_um(self) -> Mapping[str, float]:

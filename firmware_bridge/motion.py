@@ -68,6 +68,17 @@ def _refuse_axis(name: str, wish: float, limits: tuple[float, float], taken_up: 
         )
 
 
+def on_grid(settings: StageSettings, steps_um: Steps, start: Point, target: Point) -> Point:
+    """Return the whole steps nearest to a target, within the limits; axes that are not moved keep their place."""
+    places = []
+    for name in AXES:
+        wish, step = target[name], steps_um[name]
+        low, high = settings.axis(name).limits_um or (-math.inf, math.inf)
+        place = wish if wish == start[name] else round(wish / step) * step
+        places.append(place + step if place < low else place - step if place > high else place)
+    return Point(*places)
+
+
 def legs(
     settings: StageSettings, steps_um: Steps, start: Point, target: Point, taken_up: frozenset[str]
 ) -> list[Leg]:

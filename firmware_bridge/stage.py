@@ -24,7 +24,7 @@ from firmware_bridge.errors import (
     StageRefused,
     Stopped,
 )
-from firmware_bridge.motion import Leg, leg, legs, refuse_outside
+from firmware_bridge.motion import Leg, leg, legs, on_grid, refuse_outside
 from firmware_bridge.orders import Orders
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES, StageSettings
@@ -297,7 +297,7 @@ class Stage(ABC):
             self._refuse_unknown()
             self._wire.catch_up()
             here = self._place()
-            if not self._near(here, self._at):
+            if not self.controller.near(here, self._at):
                 raise PositionLost(
                     f"The controller says that the stage is at {here}, and it was left at {self._at}: somebody else "
                     "moved it, or it was restarted. Home it before the next move."
@@ -309,7 +309,8 @@ class Stage(ABC):
         steps_um = self.controller.steps_um
         refuse_outside(self.settings, steps_um, self._at, target)
         self._wire.catch_up()
-        for part in legs(self.settings, steps_um, self._at, self._on_grid(target), self._taken_up):
+        target = on_grid(self.settings, steps_um, self._at, target)
+        for part in legs(self.settings, steps_um, self._at, target, self._taken_up):
             self._run(part)
         time.sleep(self.settings.settle_s)
         return self._at
@@ -349,7 +350,9 @@ class Stage(ABC):
             now = time.monotonic()
             self._seen = here or self._seen
             stood_since = math.inf if moving else min(stood_since, now)
-            if not moving and (target is None or stopping or (here is not None and self._near(here, target))):
+            if not moving and (
+                target is None or stopping or (here is not None and self.controller.near(here, target))
+            ):
                 return
             if now - stood_since > NOT_YET_BEGUN_S:
                 raise PositionLost(
@@ -383,21 +386,6 @@ class Stage(ABC):
         if moving or here is None:
             raise PositionLost("The stage moves although nothing was asked of it. Look at it, then home it.")
         return here
-
-    def _near(self, here: Point, there: Point) -> bool:
-        return all(abs(here[name] - there[name]) <= self.controller.tolerance_um(name) for name in AXES)
-
-    def _on_grid(self, target: Point) -> Point:
-        """Return the whole steps nearest to a target, within the limits; axes that are not moved keep their place."""
-        return Point(*(self._step_near(name, target[name]) for name in AXES))
-
-    def _step_near(self, name: str, wish: float) -> float:
-        if wish == self._at[name]:
-            return wish
-        step, limits = self.controller.steps_um[name], self.settings.axis(name).limits_um
-        low, high = limits or (-math.inf, math.inf)
-        place = round(wish / step) * step
-        return place + step if place < low else place - step if place > high else place
 
     def _refuse_unknown(self) -> None:
         if self._wire.gone:

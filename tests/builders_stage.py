@@ -14,7 +14,7 @@ from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.board import EmulatedBoard
 from firmware_bridge.emulated.mechanics import Mechanics
 from firmware_bridge.point import Point
-from firmware_bridge.settings import AxisSettings, StageSettings
+from firmware_bridge.settings import AXES, AxisSettings, StageSettings
 from firmware_bridge.stage import Stage
 
 BOARDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,6 +66,9 @@ def settings(of: EmulatedBoard, **changes: Any) -> StageSettings:
         move_slack_s=1.0,
         home_within_s=5.0,
     )
+    for name in AXES:  # None: an axis whose backlash is not taken up
+        if name in changes and changes[name] is None:
+            changes[name] = dataclasses.replace(axes[name], backlash_um=0.0)
     return dataclasses.replace(usual, **changes)
 
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
-from firmware_bridge.emulated.faults import ON_REPLY, Fault, garbled
+from firmware_bridge.emulated.faults import ON_BYTES, ON_REPLY, Fault, garbled, misheard
 from firmware_bridge.emulated.mechanics import Carriage, Mechanics, Triple
 from firmware_bridge.point import Point
 
@@ -287,6 +287,8 @@ class EmulatedBoard(ABC):
                 return
             if byte in (b"\n", b"\r"):
                 line, self._line = self._line.decode("ascii", "replace").strip(), b""
+                if any(fault.kind in ON_BYTES and fault.strikes(line) for fault in self.faults):
+                    line = misheard(line)
                 self._hear(line, partial(self._obey_in_turn, line))
             elif byte in self.REAL_TIME and byte:
                 self._hear(byte.decode("latin-1"), partial(self._obey_at_once, byte.decode("latin-1")))
@@ -299,7 +301,8 @@ class EmulatedBoard(ABC):
 
     def _hear(self, order: str, obey: Callable[[], None]) -> None:
         self.heard.append(order)
-        strikes = [fault for fault in self.faults if fault.kind not in ON_REPLY and fault.strikes(order)]
+        later = [fault for fault in self.faults if fault.kind not in ON_REPLY + ON_BYTES]
+        strikes = [fault for fault in later if fault.strikes(order)]
         before_s = self._carriage.end_s
         obey()
         for fault in strikes:

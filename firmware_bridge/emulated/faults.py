@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["drop", "delay", "garble", "reset", "unplug", "alarm", "silence"]
-ON_REPLY = ("drop", "delay", "garble")
+Kind = Literal["drop", "delay", "garble", "reset", "unplug", "alarm", "silence", "mishear"]
+ON_REPLY, ON_BYTES = ("drop", "delay", "garble"), ("mishear",)
 
 
 @dataclass(slots=True)
 class Fault:
     """Something that goes wrong.
 
-    kind: "drop", "delay" or "garble" a reply; "reset" the board, "unplug" it, raise an "alarm", or let it fall into
-        "silence" for good, after an order.
+    kind: "drop", "delay" or "garble" a reply; "mishear" a line of an order; or, after an order, "reset" the board,
+        "unplug" it, raise an "alarm", or let it fall into "silence" for good.
     on: what the reply or the order looks like (a regular expression; real-time bytes are orders of one letter).
     after: how many of them pass first.  times: how often it happens.
     by_s: how long a reply is delayed (real seconds).
@@ -43,3 +43,8 @@ class Fault:
 def garbled(line: str) -> bytes:
     """A line as a bad cable gives it: some bits flipped, its end kept."""
     return bytes(ord(c) ^ (0x80 | (0x15 if i % 2 else 0x0A)) for i, c in enumerate(line)) + b"\r\n"
+
+
+def misheard(line: str) -> str:
+    """A line as it arrives over a bad cable: one letter is another."""
+    return line[:-1] + chr(ord(line[-1]) ^ 1) if line else line

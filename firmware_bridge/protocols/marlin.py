@@ -18,9 +18,8 @@ from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES
 from firmware_bridge.stage import Stage
 
-ASKED_TIMES = 5
+ASKED_TIMES, SENT_TIMES, LATE_OK_S = 5, 4, 0.05
 OK_OR_AGAIN = r"ok\b|Resend: ?(\d+)"
-SENT_TIMES, LATE_OK_S = 4, 0.05
 NUMBERS = r"X ?:?(-?[\d.]+) Y ?:?(-?[\d.]+) Z ?:?(-?[\d.]+)"
 FIRMWARE = r"FIRMWARE_NAME:(Marlin \S+)"
 COUNTS = f"Count {NUMBERS}"
@@ -40,8 +39,7 @@ class MarlinStage(Stage):
         self._begin()
         said = " ".join(self._command("M503"))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
-        ends = " ".join(self._command("M211"))
-        lows, highs = self._three("Min: *", ends), self._three("Max: *", ends)
+        lows, highs = (self._three(end, " ".join(self._command("M211"))) for end in ("Min: *", "Max: *"))
         return Controller(
             about[1],
             steps_per_mm=dict(zip(AXES, steps, strict=True)),
@@ -107,23 +105,19 @@ class MarlinStage(Stage):
         self._ends_with_ok, self._halted = True, False
 
     def _command(self, order: str, says: str = "") -> list[str]:
-        """Obey an order, and return what it said before its ok.
-
-        says: how a question is answered; it moves nothing, so it may be asked again. An ok without that is a late one.
-        """
+        """Obey an order, and return what it said before its ok. A question (`says` is in its answer) may be repeated."""
         self._send(order)
+        within_s = self.settings.reply_within_s / (SENT_TIMES if says else 1)
         said: list[str] = []
         for left in reversed(range(SENT_TIMES)):
-            found = self._wire.hear(
-                OK_OR_AGAIN, self.settings.reply_within_s / (SENT_TIMES if says else 1), said
-            )
+            found = self._wire.hear(OK_OR_AGAIN, within_s, said)
             if found is None:
                 if not (says and left):
                     raise self._wire.no_answer(f'"{order}"', said)
                 self._send(order)
             elif found[1]:
                 self._send_again(found[1])
-            elif re.search(says, " ".join(said)):
+            elif re.search(says, " ".join(said)):  # otherwise it is the late ok of an earlier order
                 return said
         raise self._wire.no_answer(f'"{order}"', said)
 

@@ -63,7 +63,7 @@ class SangaboardStage(Stage):
 
     def _start_move(self, leg: Leg) -> None:
         here = self._steps()
-        if not self._near(self._point(here), leg.start):
+        if not self.controller.near(self._point(here), leg.start):
             raise PositionLost(
                 f"The controller says that the stage is at {self._point(here)}, and it was left at {leg.start}. "
                 "Home it before the next move."
