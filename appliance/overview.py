@@ -1,8 +1,7 @@
 """A picture of the whole slide, put together from the overview camera's pictures.
 
-Pictures overlap by half, so that every place is seen at least once near the middle of one, and so that the
-lens' own shading shows: whatever the slide holds, a part of the picture that is darker in the brightest of all pictures
-is darker because of the lens.
+Pictures overlap by half, so that every place is seen near the middle of one, and so that the lens' own shading shows:
+what is darker in one picture than in another of the same place is darker because of the lens.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -22,7 +22,6 @@ from firmware_bridge.point import Point
 
 STEP = 0.5  # of a picture, from one to the next
 BLOCK_PX = 16
-FEWEST_FOR_SHADING = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,7 @@ def put_together(pieces: Sequence[Piece], um_per_px: float) -> Overview:
     )
     nearest = np.full(whole.shape[:2], np.inf, dtype=np.float32)
     away = _away_from_middle(width, height)
-    even = _shading([piece.pixels for piece in pieces])
+    even = _shading(pieces, um_per_px)
     for piece, (x, y) in zip(pieces, corners, strict=True):
         where = np.s_[y : y + height, x : x + width]
         nearer = away < nearest[where]
@@ -108,20 +107,46 @@ def _away_from_middle(width: int, height: int) -> NDArray[np.float32]:
     return np.asarray(np.maximum(x[None], y[:, None]), dtype=np.float32)
 
 
-def _shading(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Return the lens' shading, H×W×1, 1 where it is brightest: a surface of second order through the brightest blocks.
+def _shading(pieces: Sequence[Piece], um_per_px: float) -> NDArray[np.float32]:
+    """Return the lens' shading, H×W×1, 1 where it is brightest, from places that two pieces saw in different parts.
 
-    Too few pictures cannot tell the lens from the slide: even light.
+    Such a place is as bright in both but for the shading: the logarithms' differences give its terms by least squares,
+    whatever the slide holds. Pieces that do not overlap tell nothing: even light.
     """
-    height, width = pictures[0].shape[:2]
-    if len(pictures) < FEWEST_FOR_SHADING:
-        return np.ones((height, width, 1), dtype=np.float32)
+    height, width = pieces[0].pixels.shape[:2]
     size = max(2, width // BLOCK_PX), max(2, height // BLOCK_PX)
-    blocks = np.max(
-        [cv2.resize(picture[..., 1], size, interpolation=cv2.INTER_AREA) for picture in pictures], axis=0
-    )
-    v, u = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
-    terms = np.stack([np.ones_like(u), u, v, u * u, v * v, u * v], axis=-1).reshape(-1, 6)
-    surface = terms @ np.linalg.lstsq(terms, blocks.reshape(-1).astype(float), rcond=None)[0]
-    grown = cv2.resize(surface.reshape(size[::-1]).astype(np.float32), (width, height))
+    small = [
+        np.log(np.maximum(cv2.resize(piece.pixels[..., 1], size, interpolation=cv2.INTER_AREA), 1.0))
+        for piece in pieces
+    ]
+    v, u = (grid.astype(np.float32) for grid in np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j])
+    rows, sides = [], []
+    for one, other in combinations(range(len(pieces)), 2):
+        there = _seen_by(pieces[one], pieces[other], um_per_px, u, v)
+        inside = (np.abs(there) < 1 - 1 / min(size)).all(axis=-1)
+        if inside.any():
+            places = (there[inside] + 1) / 2 * (np.array(size, dtype=np.float32) - 1)
+            again = cv2.remap(small[other], places[None].astype(np.float32), None, cv2.INTER_LINEAR)[0]
+            rows.append(_terms(u[inside], v[inside]) - _terms(there[inside][:, 0], there[inside][:, 1]))
+            sides.append(small[one][inside] - again)
+    if not rows:
+        return np.ones((height, width, 1), dtype=np.float32)
+    solution = np.linalg.lstsq(np.concatenate(rows), np.concatenate(sides), rcond=None)[0]
+    surface = np.exp(_terms(u.ravel(), v.ravel()) @ solution).reshape(v.shape)
+    grown = cv2.resize(surface.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(grown / grown.max(), dtype=np.float32)[..., None]
+
+
+def _seen_by(
+    one: Piece, other: Piece, um_per_px: float, u: NDArray[np.float32], v: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Where the places u, v of one piece lie in the other, both from -1 to 1 across a piece."""
+    height, width = one.pixels.shape[:2]
+    away_x = (one.middle.x_um - other.middle.x_um) / um_per_px / (width / 2)
+    away_y = (one.middle.y_um - other.middle.y_um) / um_per_px / (height / 2)
+    return np.stack([u + np.float32(away_x), v + np.float32(away_y)], axis=-1)
+
+
+def _terms(u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
+    round_ = u * u + v * v
+    return np.stack([u, v, u * u, v * v, u * v, round_ * round_], axis=-1)

@@ -1,0 +1,111 @@
+"""The simulated instrument: an emulated board, a slide, and the real stage and cameras' code in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.cameras.camera import CameraSetting
+from appliance.cameras.freshness import FreshCamera, FreshnessLimits
+from appliance.microscope import Area, Eye, Microscope
+from appliance.safe_height import HeightLimits
+from appliance.simulator.microscope import Microscope as Optics
+from appliance.simulator.microscope_camera import MicroscopeCamera
+from appliance.simulator.mixture import Mixture, blood, marrow
+from appliance.simulator.mount import Mount
+from appliance.simulator.objectives import objective_named
+from appliance.simulator.smear import Smear
+from calibration import Scale
+from firmware_bridge.connect import open_stage
+from firmware_bridge.emulated.board import EmulatedBoard
+from firmware_bridge.emulated.grbl import EmulatedGrbl
+from firmware_bridge.emulated.mechanics import Mechanics
+from firmware_bridge.point import Point
+from firmware_bridge.settings import AxisSettings, StageSettings
+from models.panel import Specimen
+
+CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
+SAFE_UM = (1_700.0, 2_300.0)
+BACKLASH_UM = (6.0, 5.0, 2.0)
+SETTLE_S = 0.12
+MECHANICS = Mechanics(
+    travel_um=(40_000.0, 25_000.0, 3_000.0),
+    backlash_um=BACKLASH_UM,
+    power_on_um=(9_000.0, 7_000.0, 1_500.0),
+)
+SETTING = CameraSetting(width_px=1388, height_px=1040, exposure_us=10_000)
+MARGIN_UM = 300.0  # a slide is never laid down quite where it should be
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedInstrument:
+    """Everything there is: what a count uses (microscope), and what only a simulation can tell."""
+
+    microscope: Microscope
+    board: EmulatedBoard
+    optics: Optics
+    camera: MicroscopeCamera
+    overview: MicroscopeCamera
+
+
+def mixture_of(specimen: Specimen, cells: Path | None = None) -> Mixture:
+    """Return what a smear of this specimen is made of. cells: a folder of real single cells to blend in."""
+    return marrow(cells=cells) if specimen is Specimen.MARROW else blood(cells=cells)
+
+
+def simulated_instrument(
+    seed: int, mixture: Mixture, *, objective: str = "100x", rate: float = 1.0
+) -> SimulatedInstrument:
+    """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
+
+    seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
+    Raises ApplianceRefused for what cannot be simulated.
+    """
+    slide = Smear(seed, mixture)
+    optics = Optics(slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER), seed=seed)
+    board = EmulatedGrbl(MECHANICS, rate)
+    try:
+        stage = open_stage(stage_settings(board))
+    except BaseException:
+        board.close()
+        raise
+    camera = MicroscopeCamera(optics, board, objective)
+    overview = MicroscopeCamera(optics, board, "overview")
+    microscope = Microscope(
+        stage,
+        Eye(FreshCamera(camera), SETTING, _scale(objective)),
+        Eye(FreshCamera(overview, FreshnessLimits(seam=None)), SETTING, _scale("overview")),
+        Area(
+            CORNER.x_um - MARGIN_UM,
+            CORNER.y_um - MARGIN_UM,
+            CORNER.x_um + slide.width_um + MARGIN_UM,
+            CORNER.y_um + slide.height_um + MARGIN_UM,
+        ),
+        HeightLimits(*SAFE_UM),
+        expected_um=CORNER.z_um,
+        light=1.0,
+        simulated=True,
+        let_go=board.close,
+    )
+    return SimulatedInstrument(microscope, board, optics, camera, overview)
+
+
+def stage_settings(board: EmulatedBoard) -> StageSettings:
+    """Return the settings of a stage on an emulated board: its whole travel, the z axis only where it is safe."""
+    built, rate = board.mechanics, board.rate
+    limits = ((0.0, built.travel_um[0]), (0.0, built.travel_um[1]), (0.0, SAFE_UM[1]))
+    axes = {
+        name: AxisSettings(
+            limits_um=limits[i],
+            steps_per_mm=built.steps_per_mm[i],
+            speed_um_s=built.speed_um_s[i],
+            acceleration_um_s2=built.acceleration_um_s2[i],
+            backlash_um=built.backlash_um[i],
+        )
+        for i, name in enumerate("xyz")
+    }
+    return StageSettings(board.address, **axes, settle_s=SETTLE_S / rate, light_settle_s=0.05 / rate)
+
+
+def _scale(objective: str) -> Scale:
+    return Scale.stated(objective_named(objective).um_per_px, f"simulated, {objective}")
