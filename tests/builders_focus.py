@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -63,6 +64,7 @@ def quick() -> Search:
     return Search(reach_um=12, coarse_step_um=2, fine_step_um=0.5)
 
 
+@lru_cache(maxsize=32)
 def cells(
     seed: int = 1, height: int = 260, width: int = 340, um_per_px: float = 0.2, share: float = 0.45
 ) -> NDArray[np.uint8]:
@@ -75,7 +77,9 @@ def cells(
     for _ in range(max(1, count // 12) if share else 0):
         _disc(field, rng, 5.0 / um_per_px, (0.45, 0.30, 0.65))
     soft = cv2.GaussianBlur(field, (0, 0), 0.25 / um_per_px)
-    return np.clip(soft + rng.normal(0, 1.0, field.shape), 0, 255).astype(np.uint8)
+    picture = np.clip(soft + rng.normal(0, 1.0, field.shape), 0, 255).astype(np.uint8)
+    picture.setflags(write=False)
+    return picture
 
 
 def defocused(pixels: NDArray[np.uint8], radius_um: float, um_per_px: float = 0.2) -> NDArray[np.uint8]:
@@ -94,8 +98,9 @@ def defocused(pixels: NDArray[np.uint8], radius_um: float, um_per_px: float = 0.
 def _disc(
     field: NDArray[np.float32], rng: np.random.Generator, radius: float, passes: tuple[float, ...]
 ) -> None:
-    height, width = field.shape[:2]
-    mask = np.zeros((height, width), dtype=np.uint8)
-    centre = int(rng.integers(0, width)), int(rng.integers(0, height))
-    cv2.circle(mask, centre, round(radius), 1, -1)
-    field[mask > 0] *= np.array(passes, dtype=np.float32)
+    x, y, reach = int(rng.integers(0, field.shape[1])), int(rng.integers(0, field.shape[0])), round(radius)
+    left, top = max(0, x - reach), max(0, y - reach)
+    part = field[top : y + reach + 1, left : x + reach + 1]
+    rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    inside = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+    part[inside] *= np.array(passes, dtype=np.float32)
