@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from appliance.simulator.blur import Plane
 from appliance.simulator.lens import Lens
 from appliance.simulator.mount import Mount
 from appliance.simulator.objectives import OBJECTIVES, objective_named
-from appliance.simulator.optics import Planes, light_on_sensor
+from appliance.simulator.optics import Canvas, Planes, light_on_sensor
 from appliance.simulator.sensor import NoiseTable, Reading, Sensor, read_out
 from appliance.simulator.slide import Slide, TrueCell
 from appliance.simulator.view import View
@@ -56,7 +57,8 @@ class Renderer(Protocol):
 class Microscope:
     """Renders views in this process.
 
-    The slide may be exchanged at any time: that is how a service slide gets under the lens.
+    The slide may be exchanged between pictures: that is how a service slide gets under the lens. Several cameras may
+    share it.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Microscope:
         self.mount = mount or Mount(middle_x_um=slide.width_um / 2, middle_y_um=slide.height_um / 2)
         self._sensor = sensor or Sensor()
         self._seed = seed
+        self._lock = threading.Lock()
+        self._canvas: Canvas | None = None
         self._noise: tuple[int, NoiseTable] | None = None
         self._shadings: dict[tuple[str, int, int], Plane] = {}
 
@@ -84,10 +88,14 @@ class Microscope:
     def render(self, view: View) -> NDArray[np.uint8]:
         """Return the picture of a view: uint8, H×W×3, RGB. Raises ApplianceRefused for an unknown objective."""
         lens = Lens(objective_named(view.objective), self.mount, view.oil)
-        planes = light_on_sensor(self.slide, lens, view.trail, view.width_px, view.height_px)
-        rng = np.random.default_rng([self._seed, int(view.digest, 16)])
-        shading = self._shading(lens, view.width_px, view.height_px)
-        return read_out(planes, shading, self._reading(lens, view, planes), self._table(view.width_px), rng)
+        with self._lock:
+            canvas = self._canvas_for(view.width_px, view.height_px)
+            planes = light_on_sensor(self.slide, lens, view.trail, canvas)
+            rng = np.random.default_rng([self._seed, int(view.digest, 16)])
+            shading = self._shading(lens, view.width_px, view.height_px)
+            return read_out(
+                planes, shading, self._reading(lens, view, planes), self._table(view.width_px), rng
+            )
 
     def truth(self, place: Point, objective: str, width_px: int, height_px: int) -> list[CellInFrame]:
         """Return every true cell whose centre lies in the frame, in reading order of the slide."""
@@ -124,6 +132,11 @@ class Microscope:
             (red, green, blue),
             self._sensor.read_e,
         )
+
+    def _canvas_for(self, width_px: int, height_px: int) -> Canvas:
+        if self._canvas is None or (self._canvas.width, self._canvas.height) != (width_px, height_px):
+            self._canvas = Canvas(width_px, height_px)
+        return self._canvas
 
     def _table(self, width_px: int) -> NoiseTable:
         if self._noise is None or self._noise[0] != width_px:

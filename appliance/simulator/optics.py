@@ -7,13 +7,12 @@ curvature and lateral colour then cost nothing. A picture that is blurred over m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from appliance.simulator.blur import Part, Plane, blurred, magnified, shrunk
+from appliance.simulator.blur import Part, Plane, blur, magnify, shrunk, split
 from appliance.simulator.lens import Lens
 from appliance.simulator.motion_blur import Light, smeared
 from appliance.simulator.slide import Slide
@@ -23,7 +22,7 @@ Planes = tuple[Plane, Plane, Plane]
 
 # The same for every height, so that a slide that remembers what it drew last need not draw a stack anew.
 MARGIN_PX = 12
-BLOCK_PX = 232
+BLOCK_PX = 350
 MOTION_FROM_PX = 0.2
 COARSE_FROM = 4.0  # px of blur from which half the pixels are enough
 
@@ -43,22 +42,50 @@ class Field:
     height: int
 
 
-def light_on_sensor(slide: Slide, lens: Lens, trail: Trail, width_px: int, height_px: int) -> Planes:
-    """Return the lamp's share that reaches each pixel, red, green and blue, each H×W, before any shading."""
+class Canvas:
+    """What a frame is drawn on. Kept and drawn on again: fresh memory costs more than the drawing.
+
+    wide: the light with a margin around it.  planes: the light on the sensor, red, green and blue, each H×W.
+    """
+
+    def __init__(self, width_px: int, height_px: int) -> None:
+        """Make one for frames of this size."""
+        self.width, self.height = width_px, height_px
+        self.wide = _blank(width_px + 2 * MARGIN_PX, height_px + 2 * MARGIN_PX)
+        self.planes = _blank(width_px, height_px)
+
+
+def light_on_sensor(slide: Slide, lens: Lens, trail: Trail, canvas: Canvas) -> Planes:
+    """Return the lamp's share that reaches each pixel, red, green and blue, each H×W, before any shading.
+
+    They lie on the canvas, and last until it is drawn on again.
+    """
     um_per_px = lens.objective.um_per_px
     x_um, y_um = lens.mount.slide_place(trail.middle)
-    left, top = x_um / um_per_px - width_px / 2, y_um / um_per_px - height_px / 2
+    left, top = x_um / um_per_px - canvas.width / 2, y_um / um_per_px - canvas.height / 2
     column, row = math.floor(left), math.floor(top)
-    field = Field(column, row, left - column, top - row, width_px, height_px)
+    field = Field(column, row, left - column, top - row, canvas.width, canvas.height)
     light = _light(slide, lens, trail, field)
-    sharpest = min(block.blur_px for block in _blocks(lens, trail, field, 1))
-    coarse = 2 ** (math.floor(math.log2(sharpest / COARSE_FROM)) + 1) if sharpest > COARSE_FROM else 1
-    blocks = list(_blocks(lens, trail, field, coarse))
-    see = _seen if coarse == 1 else _seen_coarsely
-    red, green, blue = (
-        see(np.asarray(plane, dtype=np.float32), lens.outward(colour), field, blocks, coarse)
-        for colour, plane in enumerate(cv2.split(light))
-    )
+    blocks = list(_blocks(lens, trail, field, 1))
+    sharpest = min(block.blur_px for block in blocks)
+    if sharpest <= COARSE_FROM:
+        split(light, canvas.wide)
+        for colour in range(3):
+            _draw(canvas.wide[colour], lens.outward(colour), field, blocks, canvas.planes[colour])
+    else:
+        coarse = 2 ** (math.floor(math.log2(sharpest / COARSE_FROM)) + 1)
+        blocks = list(_blocks(lens, trail, field, coarse))
+        small = shrunk(light, coarse)
+        few = _blank(small.shape[1], small.shape[0])
+        split(small, few)
+        for colour in range(3):
+            soft = _softened(few[colour], field, blocks, coarse)
+            _draw_out(soft, light.shape, lens.outward(colour), field, canvas.planes[colour])
+    return canvas.planes
+
+
+def _blank(width: int, height: int) -> Planes:
+    red, green, blue = (np.empty((height, width), dtype=np.float32) for _ in range(3))
     return red, green, blue
 
 
@@ -94,31 +121,30 @@ def _blocks(lens: Lens, trail: Trail, field: Field, coarse: int) -> Iterator[_Bl
             yield _Block((left, top, right, bottom), x, y, lens.blur_px(trail, x, y))
 
 
-def _seen(plane: Plane, outward: float, field: Field, blocks: list[_Block], coarse: int) -> Plane:
-    """Blur and shift one colour block by block. plane: with a margin.  outward: how much larger this colour is seen."""
-    seen = np.empty((field.height, field.width), dtype=np.float32)
+def _draw(wide: Plane, outward: float, field: Field, blocks: Iterable[_Block], onto: Plane) -> None:
+    """Blur and shift one colour block by block. outward: by what share it is magnified more."""
     for block in blocks:
         left, top, right, bottom = block.part
         off = field.off_x - outward * block.x_px, field.off_y - outward * block.y_px
-        within = left + MARGIN_PX, top + MARGIN_PX, right + MARGIN_PX, bottom + MARGIN_PX
-        seen[top:bottom, left:right] = blurred(plane, within, off, block.blur_px)
-    return seen
+        part = left + MARGIN_PX, top + MARGIN_PX, right + MARGIN_PX, bottom + MARGIN_PX
+        blur(wide, part, off, block.blur_px, onto[top:bottom, left:right])
 
 
-def _seen_coarsely(plane: Plane, outward: float, field: Field, blocks: list[_Block], coarse: int) -> Plane:
-    """The same on fewer pixels: averaged, blurred by what is then missing, and drawn out again."""
-    small = shrunk(plane, coarse)
-    soft = np.empty_like(small)
+def _softened(few: Plane, field: Field, blocks: Iterable[_Block], coarse: int) -> Plane:
+    """Blur one colour on fewer pixels by what is still missing."""
+    soft = np.empty_like(few)
     for block in blocks:
-        left, right = (round(x * small.shape[1] / field.width) for x in (block.part[0], block.part[2]))
-        top, bottom = (round(y * small.shape[0] / field.height) for y in (block.part[1], block.part[3]))
+        left, right = (round(x * few.shape[1] / field.width) for x in (block.part[0], block.part[2]))
+        top, bottom = (round(y * few.shape[0] / field.height) for y in (block.part[1], block.part[3]))
         # Averaging and drawing out blur too: a box of `coarse` px, and a triangle of twice its width.
         already = (coarse**2 - 1) / 12 + coarse**2 / 6
         missing = math.sqrt(max(0.0, block.blur_px**2 - already)) / coarse
-        soft[top:bottom, left:right] = blurred(small, (left, top, right, bottom), (0.0, 0.0), missing)
+        blur(few, (left, top, right, bottom), (0.0, 0.0), missing, soft[top:bottom, left:right])
+    return soft
+
+
+def _draw_out(soft: Plane, was: tuple[int, ...], outward: float, field: Field, onto: Plane) -> None:
     inward = 1 - outward
-    first = [
-        (side - 1) / 2 * (1 - inward) + off + MARGIN_PX
-        for side, off in ((field.width, field.off_x), (field.height, field.off_y))
-    ]
-    return magnified(soft, plane.shape, (first[0], first[1]), inward, (field.width, field.height))
+    first_x = (field.width - 1) / 2 * (1 - inward) + field.off_x + MARGIN_PX
+    first_y = (field.height - 1) / 2 * (1 - inward) + field.off_y + MARGIN_PX
+    magnify(soft, was, (first_x, first_y), inward, onto)

@@ -20,7 +20,7 @@ from appliance.errors import ApplianceRefused
 
 Plane = NDArray[np.float32]
 
-STRIP_ROWS = 32
+STRIP_ROWS = 16
 TABLE_ROWS, TABLE_SPARE = 512, 128
 FULL_SCALE = 255.0
 
@@ -141,26 +141,26 @@ def read_out(
     shading: what each pixel gets of it.  Signals over full scale are cut off there.
     """
     height, width = shading.shape
-    read = tuple(np.empty((height, width), dtype=np.uint8) for _ in planes)
+    picture = np.empty((height, width, 3), dtype=np.uint8)
     work = np.empty((STRIP_ROWS, width), dtype=np.float32)
-    noise_work = np.empty_like(work)
-    noises = table.strips(rng, math.ceil(height / STRIP_ROWS), width)
-    for number, strips in enumerate(noises):
+    colours = [np.empty((STRIP_ROWS, width), dtype=np.uint8) for _ in planes]
+    for number, noises in enumerate(table.strips(rng, math.ceil(height / STRIP_ROWS), width)):
         rows = slice(number * STRIP_ROWS, min(height, (number + 1) * STRIP_ROWS))
         many = rows.stop - rows.start
-        root, spread = work[:many], noise_work[:many]
-        for channel, plane in enumerate(planes):
-            each = reading.per_electron[channel]
+        root = work[:many]
+        for plane, noise, colour, level, haze, each in zip(
+            planes, noises, colours, reading.levels, reading.haze, reading.per_electron, strict=True
+        ):
             # In levels: variance = each·level + (read·each)², so √(level + read²·each) has an even spread of √each/2.
             floor = reading.read_e**2 * each
-            cv2.multiply(plane[rows], shading[rows], dst=root, scale=reading.levels[channel])
-            np.add(root, floor + reading.haze[channel], out=root)
-            np.sqrt(root, out=root)
-            np.multiply(strips[channel][:many], math.sqrt(each) / 2, out=spread)
-            np.add(root, spread, out=root)
-            np.multiply(root, root, out=root)
-            cv2.convertScaleAbs(root, dst=read[channel][rows], alpha=1.0, beta=-floor)
-    return np.asarray(cv2.merge(read), dtype=np.uint8)
+            cv2.multiply(plane[rows], shading[rows], dst=root, scale=level)
+            np.add(root, np.float32(floor + haze), out=root)
+            cv2.sqrt(root, dst=root)
+            cv2.scaleAdd(noise[:many], math.sqrt(each) / 2, root, dst=root)
+            cv2.multiply(root, root, dst=root)
+            cv2.convertScaleAbs(root, dst=colour[:many], alpha=1.0, beta=-floor)
+        cv2.merge([colour[:many] for colour in colours], dst=picture[rows])
+    return picture
 
 
 def _plane(array: NDArray[Any]) -> Plane:
