@@ -96,6 +96,7 @@ class Stage(ABC):
             if self._orders.begin(self._start_home):
                 self._await_standstill(None, self.settings.home_within_s)
             if not self._orders.stand():
+                self._orders.moves = False
                 raise PositionLost("Homing was stopped. Home the stage before the next move.")
             self._at = self._seen = self._place()
             self._known = True

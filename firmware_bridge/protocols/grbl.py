@@ -58,7 +58,7 @@ class GrblStage(Stage):
     def _start_move(self, leg: Leg) -> None:
         machine_mm = [leg.end[name] / 1000.0 + self._low_mm[i] for i, name in enumerate(AXES)]
         place = "".join(f"{name.upper()}{mm:.5f}" for name, mm in zip(AXES, machine_mm, strict=True))
-        self._command(f"G21G94G53G1{place}F{leg.speed_um_s * 60.0 / 1000.0:.1f}")
+        self._command(f"G21G94G53G1{place}F{leg.speed_um_s * 60.0 / 1000.0:.3f}")
 
     def _look(self) -> tuple[bool, Point | None]:
         if self._homing:  # GRBL answers no status request until homing has ended

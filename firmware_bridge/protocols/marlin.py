@@ -53,7 +53,7 @@ class MarlinStage(Stage):
 
     def _start_move(self, leg: Leg) -> None:
         place = " ".join(f"{name.upper()}{leg.end[name] / 1000.0:.5f}" for name in AXES)
-        self._command(f"G1 {place} F{leg.speed_um_s * 60.0 / 1000.0:.1f}")
+        self._command(f"G1 {place} F{leg.speed_um_s * 60.0 / 1000.0:.3f}")
         self._start("M400")
 
     def _look(self) -> tuple[bool, Point | None]:
@@ -105,7 +105,7 @@ class MarlinStage(Stage):
         self._ends_with_ok, self._halted = True, False
 
     def _command(self, order: str, says: str = "") -> list[str]:
-        """Obey an order, and return what it said before its ok. A question (`says` is in its answer) may be repeated."""
+        """Obey an order, return what it said before its ok. A question (`says` is in its answer) may be repeated."""
         self._send(order)
         within_s = self.settings.reply_within_s / (SENT_TIMES if says else 1)
         said: list[str] = []
