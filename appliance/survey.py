@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from appliance.cover import RED_CELL_DENSITY, Kind, find_cover
 from appliance.errors import ApplianceRefused
-from appliance.region_map import LETTER_OF, RegionMap, Tiles, Zone
+from appliance.region_map import LETTER_OF, Rectangle, RegionMap, Tiles, Zone
 from appliance.regions import ranked_regions
+from firmware_bridge.point import Point
 from models.panel import Specimen
 
 Grid = NDArray[np.float32]
@@ -84,6 +85,26 @@ class Readings:
     nuclei: Grid
     bare: Grid
     black: Grid
+
+
+def survey_places(area: Rectangle, pitch_um: float) -> list[Point]:
+    """Return the centres of a coarse grid over an area, row by row to and fro, for a microscope without an overview.
+
+    Raises ApplianceRefused for a pitch that is not positive, or that fits less than three times along a side.
+    """
+    if not pitch_um > 0 or min(area.width_um, area.height_um) < 3 * pitch_um:
+        raise ApplianceRefused(
+            f"A survey every {pitch_um:g} µm does not fit into {area.width_um:g} × {area.height_um:g} µm. "
+            "Survey in smaller steps, or a larger area."
+        )
+    columns, rows = int(area.width_um / pitch_um), int(area.height_um / pitch_um)
+    left = area.x_um + (area.width_um - (columns - 1) * pitch_um) / 2
+    top = area.y_um + (area.height_um - (rows - 1) * pitch_um) / 2
+    return [
+        Point(left + (column if row % 2 == 0 else columns - 1 - column) * pitch_um, top + row * pitch_um)
+        for row in range(rows)
+        for column in range(columns)
+    ]
 
 
 def read_field(

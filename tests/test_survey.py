@@ -7,8 +7,16 @@ import pytest
 from builders_slides import field, overview, thick_field
 
 from appliance.errors import ApplianceRefused
-from appliance.region_map import LETTERS, RegionMap, Zone
-from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview
+from appliance.region_map import LETTERS, Rectangle, RegionMap, Zone
+from appliance.survey import (
+    FieldReading,
+    Overview,
+    read_field,
+    survey_fields,
+    survey_overview,
+    survey_places,
+)
+from firmware_bridge.point import Point
 from models.panel import Specimen
 
 BLOOD = (
@@ -144,6 +152,19 @@ def test_a_grid_of_fields_gives_the_same_zones():
 def test_places_of_the_grid_where_nobody_looked_are_empty():
     found = survey_fields(grid(("gggg", "gg g", "gggg", "gggg")), 500, Specimen.BLOOD)
     assert found.zone(1000 + 2 * 500, 2000 + 500) is Zone.EMPTY
+
+
+def test_a_grid_covers_an_area_row_by_row_to_and_fro():
+    places = survey_places(Rectangle(0, 0, 2000, 1600), 500)
+    assert len(places) == 12
+    assert places[0] == Point(250, 300)
+    assert [place.x_um for place in places[4:8]] == [1750, 1250, 750, 250]
+
+
+@pytest.mark.parametrize("pitch_um", [0.0, -1.0, 900.0])
+def test_a_grid_too_coarse_for_its_area_is_refused(pitch_um):
+    with pytest.raises(ApplianceRefused, match="does not fit"):
+        survey_places(Rectangle(0, 0, 2000, 1600), pitch_um)
 
 
 def test_a_survey_without_fields_is_refused():
