@@ -117,6 +117,9 @@ class MicroscopeCamera:
             gain=wish.gain,
             colour_gains=wish.colour_gains or sensor.own_gains,
         )
+        # The first picture of a kind takes longest to draw: get it over with, as a sensor that warms up.
+        here = Trail.still(self._carriage.true_position(self._clock.now_ns()), 0.0)
+        self._renderer.render(self._view(here, self._in_use, dark=True))
         self._beat, self._given = None, -1
         self._beat_now()
         return self._in_use
