@@ -229,6 +229,16 @@ def test_a_silent_stage_that_stands_may_be_asked_again() -> None:
         assert stage.position_known
 
 
+def test_a_controller_that_moves_for_ever_is_given_up() -> None:
+    of = board()
+    with stage_on(of, move_slack_s=0.2) as stage:
+        stage.move_to(CENTRE)
+        of.rate = 0.001
+        with pytest.raises(PositionLost, match=r"still moves after .* blocked"):
+            stage.move_by(dx_um=300.0)
+        assert not stage.position_known
+
+
 def test_one_order_waits_for_the_other() -> None:
     of = board()
     with stage_on(of) as stage:

@@ -114,10 +114,9 @@ def test_a_stage_says_which_grbl_it_is(hello: str) -> None:
 @pytest.mark.parametrize("order", ["G1", "M400", "M114", "G28", "M355"])
 def test_a_line_that_marlin_misheard_is_sent_again_and_obeyed_once(order: str) -> None:
     of = board("marlin")
-    with stage_on(of) as stage:
+    with stage_on(of, home=False) as stage:
         of.schedule(Fault("mishear", on=f"N\\d+ {order}"))
-        if order == "G28":
-            stage.home()
+        stage.home()
         stage.move_to(CENTRE)
         stage.set_light(0.5)
         assert apart(of.true_position(), CENTRE) < 0.01

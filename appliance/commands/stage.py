@@ -229,7 +229,7 @@ def _key() -> str:
         key = click.getchar()
     except EOFError:
         return "q"
-    return ARROWS.get(key, key)
+    return ARROWS.get(key, key) or "q"  # nothing: the end of the input
 
 
 def _place(opened: Stage) -> str:
