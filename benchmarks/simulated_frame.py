@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -28,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.simulator.lens import Lens
-from appliance.simulator.microscope import Microscope, Renderer
+from appliance.simulator.microscope import Microscope
 from appliance.simulator.mount import Mount
 from appliance.simulator.objectives import OBJECTIVES, objective_named
 from appliance.simulator.optics import Canvas, light_on_sensor
@@ -41,6 +42,7 @@ from firmware_bridge.point import Point
 
 WIDTH_PX, HEIGHT_PX = 1388, 1040
 AWAY_UM, MOVED_UM = 6.0, 4.0
+WARM_UP = 12  # frames until a slide has drawn most of what it draws once
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,15 @@ def view(trail: Trail, objective: str, index: int = 0) -> View:
 def measured(part: str, works: Iterator[Callable[[], object]], count: int) -> Cost:
     """Time so many pieces of work after one that does not count, by this thread's own clock."""
     next(works)()
+    return _cost(part, (next(works) for _ in range(count)), time.thread_time)
+
+
+def _cost(part: str, works: Iterable[Callable[[], object]], clock_s: Callable[[], float]) -> Cost:
     took = []
-    for _ in range(count):
-        work = next(works)
-        began = time.thread_time()
+    for work in works:
+        began = clock_s()
         work()
-        took.append(1000 * (time.thread_time() - began))
+        took.append(1000 * (clock_s() - began))
     return Cost(part, statistics.median(took), max(took))
 
 
@@ -109,6 +114,8 @@ def costs(scope: Microscope, objective: str, frames: int) -> list[Cost]:
     lens, at = Lens(objective_named(objective), scope.mount), places(scope, objective)
     drawn = Microscope(Drawn(scope.slide), scope.mount)  # type: ignore[arg-type]
     um_per_px = lens.objective.um_per_px
+    for seen in islice(_stills(at, objective), WARM_UP):
+        scope.render(seen)
 
     def fresh() -> Iterator[Callable[[], object]]:
         return (partial(scope.render, view(Trail.still(place), objective)) for place in at)
@@ -162,20 +169,16 @@ def _stills(at: Iterator[Point], objective: str) -> Iterator[View]:
 def apart(scope: Microscope, objective: str, frames: int) -> list[Cost]:
     """Return what a frame costs in a process of its own, there and here."""
     at = places(scope, objective)
-    elsewhere: Renderer = RenderProcess(microscope, (WIDTH_PX, HEIGHT_PX))
-    assert isinstance(elsewhere, RenderProcess)
+    elsewhere = RenderProcess(microscope, (WIDTH_PX, HEIGHT_PX))
+    works = [partial(elsewhere.render, seen) for seen in islice(_stills(at, objective), 2 * frames + WARM_UP)]
     try:
-        elsewhere.render(view(Trail.still(next(at)), objective))
-        there_s, here_s = elsewhere.cpu_s, time.thread_time()
-        for _ in range(frames):
-            elsewhere.render(view(Trail.still(next(at)), objective))
-        here_ms, there_ms = 1000 * (time.thread_time() - here_s), 1000 * (elsewhere.cpu_s - there_s)
+        for work in works[:WARM_UP]:
+            work()
+        there = _cost("apart: in the render process", works[WARM_UP:-frames], lambda: elsewhere.cpu_s)
+        here = _cost("apart: in this process", works[-frames:], time.thread_time)
     finally:
         elsewhere.close()
-    return [
-        Cost("apart: in the render process (mean)", there_ms / frames, there_ms / frames),
-        Cost("apart: in this process (mean)", here_ms / frames, here_ms / frames),
-    ]
+    return [there, here]
 
 
 @click.command()
