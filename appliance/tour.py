@@ -8,7 +8,7 @@ chosen by what the moves cost: their way, and an overshoot there and back for ev
 an axis. The trade-off: to and fro, half of the fields are entered against the take-up side and the stage has to
 overshoot at each; with every row travelled alike it need not, but drives back the whole row. With a few µm of
 overshoot and fields of 100 µm to and fro is far cheaper, and rows follow each other towards the take-up side where
-they can. With an overshoot of half a field and more, all rows alike wins.
+they can. With an overshoot of a field's length and more, all rows alike wins.
 """
 
 from __future__ import annotations
