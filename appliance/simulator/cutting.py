@@ -19,13 +19,20 @@ Mask = NDArray[np.uint8]
 LOOKED_AT_UM_PER_PX = 0.20
 GROUND = 0.07  # below this, bright ground
 MIDDLE_UM = 2.5  # so near the middle lies the nucleus
-LOBE_GAP_UM = 1.0  # from lobe to lobe of one nucleus at most
+LOBE_GAP_UM, FAR_LOBE_UM = 1.0, 4.0  # from lobe to lobe of one nucleus: surely, and where they are small
+LOBES_WITHIN_UM = 7.0  # of the middle
+LARGEST_LOBE_UM2, LARGEST_LOBES_UM2 = 40.0, 95.0
 LARGEST_UM = 13.0  # a cell's border is nowhere farther from its nucleus' middle
 SMALLEST_AREA_UM2 = 22.0
 MOST_CUT_UM = 3.5  # of a cell's outline may be the picture's border
-LEAST_CYTOPLASM, MOST_CYTOPLASM = (0.14, 0.22, 0.06), (0.8, 0.9, 0.5)  # optical densities that it may have
+LEAST_CYTOPLASM, MOST_CYTOPLASM = (0.14, 0.22, 0.0), (0.8, 0.9, 0.5)  # optical densities that it may have
+FAINTEST = 0.06  # below it a colour says nothing about a cytoplasm's border
 FEATHER_UM = 0.25
-RIM_UM = 0.35  # of the picture's own halo that is kept around a cell
+RIM_UM = 0.35  # around a cell, kept in any case
+HALO_UM, PALE = (
+    1.2,
+    0.12,
+)  # around a cell, kept where it is so bright: networks look at a cell's border and its halo
 
 
 class NotCut(ValueError):
@@ -46,10 +53,12 @@ def cut_out(pixels: NDArray[np.uint8], um_per_px: float) -> CutOut:
     shrunk = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     small = np.asarray(shrunk, dtype=np.uint8)
     ground = bright_ground(small)
-    mask = _middle_cell(small, ground)
+    density = -np.log(np.clip(cv2.GaussianBlur(small, (0, 0), 1.0) / ground, 0.02, 1.0)).astype(np.float32)
+    mask = _middle_cell(density)
     x, y, area = _middle_and_area(mask)
     radius = math.sqrt(area / math.pi) * LOOKED_AT_UM_PER_PX
-    return CutOut(_alone(pixels, um_per_px, ground, mask, (x, y)), radius)
+    shown = _grown(mask, RIM_UM) | (_grown(mask, HALO_UM) & (density[..., 1] < PALE))
+    return CutOut(_alone(pixels, um_per_px, ground, shown, (x, y)), radius)
 
 
 def bright_ground(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,16 +67,15 @@ def bright_ground(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(np.median(pixels[green >= np.percentile(green, 97)], axis=0), dtype=np.float32)
 
 
-def _middle_cell(small: NDArray[np.uint8], ground: NDArray[np.float32]) -> Mask:
-    density = -np.log(np.clip(cv2.GaussianBlur(small, (0, 0), 1.0) / ground, 0.02, 1.0)).astype(np.float32)
-    stained, nucleus = _nuclei(density[..., 1])
+def _middle_cell(density: NDArray[np.float32]) -> Mask:
+    stained, nucleus = _nuclei(density)
     cytoplasm = _beside(density, nucleus)
     markers = np.zeros(nucleus.shape, dtype=np.int32)
     beside = _other_things(density, stained, nucleus)
     markers[(beside | _empty(density, nucleus, cytoplasm)) > 0] = 2
     markers[_grown(nucleus, 0.2) > 0] = 1
     # What is deeper than cytoplasm is shown as cytoplasm, or the flood would stop where the nucleus ends.
-    flat = np.clip(density / cytoplasm, 0, 1) * 255
+    flat = np.minimum(density, cytoplasm) / np.maximum(cytoplasm, FAINTEST) * 255
     flooded = cv2.watershed(cv2.GaussianBlur(flat.astype(np.uint8), (0, 0), 1.0), markers)
     mask = (flooded == 1).astype(np.uint8)
     mask = _opened(mask, 0.7) | nucleus
@@ -82,8 +90,9 @@ def _middle_cell(small: NDArray[np.uint8], ground: NDArray[np.float32]) -> Mask:
     return mask
 
 
-def _nuclei(green: NDArray[np.float32]) -> tuple[Mask, Mask]:
+def _nuclei(density: NDArray[np.float32]) -> tuple[Mask, Mask]:
     """Everything stained like a nucleus, and the nucleus in the middle with all its lobes."""
+    green = density[..., 1]
     limit = float(np.clip(0.55 * np.percentile(green, 97), 0.5, 1.0))
     stained = _opened((green > limit).astype(np.uint8), 0.35)
     height, width = stained.shape
@@ -94,11 +103,33 @@ def _nuclei(green: NDArray[np.float32]) -> tuple[Mask, Mask]:
     if near.min() > MIDDLE_UM:
         raise NotCut("there is no nucleus in the middle")
     nucleus = (parts == parts.flat[int(near.argmin())]).astype(np.uint8)
-    for part in np.unique(parts[(stained > 0) & (off < 5.0)]).tolist():
-        lobe = parts == part
-        if off[lobe].mean() < 4.5 and _grown(nucleus, LOBE_GAP_UM)[lobe].any():
-            nucleus |= lobe.astype(np.uint8)
+    others = np.unique(parts[(stained > 0) & (off < LOBES_WITHIN_UM) & (nucleus == 0)]).tolist()
+    for part in sorted(others, key=lambda part: float(off[parts == part].min())):
+        lobe = (parts == part).astype(np.uint8)
+        if off[lobe > 0].mean() < LOBES_WITHIN_UM and _is_a_lobe(lobe, nucleus, density):
+            nucleus |= lobe
     return stained, nucleus
+
+
+def _is_a_lobe(lobe: Mask, nucleus: Mask, density: NDArray[np.float32]) -> bool:
+    """Whether two stained parts are lobes of one nucleus: next to each other, or both small with cytoplasm between."""
+    if (_grown(nucleus, LOBE_GAP_UM) & lobe).any():
+        return True
+    areas = [float(part.sum()) * LOOKED_AT_UM_PER_PX**2 for part in (lobe, nucleus)]
+    if (
+        areas[0] > LARGEST_LOBE_UM2
+        or sum(areas) > LARGEST_LOBES_UM2
+        or not (_grown(nucleus, FAR_LOBE_UM) & lobe).any()
+    ):
+        return False
+    ends = [_middle_and_area(part)[:2] for part in (lobe, nucleus)]
+    line = np.zeros_like(lobe)
+    start, stop = ((round(x), round(y)) for x, y in ends)
+    cv2.line(line, start, stop, (1,))
+    between = (line > 0) & (lobe == 0) & (nucleus == 0)
+    if not between.any():
+        return True
+    return float((density[..., 1] < 1.3 * GROUND)[between].mean()) < 0.15
 
 
 def _beside(density: NDArray[np.float32], nucleus: Mask) -> NDArray[np.float32]:
@@ -121,22 +152,29 @@ def _empty(density: NDArray[np.float32], nucleus: Mask, cytoplasm: NDArray[np.fl
 
 def _other_things(density: NDArray[np.float32], stained: Mask, nucleus: Mask) -> Mask:
     """Red cells and other nuclei."""
-    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     away = cv2.distanceTransform(1 - nucleus, cv2.DIST_L2, 5) * LOOKED_AT_UM_PER_PX
     others = _opened(((stained > 0) & (nucleus == 0)).astype(np.uint8), 1.1)
-    like_red = (green > 0.12) & (green < 0.75) & (green - red < 0.22) & (blue > 0.40 * green)
-    reds = _opened((like_red & (away > 0.5)).astype(np.uint8), 1.0)
+    reds = _opened(((_like_red(density) > 0) & (away > 0.5)).astype(np.uint8), 1.0)
     return np.asarray(_shrunk(others, 0.3) | _not_around(reds, nucleus), dtype=np.uint8)
+
+
+def _like_red(density: NDArray[np.float32]) -> Mask:
+    """Where the colour is a red cell's: grey-pink, less violet than anything a nucleated cell holds."""
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    like = (green > 0.12) & (green < 0.75) & (green - red < 0.22) & (blue > 0.36 * green)
+    like &= red + blue > 1.10 * green
+    return np.asarray(like, dtype=np.uint8)
 
 
 def _not_around(reds: Mask, nucleus: Mask) -> Mask:
     """Red cells, without what lies around the nucleus: the cytoplasm of a ripe erythroblast looks like one."""
     ring = _grown(nucleus, 1.4) & (1 - _grown(nucleus, 0.6))
+    near = _grown(nucleus, 4.5) > 0
     _, parts = cv2.connectedComponents(reds)
     kept = np.zeros_like(reds)
     for part in np.unique(parts[reds > 0]).tolist():
         mine = parts == part
-        if (ring[mine].sum()) < 0.30 * ring.sum():
+        if ring[mine].sum() < 0.30 * ring.sum() or near[mine].mean() < 0.8:
             kept |= _shrunk(mine.astype(np.uint8), 0.4)
     return kept
 
@@ -175,16 +213,15 @@ def _alone(
     pixels: NDArray[np.uint8],
     um_per_px: float,
     ground: NDArray[np.float32],
-    mask: Mask,
+    shown: Mask,
     middle: tuple[float, float],
 ) -> NDArray[np.float32]:
     """The cell's own light, resampled around its centre; everything beside it fades to bright."""
-    widest = float(np.ptp(np.nonzero(mask), axis=1).max()) * LOOKED_AT_UM_PER_PX
+    widest = float(np.ptp(np.nonzero(shown), axis=1).max()) * LOOKED_AT_UM_PER_PX
     reach = math.ceil((0.65 * widest + 1.5) / DRAWN_UM_PER_PX)
     side = 2 * reach + 1
     light = _around(pixels.astype(np.float32) / ground, um_per_px, middle, side, (1.0, 1.0, 1.0))
-    wide = _grown(mask, RIM_UM).astype(np.float32)
-    soft = _around(wide, LOOKED_AT_UM_PER_PX, middle, side, (0.0,))
+    soft = _around(shown.astype(np.float32), LOOKED_AT_UM_PER_PX, middle, side, (0.0,))
     feathered = cv2.GaussianBlur(soft, (0, 0), FEATHER_UM / DRAWN_UM_PER_PX)
     return np.asarray(1 - feathered[..., None] * (1 - np.clip(light, 0, 1.06)), dtype=np.float32)
 

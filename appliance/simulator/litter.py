@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.simulator import ink
-from appliance.simulator.grain import Grain
+from appliance.simulator.grain import SIDE, Grain
 from appliance.simulator.ink import Light, densities
 from appliance.simulator.nuclei import Pen
 from appliance.simulator.sprites import DRAWN_UM_PER_PX, Sprite
@@ -147,6 +147,6 @@ def _soft_edge(
 def _tiled(
     rng: np.random.Generator, grain: Grain, shape: tuple[int, ...], size: float
 ) -> NDArray[np.float32]:
-    torus = np.roll(grain.torus(size), tuple(int(n) for n in rng.integers(0, 512, 2)), axis=(0, 1))
+    torus = np.roll(grain.torus(size), tuple(int(n) for n in rng.integers(0, SIDE, 2)), axis=(0, 1))
     times = (-(-shape[0] // torus.shape[0]), -(-shape[1] // torus.shape[1]))
     return np.tile(torus, times)[: shape[0], : shape[1]]

@@ -72,7 +72,8 @@ def _begin(seed: int, label: str, variant: int) -> tuple[np.random.Generator, Lo
 
 def drawn(look: Look, radius_um: float, rng: np.random.Generator, grain: Grain) -> Sprite:
     """Draw one cell of a look and radius."""
-    side = 2 * math.ceil((radius_um * 1.25 + 1.2) / DRAWN_UM_PER_PX) + 1
+    reach = 1.15 + 2.2 * look.ragged + (0.2 if look.blebs else 0.0)
+    side = 2 * math.ceil((radius_um * reach + 1.2) / DRAWN_UM_PER_PX) + 1
     pen = Pen(side)
     body = _body(rng, side, radius_um / DRAWN_UM_PER_PX, look)
     parts = _nucleus(rng, grain, look, pen, radius_um, body)
