@@ -8,16 +8,20 @@ from collections.abc import Callable
 
 from firmware_bridge.transport import Transport
 
-QUIET_S, FORGET_WITHIN_S = 0.05, 1.0
+FORGET_WITHIN_S = 1.0
 
 
 class Conversation:
     """A transport on which answers are told from unasked lines.
 
+    reply_within_s: how long an answer may take.  quiet_s: how long nothing comes until a line counts as quiet.
     heed: whether an unasked line is usual chatter; it raises where the line is an alarm or a restart.
     """
 
-    def __init__(self, transport: Transport, heed: Callable[[str], bool], reply_within_s: float) -> None:
+    def __init__(
+        self, transport: Transport, heed: Callable[[str], bool], reply_within_s: float, quiet_s: float
+    ) -> None:
+        self.quiet_s = quiet_s
         self._transport = transport
         self._heed = heed
         self._reply_within_s = reply_within_s
@@ -41,6 +45,14 @@ class Conversation:
             if found := self.hear(pattern, within_s / times, heard):
                 return found
         raise self._transport.nothing_came(f'"{_shown(order)}"', heard)
+
+    def ask_all(self, order: bytes, end: str) -> list[str]:
+        """Send an order and return every line before the one that ends its answer. Raises as `ask`."""
+        said: list[str] = []
+        self.send(order)
+        if self.hear(end, self._reply_within_s, said, heeding=False) is None:
+            raise self._transport.nothing_came(f'"{_shown(order)}"', said)
+        return said
 
     def hear(
         self, pattern: str, within_s: float, heard: list[str] | None = None, *, heeding: bool = True
@@ -69,7 +81,7 @@ class Conversation:
     def forget(self) -> None:
         """Drop whatever is still being said, until the line is quiet: an order was given up."""
         deadline = time.monotonic() + FORGET_WITHIN_S
-        while self._transport.line(QUIET_S) is not None and time.monotonic() < deadline:
+        while self._transport.line(self.quiet_s) is not None and time.monotonic() < deadline:
             continue
 
     @property

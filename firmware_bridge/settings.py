@@ -78,6 +78,7 @@ class StageSettings:
     settle_s: how long the stage shakes after a move.  light_settle_s: how long the light takes to be steady.
     start_within_s: how long a controller may take to greet, that was restarted by opening its port.
     reply_within_s: how long it may take to answer.
+    quiet_s: how long nothing may come, after a reset, until everything has been said.
     move_slack_s: how much longer than computed a move may take.  home_within_s: how long homing may take.
     stop_within_s: how long a stop may take.
     Raises StageRefused for values that make no sense.
@@ -92,6 +93,7 @@ class StageSettings:
     light_settle_s: float = 0.05
     start_within_s: float = 8.0
     reply_within_s: float = 1.0
+    quiet_s: float = 0.05
     move_slack_s: float = 5.0
     home_within_s: float = 120.0
     stop_within_s: float = 5.0

@@ -247,7 +247,7 @@ class Stage(ABC):
 
     def _open(self) -> None:
         port = Transport(self.settings.url, self.settings.baud_rate or self.BAUD_RATE)
-        self._wire = Conversation(port, self._heed, self.settings.reply_within_s)
+        self._wire = Conversation(port, self._heed, self.settings.reply_within_s, self.settings.quiet_s)
         try:
             self.controller = self._connect()
             refuse_mismatch(self.settings, self.controller)

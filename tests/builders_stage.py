@@ -62,6 +62,7 @@ def settings(of: EmulatedBoard, **changes: Any) -> StageSettings:
         **axes,
         settle_s=0.0,
         light_settle_s=0.0,
+        quiet_s=0.02,
         reply_within_s=0.6,
         move_slack_s=1.0,
         home_within_s=5.0,

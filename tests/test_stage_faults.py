@@ -23,7 +23,7 @@ IMPATIENT = {
     "reply_within_s": 0.4,
     "start_within_s": 1.2,
     "move_slack_s": 0.3,
-    "home_within_s": 1.5,
+    "home_within_s": 0.9,
     "stop_within_s": 0.6,
 }
 A_STEP_UM = 2.6
@@ -78,7 +78,7 @@ def one_run(name: str, hook: str, kind: Kind, after: int) -> str | None:
     with board(name) as of, opened(of) as stage:
         until(lambda: recovered(of, stage))
         offset = offset_of(of, stage)
-        of.schedule(Fault(kind, after=after, by_s=0.6))
+        of.schedule(Fault(kind, after=after, by_s=0.4))
         try:
             HOOKS[hook](of, stage)
         except (Recoverable, PositionLost, StageRefused):

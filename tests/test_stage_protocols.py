@@ -43,6 +43,20 @@ def test_grbl_settings_that_do_not_fit_are_refused(changed: dict[str, float], sa
         open_stage(settings(of))
 
 
+def test_a_grblhal_whose_zero_was_forced_to_where_homing_ends_goes_where_it_is_sent() -> None:
+    of = grbl(n22=9.0)
+    narrow = {name: dataclasses.replace(settings(of).axis(name), limits_um=(0.0, 900.0)) for name in "xyz"}
+    with stage_on(of, **narrow) as stage:
+        assert stage.position() == Point(0.0, 0.0, 0.0)
+        stage.move_to(Point(500.0, 400.0, 300.0))
+        assert apart(of.true_position(), Point(1_500.0, 1_400.0, 1_300.0)) < 0.01
+
+
+def test_a_forced_zero_leaves_less_travel_above_it() -> None:
+    with grbl(n22=9.0) as of, pytest.raises(StageRefused, match="outside the stage's travel of 0 to 11000"):
+        open_stage(settings(of))
+
+
 def test_an_old_grbl_is_refused() -> None:
     with board("grbl", hello="Grbl 0.9j ['$' for help]") as of, pytest.raises(StageRefused, match="too old"):
         open_stage(settings(of))

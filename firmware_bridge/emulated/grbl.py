@@ -122,7 +122,8 @@ class EmulatedGrbl(EmulatedBoard):
         here = self._machine()
         goal = [values[letter] * 1000 if letter in values else here[i] for i, letter in enumerate("XYZ")]
         travel = [self.settings[130 + i] * 1000 for i in range(3)]
-        if self.settings[20] and any(not -t <= g <= 1e-6 for g, t in zip(goal, travel, strict=True)):
+        ends = [(0.0, t) if self._forced() else (-t, 1e-6) for t in travel]
+        if self.settings[20] and any(not low <= g <= high for g, (low, high) in zip(goal, ends, strict=True)):
             self._say("ok")  # the line was understood before its target was looked at
             self._alarm_now(2)
             return 0
@@ -199,10 +200,14 @@ class EmulatedGrbl(EmulatedBoard):
     def _homed(self) -> None:
         x, y, z = self._sent()
         low_x, low_y, low_z = (PULL_OFF_UM - 1000 * self.settings[130 + i] for i in range(3))
-        self._zero = (x - low_x, y - low_y, z - low_z)
+        self._zero = (x, y, z) if self._forced() else (x - low_x, y - low_y, z - low_z)
         self._mode = "Idle"
         self._say("ok")
         self._stand()
+
+    def _forced(self) -> bool:
+        """Whether machine zero is forced to where homing ends (grblHAL)."""
+        return bool(int(self.settings[22]) & 8)
 
     def _not_homed(self) -> None:
         self._mode = "Alarm"

@@ -7,6 +7,8 @@ Source: GRBL's `doc/markdown/interface.md`, `commands.md` and `settings.md` (rea
 
 from __future__ import annotations
 
+import re
+
 from firmware_bridge.controller import Controller
 from firmware_bridge.errors import PositionLost, Recoverable, StageRefused
 from firmware_bridge.grbl_sentences import alarm_sentence, error_sentence
@@ -20,7 +22,8 @@ BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
 DONE = r"ok$|error:(\d+)$"
 STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
 ASKED_TIMES = 3
-REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, FULL_LIGHT, STEPS, RATE, TRAVEL = 10, 13, 22, 23, 30, 100, 110, 130
+REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, PULL_OFF, FULL_LIGHT = 10, 13, 22, 23, 27, 30
+STEPS, RATE, TRAVEL = 100, 110, 130
 FORCED_ORIGIN = 8  # a bit of grblHAL's $22; GRBL says Z among its build options
 
 
@@ -30,22 +33,18 @@ class GrblStage(Stage):
     def _connect(self) -> Controller:
         self._homing = False
         title = self._reset()
-        build: list[str] = []
-        self._wire.send(b"$I\n")
-        self._wire.hear(DONE, self.settings.reply_within_s, build, heeding=False)
+        build = self._wire.ask_all(b"$I\n", DONE)
         said = self._read_settings()
         self._full_light = said.get(FULL_LIGHT, 1000.0)
-        forced = int(said[HOMING]) & FORCED_ORIGIN or any(
-            "Z" in line.split(",")[0][5:] for line in build if "OPT:" in line
-        )
+        forced = int(said[HOMING]) & FORCED_ORIGIN > 0 or any(re.match(r"\[OPT:\w*Z", line) for line in build)
         # Machine zero is the high end of the travel, unless it was forced to where homing ended, at the low end.
-        self._low_mm = [
-            0.0 if forced and int(said[HOMES_LOW]) >> i & 1 else -said[TRAVEL + i] for i in range(len(AXES))
-        ]
+        at_low = [forced and bool(int(said[HOMES_LOW]) >> i & 1) for i in range(3)]
+        self._low_mm = [0.0 if low else -said[TRAVEL + i] for i, low in enumerate(at_low)]
+        travel_mm = [said[TRAVEL + i] - low * said.get(PULL_OFF, 1.0) for i, low in enumerate(at_low)]
         return Controller(
             title,
             steps_per_mm={name: said[STEPS + i] for i, name in enumerate(AXES)},
-            travel_um={name: (0.0, 1000.0 * said[TRAVEL + i]) for i, name in enumerate(AXES)},
+            travel_um={name: (0.0, 1000.0 * mm) for name, mm in zip(AXES, travel_mm, strict=True)},
             speed_um_s={name: said[RATE + i] * 1000.0 / 60.0 for i, name in enumerate(AXES)},
             resolution_um=1.0,
         )
@@ -57,7 +56,7 @@ class GrblStage(Stage):
 
     def _start_move(self, leg: Leg) -> None:
         machine_mm = [leg.end[name] / 1000.0 + self._low_mm[i] for i, name in enumerate(AXES)]
-        place = "".join(f"{name.upper()}{mm:.5f}" for name, mm in zip(AXES, machine_mm, strict=True))
+        place = "".join(f"{name}{mm:.5f}" for name, mm in zip("XYZ", machine_mm, strict=True))
         self._command(f"G21G94G53G1{place}F{leg.speed_um_s * 60.0 / 1000.0:.3f}")
 
     def _look(self) -> tuple[bool, Point | None]:
@@ -105,17 +104,14 @@ class GrblStage(Stage):
     def _reset(self) -> str:
         """Reset softly, and return the firmware's name and version."""
         heard: list[str] = []
+        within_s = self.settings.start_within_s / ASKED_TIMES
         for _ in range(
             ASKED_TIMES
-        ):  # an Arduino that was restarted by opening the port sleeps through the first
+        ):  # an Arduino that opening the port has restarted sleeps through the first
             self._wire.send(RESET)
-            if found := self._wire.hear(
-                BANNER, self.settings.start_within_s / ASKED_TIMES, heard, heeding=False
-            ):
+            if found := self._wire.hear(BANNER, within_s, heard, heeding=False):
                 if (int(found[3]), int(found[4])) < (1, 1):
-                    raise StageRefused(
-                        f"{found[1]} {found[2]} is too old for this program. Install GRBL 1.1."
-                    )
+                    raise StageRefused(f"{found[1]} {found[2]} is too old. Install GRBL 1.1.")
                 self._wire.forget()  # start-up lines, and the banner of a second reset
                 self._homing = False
                 return f"{found[1]} {found[2]}"
@@ -123,14 +119,8 @@ class GrblStage(Stage):
 
     def _read_settings(self) -> dict[int, float]:
         """Read the `$` settings. Raises StageRefused where they do not suit a stage."""
-        said: dict[int, float] = {}
-        found = self._wire.ask(b"$$\n", r"\$(\d+)=([-\d.]+)")
-        while found[0] != "ok":
-            said[int(found[1])] = float(found[2])
-            line = self._wire.hear(r"ok$|\$(\d+)=([-\d.]+)", self.settings.reply_within_s)
-            if line is None:
-                raise self._wire.no_answer('"$$"', [found[0]])
-            found = line
+        lines = (re.fullmatch(r"\$(\d+)=([-\d.]+)", line) for line in self._wire.ask_all(b"$$\n", DONE))
+        said = {int(line[1]): float(line[2]) for line in lines if line}
         needed = (HOMING, HOMES_LOW, *(first + i for first in (STEPS, RATE, TRAVEL) for i in range(3)))
         if missing := [f"${number}" for number in needed if number not in said]:
             raise StageRefused(f"The controller did not say {', '.join(missing)}. Check its firmware.")

@@ -18,7 +18,7 @@ from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES
 from firmware_bridge.stage import Stage
 
-ASKED_TIMES, SENT_TIMES, LATE_OK_S = 5, 4, 0.05
+ASKED_TIMES, SENT_TIMES = 5, 4
 OK_OR_AGAIN = r"ok\b|Resend: ?(\d+)"
 NUMBERS = r"X ?:?(-?[\d.]+) Y ?:?(-?[\d.]+) Z ?:?(-?[\d.]+)"
 FIRMWARE = r"FIRMWARE_NAME:(Marlin \S+)"
@@ -34,8 +34,8 @@ class MarlinStage(Stage):
     def _connect(self) -> Controller:
         self._ends_with_ok = self._halted = False
         about = self._wire.ask(b"M115\n", FIRMWARE, self.settings.start_within_s, times=ASKED_TIMES)
-        self._wire.hear("ok", self.settings.reply_within_s, able := [""], heeding=False)
-        self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in able
+        self._wire.forget()
+        self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(b"M115\n", "ok")
         self._begin()
         said = " ".join(self._command("M503"))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
@@ -133,7 +133,7 @@ class MarlinStage(Stage):
             raise PositionLost(
                 "The controller has lost count: it was restarted. Home the stage before the next move."
             )
-        self._wire.hear("ok", LATE_OK_S)  # some versions say ok after a resend, too
+        self._wire.hear("ok", self._wire.quiet_s)  # some versions say ok after a resend, too
         self._wire.send(self._line)
 
     @staticmethod
