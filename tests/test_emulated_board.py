@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +14,7 @@ from builders_stage import CENTRE, MECHANICS, PLAY_UM, apart, board, stage_on, u
 from firmware_bridge.emulated.mechanics import OVERTRAVEL_UM, Carriage, Mechanics
 from firmware_bridge.emulated.ramp import Ramp
 from firmware_bridge.point import Point
+from firmware_bridge.settings import StageSettings
 
 BUILT = Mechanics(
     travel_um=(1_000.0, 1_000.0, 1_000.0),
@@ -160,6 +164,17 @@ def test_a_restarted_board_keeps_its_carriage_where_it_was() -> None:
         of.restart()
         until(lambda: of.true_position() is not None)
         assert apart(of.true_position(), CENTRE) < 0.01
+
+
+def test_a_board_can_be_switched_on_from_the_command_line() -> None:
+    command = [sys.executable, "-m", "firmware_bridge.emulated", "sangaboard"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(4)]
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    settings = StageSettings.from_environment(dict(line.strip().split("=", 1) for line in said))
+    assert settings.protocol == "sangaboard"
 
 
 def test_a_board_starts_where_the_power_finds_it() -> None:

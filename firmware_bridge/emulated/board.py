@@ -28,12 +28,14 @@ from firmware_bridge.emulated.faults import ON_BYTES, ON_REPLY, Fault, garbled, 
 from firmware_bridge.emulated.mechanics import Carriage, Mechanics, Triple
 from firmware_bridge.point import Point
 
+MOST_HEARD = 20_000
+
 
 class EmulatedBoard(ABC):
     """A board with power, in a thread of its own until `close`.
 
     port: the path to open.  address: the same with the protocol, as StageSettings wants it.
-    rate: how many seconds of the board's clock pass in a real one.
+    rate: how many seconds of the board's clock pass in a real one.  heard: the last orders, for tests.
     """
 
     PROTOCOL: ClassVar[str]
@@ -306,6 +308,8 @@ class EmulatedBoard(ABC):
 
     def _hear(self, order: str, obey: Callable[[], None]) -> None:
         self._do_what_is_due()
+        if len(self.heard) >= MOST_HEARD:
+            del self.heard[: MOST_HEARD // 2]
         self.heard.append(order)
         later = [fault for fault in self.faults if fault.kind not in ON_REPLY + ON_BYTES]
         strikes = [fault for fault in later if fault.strikes(order)]
