@@ -1,4 +1,4 @@
-# `make demo` runs a count on a painted smear and serves the page. `make test` runs everything that CI runs.
+# `make demo` counts on a simulated microscope and serves the page. `make test` runs everything that CI runs.
 # Both set up .venv/ by themselves.
 PYTHON ?= python3
 BIN := .venv/bin

@@ -19,24 +19,24 @@ class FolderSource:
 
 
 @dataclass(frozen=True, slots=True)
-class PaintedSource:
-    """A painted smear: ``painted`` or ``painted:SEED``."""
+class SimulatedSource:
+    """A smear under the simulated microscope: ``simulated`` or ``simulated:SEED``."""
 
     seed: int
 
 
-def parse_camera(text: object) -> FolderSource | PaintedSource:
+def parse_camera(text: object) -> FolderSource | SimulatedSource:
     """Return what a camera's text names. Raises ApplianceRefused where it names none."""
     kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
     if kind == "folder" and colon:
         if not rest:
             raise ApplianceRefused(f'The camera "{text}" names no folder. Write folder:DIR.')
         return FolderSource(Path(rest))
-    if kind == "painted" and (not colon or _is_whole(rest)):
-        return PaintedSource(int(rest or 0))
+    if kind == "simulated" and (not colon or _is_whole(rest)):
+        return SimulatedSource(int(rest or 0))
     said = printable(str(text))
     raise ApplianceRefused(
-        f'There is no camera "{said}". Use folder:DIR (images), or painted or painted:SEED (a simulated smear).'
+        f'There is no camera "{said}". Use folder:DIR (images), or simulated[:SEED] (a simulated microscope).'
     )
 
 

@@ -100,13 +100,19 @@ class InstrumentSection(Section):
 class CameraSection(Section):
     """Where fields come from when a command does not say.
 
-    source: "folder:DIR" or "painted[:SEED]".  um_per_px: stated; goes before calibration (a file).
+    source: "folder:DIR" or "simulated[:SEED]".  um_per_px: stated; goes before calibration (a file).
     """
 
     source: Annotated[str, AfterValidator(_camera)] | None = None
     um_per_px: float | None = Field(default=None, ge=0.01, le=10.0)
     calibration: WholePath | None = None
     order: Annotated[str, AfterValidator(_order)] = "natural"
+
+
+class SimulatorSection(Section):
+    """The simulated microscope. rate: how many times faster than real time it works."""
+
+    rate: float = Field(default=1.0, ge=0.1, le=200.0)
 
 
 class CountSection(Section):
@@ -174,6 +180,7 @@ class Config(BaseSettings):
     store: StoreSection = Field(default_factory=StoreSection)
     instrument: InstrumentSection = InstrumentSection()
     camera: CameraSection = CameraSection()
+    simulator: SimulatorSection = SimulatorSection()
     count: CountSection = CountSection()
     laboratory: LaboratorySection = LaboratorySection()
     web: WebSection = WebSection()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from appliance.camera_source import FolderSource, PaintedSource, parse_camera
+from appliance.camera_source import FolderSource, SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 
@@ -17,8 +17,8 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
     """Return the plan of a run.
 
     said: fields of `Plan`; one that is None leaves the settings in force. A scale or a calibration that was said
-    takes the place of either in the settings. A painted smear has its own scale and order, whatever the settings
-    say of the microscope. Raises ApplianceRefused where no camera is set, or no run can do this.
+    takes the place of either in the settings. A simulated microscope has its own scale and order, whatever the
+    settings say. Raises ApplianceRefused where no camera is set, or no run can do this.
     """
     said = {key: value for key, value in said.items() if value is not None}
     camera, count = config.camera, config.count
@@ -52,17 +52,17 @@ COUNT = (
 
 def _camera_settings(camera: CameraSection, source: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the settings say of scale and order, as far as it is in force; and who says the scale."""
-    painted = isinstance(parse_camera(source), PaintedSource)
+    simulated = isinstance(parse_camera(source), SimulatedSource)
     scale: dict[str, Any] = {}
     if "um_per_px" in said:
         scale["um_per_px_source"] = "command line"
-    elif "calibration" in said or painted:
+    elif "calibration" in said or simulated:
         pass
     elif camera.um_per_px is not None:
         scale = {"um_per_px": camera.um_per_px, "um_per_px_source": "settings"}
     elif camera.calibration is not None:
         scale["calibration"] = str(camera.calibration.resolve())
-    return scale if painted else {"order": camera.order, **scale}
+    return scale if simulated else {"order": camera.order, **scale}
 
 
 def _whole_path(camera: str) -> str:

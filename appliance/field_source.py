@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from appliance.camera_source import NATURAL, PaintedSource, parse_camera
+from appliance.camera_source import NATURAL, SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
@@ -40,7 +40,7 @@ class FieldSource(Protocol):
 
     @property
     def simulated(self) -> bool:
-        """Whether its pictures are painted."""
+        """Whether no light ever fell on its sensor."""
 
     @property
     def scale(self) -> Scale:
@@ -75,14 +75,15 @@ class FieldSource(Protocol):
         """Let go of what the camera holds. May be called twice."""
 
 
-def open_source(plan: Plan) -> FieldSource:
-    """Return the source that a plan names: ``folder:DIR`` or ``painted[:SEED]``.
+def open_source(plan: Plan, simulated_rate: float = 1.0) -> FieldSource:
+    """Return the source that a plan names: ``folder:DIR`` or ``simulated[:SEED]``.
 
+    simulated_rate: how many times faster than real time a simulated microscope works.
     Raises ApplianceRefused or CalibrationRefused: no such camera, no image, no scale.
     """
     source = parse_camera(plan.camera)
-    if isinstance(source, PaintedSource):
-        return _painted_smear(source.seed, plan)
+    if isinstance(source, SimulatedSource):
+        return _simulated_slide(source.seed, plan, simulated_rate)
     return _folder_camera(source.folder, plan)
 
 
@@ -91,10 +92,10 @@ def planned_scale(plan: Plan) -> str:
 
     Raises CalibrationRefused for an implausible one.
     """
-    if isinstance(parse_camera(plan.camera), PaintedSource):
-        from appliance.painted_smear import SCALE
+    if isinstance(parse_camera(plan.camera), SimulatedSource):
+        from appliance.simulator.instrument import counting_scale
 
-        return SCALE.id
+        return counting_scale().id
     if plan.um_per_px is not None:
         return Scale.stated(plan.um_per_px, plan.um_per_px_source).id
     if plan.calibration is not None:
@@ -102,18 +103,20 @@ def planned_scale(plan: Plan) -> str:
     return "from the images' metadata"
 
 
-def _painted_smear(seed: int, plan: Plan) -> FieldSource:
-    from appliance.painted_smear import UM_PER_PX, PaintedSmear
+def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
+    from appliance.simulator.instrument import mixture_of, simulated_instrument
+    from appliance.slide_source import SlideSource
 
-    if plan.um_per_px is not None and abs(plan.um_per_px - UM_PER_PX) > 1e-9:
-        raise ApplianceRefused(
-            f"A painted smear has {UM_PER_PX:g} µm/px, not {plan.um_per_px:g}. Leave the pixel size out."
-        )
-    if plan.calibration is not None:
-        raise ApplianceRefused(f"A painted smear has {UM_PER_PX:g} µm/px. Leave the calibration out.")
-    if plan.order != NATURAL:
-        raise ApplianceRefused("A painted smear has one order of its fields. Leave the order out.")
-    return PaintedSmear(seed)
+    for said, what in (
+        (plan.um_per_px is not None, "pixel size"),
+        (plan.calibration is not None, "calibration"),
+        (plan.order != NATURAL, "order"),
+    ):
+        if said:
+            raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
+    cells = None if plan.cells is None else Path(plan.cells)
+    instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells), rate=rate)
+    return SlideSource(instrument.microscope, plan.specimen)
 
 
 def _folder_camera(folder: Path, plan: Plan) -> FieldSource:

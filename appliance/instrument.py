@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.broadcast import Broadcast
-from appliance.camera_source import PaintedSource, parse_camera
+from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey, open_source, planned_scale
@@ -312,7 +312,7 @@ class Instrument:
             engine=analyser.engine if analyser else None,
             weights=analyser.weights if analyser else None,
             camera=printable(plan.camera) if plan else None,
-            simulated=plan is not None and isinstance(parse_camera(plan.camera), PaintedSource),
+            simulated=plan is not None and isinstance(parse_camera(plan.camera), SimulatedSource),
             calibration=planned_scale(plan) if plan else None,
             version=self._version,
             can_start=why_not is None,

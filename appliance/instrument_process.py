@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from appliance.channel import ChannelServer
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import open_source
 from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def served_instrument(
 
     Raises ApplianceRefused where another instrument has the store or the socket.
     """
-    with Instrument(config.store.path, partial(plan_from_config, config), load_analyser) as instrument:
+    opened = partial(open_source, simulated_rate=config.simulator.rate)
+    configured = partial(plan_from_config, config)
+    with Instrument(config.store.path, configured, load_analyser, opened) as instrument:
         server = ChannelServer(config.socket_path)
         try:
             server.serve(instrument.broadcast, instrument.answer)

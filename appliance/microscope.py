@@ -80,8 +80,8 @@ class Microscope:
 
     @property
     def name(self) -> str:
-        """What status and results call it."""
-        return f"{self.counting.camera.name} over {self._stage.name}"
+        """What status and results call it: as its camera, which a port's name does not change."""
+        return self.counting.camera.name
 
     @property
     def field(self) -> FieldSize:

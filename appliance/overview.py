@@ -125,8 +125,9 @@ def _shading(pieces: Sequence[Piece], um_per_px: float) -> NDArray[np.float32]:
         there = _seen_by(pieces[one], pieces[other], um_per_px, u, v)
         inside = (np.abs(there) < 1 - 1 / min(size)).all(axis=-1)
         if inside.any():
-            places = (there[inside] + 1) / 2 * (np.array(size, dtype=np.float32) - 1)
-            again = cv2.remap(small[other], places[None].astype(np.float32), None, cv2.INTER_LINEAR)[0]
+            places = np.float32(0.5) * (there[inside] + 1) * (np.array(size, dtype=np.float32) - 1)
+            x, y = (np.ascontiguousarray(places[None, :, axis]) for axis in (0, 1))
+            again = cv2.remap(small[other], x, y, cv2.INTER_LINEAR)[0]
             rows.append(_terms(u[inside], v[inside]) - _terms(there[inside][:, 0], there[inside][:, 1]))
             sides.append(small[one][inside] - again)
     if not rows:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from appliance.camera_source import FolderSource, parse_camera, parse_order
+from appliance.camera_source import FolderSource, SimulatedSource, parse_camera, parse_order
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 from appliance.rules import Overrides, Rules
@@ -21,7 +21,8 @@ DETECTORS = ("network", "saliency")
 class Plan:
     """A run's order form.
 
-    camera: "folder:/absolute/dir", "painted" or "painted:SEED".  order: "natural" or "random:SEED".
+    camera: "folder:/absolute/dir", "simulated" or "simulated:SEED".  order: "natural" or "random:SEED".
+    cells: a folder of real single cells that are blended into a simulated smear.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
     calibration: path of a calibration file.
@@ -31,6 +32,7 @@ class Plan:
 
     camera: str
     order: str = "natural"
+    cells: str | None = None
     um_per_px: float | None = None
     um_per_px_source: str = "stated"
     calibration: str | None = None
@@ -51,6 +53,7 @@ class Plan:
         parse_order(self.order)
         _check_numbers(self)
         _check_kinds(self)
+        _check_cells(self)
         object.__setattr__(self, "specimen", _specimen(self.specimen))
 
     def rules(self) -> Rules:
@@ -90,7 +93,7 @@ class Plan:
             if key not in known:
                 raise ApplianceRefused(f'A plan has no key "{key}".{did_you_mean(str(key), known)}')
         if "camera" not in table:
-            raise ApplianceRefused('A plan needs a camera: "folder:DIR" or "painted".')
+            raise ApplianceRefused('A plan needs a camera: "folder:DIR" or "simulated".')
         return cls(**table)
 
 
@@ -100,6 +103,11 @@ def _check_camera(camera: object) -> None:
         raise ApplianceRefused(
             f'The camera "{printable(str(camera))}" needs a folder with its whole path: folder:/DIR.'
         )
+
+
+def _check_cells(plan: Plan) -> None:
+    if plan.cells is not None and not isinstance(parse_camera(plan.camera), SimulatedSource):
+        raise ApplianceRefused("Cells are blended into a simulated smear only. Leave them out.")
 
 
 def _check_numbers(plan: Plan) -> None:
@@ -129,7 +137,7 @@ def _check_kinds(plan: Plan) -> None:
     for name in ("merge_band_and_segmented", "monocytes_in_me"):
         if not isinstance(getattr(plan, name), bool):
             raise ApplianceRefused(f"{name} must be true or false.")
-    for name in ("calibration", "me_formula"):
+    for name in ("calibration", "me_formula", "cells"):
         if not isinstance(getattr(plan, name), str | None):
             raise ApplianceRefused(f"{name} must be a text.")
     if not isinstance(plan.um_per_px_source, str):

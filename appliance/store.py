@@ -307,6 +307,14 @@ class Store:
         )
         return [SkippedField(row["number"], row["name"], row["skipped"], row["detail"]) for row in rows]
 
+    def places(self, run_id: str) -> list[tuple[float, float, int, int]]:
+        """Return where every counted field lies: x and y of its upper left corner (µm), width and height (px)."""
+        rows = self._rows(
+            "SELECT x_um, y_um, width, height FROM fields WHERE run = ? AND skipped IS NULL ORDER BY number",
+            run_id,
+        )
+        return [(row["x_um"], row["y_um"], row["width"], row["height"]) for row in rows]
+
     def cells(self, run_id: str) -> list[CellRecord]:
         """Return every cell of a run, in the order in which they were found."""
         rows = self._rows(f"{CELLS} WHERE cells.run = ? ORDER BY cells.id", run_id)

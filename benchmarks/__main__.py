@@ -17,7 +17,7 @@ from models.data_option import data_option
 
 
 @click.command(
-    epilog="Examples:  python -m benchmarks    python -m benchmarks --only a,c --painted --json figures.json"
+    epilog="Examples:  python -m benchmarks    python -m benchmarks --only a,c --simulated --json figures.json"
 )
 @click.option("--only", default="a,b,c,d,e", show_default=True, help="Which items, by their letters.")
 @click.option(
@@ -27,7 +27,7 @@ from models.data_option import data_option
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Of short timings.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1), help="How many cores to use.")
 @data_option
-@click.option("--painted", is_flag=True, help="Use painted fields even where real ones are at hand.")
+@click.option("--simulated", is_flag=True, help="Use simulated fields even where real ones are at hand.")
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too."
 )
@@ -38,7 +38,7 @@ def main(
     repeats: int,
     cores: int,
     data: Path | None,
-    painted: bool,
+    simulated: bool,
     output: Path | None,
 ) -> None:
     """Measure Hemadiff against the published method, on the same images in one run. Research use only."""
@@ -48,7 +48,7 @@ def main(
             raise click.BadParameter(
                 f'there is no item "{letter}". Items: {", ".join(ITEMS)}.', param_hint="--only"
             )
-    options = Options(cells, growth, repeats, cores, None if data is None else str(data), painted)
+    options = Options(cells, growth, repeats, cores, None if data is None else str(data), simulated)
     console = Console()
     figures: list[Figure] = []
     for letter in letters:

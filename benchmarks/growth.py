@@ -1,6 +1,6 @@
 """(e) How cost grows with the number of cells: the real pipeline, tally and store, from 100 to 5,000 cells.
 
-Fields are painted beforehand and repeated, so that the painter's own time stays out of it.
+Fields are drawn beforehand and repeated, so that the drawing's own time stays out of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.frame import Analyser, Frame
-from appliance.painted_smear import PaintedSmear
+from appliance.frame import Analyser, Frame, Point
 from appliance.pipeline import Analysed, Outcome, Pipeline, Ready
 from appliance.plan import Plan
 from appliance.store import Store, new_run_id
@@ -31,7 +30,7 @@ DIFFERENT_FIELDS = 20
 class RepeatingCamera:
     """A few fields, over and over, each with a number of its own."""
 
-    name = "painted fields, repeated"
+    name = "simulated fields, repeated"
     simulated = True
     planned = None
     digest = name
@@ -56,6 +55,19 @@ class RepeatingCamera:
         """Nothing is held."""
 
 
+def simulated_camera(fields: int) -> RepeatingCamera:
+    """Return a camera that repeats so many simulated fields."""
+    from appliance.simulator.instrument import counting_scale
+    from appliance.simulator.still import still_fields
+
+    scale = counting_scale()
+    frames = [
+        Frame(n, f"field {n + 1}", field.pixels, Point(200.0 * n, 0.0), n, None, None, scale.id)
+        for n, field in enumerate(itertools.islice(still_fields(1), fields))
+    ]
+    return RepeatingCamera(frames, scale)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """How far a count had come: cells on record, seconds since its start, size of the store in bytes."""
@@ -70,8 +82,7 @@ def measure(options: Options) -> list[Figure]:
     pin(options.cores)
     from appliance.network_analyser import load_analyser
 
-    smear = PaintedSmear(1, field_time_s=0.0, planned=DIFFERENT_FIELDS)
-    camera = RepeatingCamera(list(smear.fields()), smear.scale)
+    camera = simulated_camera(DIFFERENT_FIELDS)
     with tempfile.TemporaryDirectory() as folder:
         return rows(
             count(
@@ -91,7 +102,7 @@ def count(
     now: Callable[[], float] = time.perf_counter,
 ) -> list[Mark]:
     """Count until so many cells are on record; return where it stood at each mark. Raises RuntimeError if it breaks."""
-    plan = Plan(camera="painted")
+    plan = Plan(camera="simulated")
     outcomes: queue.Queue[Outcome] = queue.Queue(maxsize=1)
 
     def deliver(outcome: Outcome) -> None:

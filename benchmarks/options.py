@@ -13,7 +13,7 @@ class Options:
     """What the command line said.
 
     cells: how many (a) analyses.  growth: up to how many cells (e) goes.  repeats: of short timings.
-    data: the folder of labelled images; None looks for it.  painted: leave real images alone.
+    data: the folder of labelled images; None looks for it.  simulated: leave real images alone.
     """
 
     cells: int = 500
@@ -21,7 +21,7 @@ class Options:
     repeats: int = 10
     cores: int = 2
     data: str | None = None
-    painted: bool = False
+    simulated: bool = False
 
     @property
     def folder(self) -> Path | None:

@@ -1,16 +1,19 @@
-"""The fields that every item is measured on: real ones where they are at hand, painted ones elsewhere."""
+"""The fields that every item is measured on: real ones where they are at hand, simulated ones elsewhere."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelRefused
+
+if TYPE_CHECKING:
+    from appliance.simulator.microscope import CellInFrame
 
 SEED = 1
 
@@ -24,19 +27,19 @@ class Pictures:
     fields: list[NDArray[np.uint8]]
 
 
-def pictures(cells: int, data: Path | None, painted: bool) -> Pictures:
+def pictures(cells: int, data: Path | None, simulated: bool) -> Pictures:
     """Return fields that hold about so many whole white cells.
 
     Real ones are the blood cells' images of the test split (one labelled cell each), in a seeded order; they are
     repeated where there are too few. Raises ModelRefused for a stated folder without labelled images.
     """
-    if not painted:
+    if not simulated:
         try:
             return _real(cells, data)
         except ModelRefused:
             if data is not None:
                 raise
-    return _painted(cells)
+    return _simulated(cells)
 
 
 def _real(cells: int, data: Path | None) -> Pictures:
@@ -53,32 +56,21 @@ def _real(cells: int, data: Path | None) -> Pictures:
     return Pictures("real fields of 36 µm with one labelled blood cell each", UM_PER_PX["pbc"], fields)
 
 
-def _painted(cells: int) -> Pictures:
-    from appliance.painted_smear import UM_PER_PX
+def _simulated(cells: int) -> Pictures:
+    from appliance.simulator.objectives import objective_named
+    from appliance.simulator.still import still_fields
 
+    um_per_px = objective_named("100x").um_per_px
     fields = []
-    for field, whole in _painted_fields():
-        fields.append(field)
-        cells -= whole
+    for field in still_fields(SEED):
+        fields.append(field.pixels)
+        cells -= sum(each.cell.countable and _whole(each, field.pixels) for each in field.cells)
         if cells <= 0:
             break
-    return Pictures("painted fields of 120 × 90 µm", UM_PER_PX, fields)
+    return Pictures("simulated fields of 139 × 104 µm", um_per_px, fields)
 
 
-def _painted_fields() -> Iterator[tuple[NDArray[np.uint8], int]]:
-    from appliance.painted_smear import PaintedSmear
-
-    smear = PaintedSmear(SEED, field_time_s=0.0)
-    for index in range(smear.planned):
-        pixels, truth = smear.painted(index)
-        height, width = pixels.shape[:2]
-        margin = 96  # half of a 19.2 µm window at 0.10 µm/px
-        yield (
-            pixels,
-            sum(
-                cell.label != "platelet"
-                and margin <= cell.x < width - margin
-                and margin <= cell.y < height - margin
-                for cell in truth
-            ),
-        )
+def _whole(cell: CellInFrame, pixels: NDArray[np.uint8]) -> bool:
+    """Whether a cell's 19.2 µm window lies in the field."""
+    margin, (height, width) = 96, pixels.shape[:2]
+    return margin <= cell.x_px < width - margin and margin <= cell.y_px < height - margin

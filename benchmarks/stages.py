@@ -27,7 +27,7 @@ PATCH_PX, PATCH_UM_PER_PX = 96, 0.20
 def measure(options: Options) -> list[Figure]:
     """Return milliseconds per field and per cell."""
     cores = pin(options.cores)
-    subject = pictures(min(options.cells, FIELDS), options.folder, options.painted)
+    subject = pictures(min(options.cells, FIELDS), options.folder, options.simulated)
     try:
         from benchmarks.published import PublishedMethod
 

@@ -63,7 +63,7 @@ def measure_start(options: Options) -> list[Figure]:
 def measure_memory(options: Options) -> list[Figure]:
     """Return the peak of resident memory over some fields, MiB."""
     cores = pin(options.cores)
-    subject = pictures(min(options.cells, FIELDS), options.folder, options.painted)
+    subject = pictures(min(options.cells, FIELDS), options.folder, options.simulated)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fields.npy"
         smallest = [min(field.shape[side] for field in subject.fields) for side in (0, 1)]

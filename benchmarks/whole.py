@@ -35,7 +35,7 @@ def measure(options: Options) -> list[Figure]:
         return [Missing("a", WHAT, "needs PyTorch: pip install 'hemadiff[train]'")]
     from appliance.network_analyser import load_analyser
 
-    subject = pictures(options.cells, options.folder, options.painted)
+    subject = pictures(options.cells, options.folder, options.simulated)
     ours, theirs = whole_cells(load_analyser("network", "smear-13", "blood"), subject), PublishedMethod(cores)
 
     def published(fields: Fields) -> int:

@@ -1,4 +1,4 @@
-"""Take docs/page.png: the page while a simulated count goes on (painted cells, no real image).
+"""Take docs/page.png: the page while a simulated count goes on (drawn cells, no real image).
 
 Run it from the repository's root, with Debian's chromium installed: python docs/page_picture.py
 """

@@ -85,7 +85,7 @@ def counted_run(
     return run
 
 
-def unreadable(path: Path, run: str, plan: str = '{"camera": "painted", "panel": "smear-12"}') -> None:
+def unreadable(path: Path, run: str, plan: str = '{"camera": "simulated", "panel": "smear-12"}') -> None:
     """Give a run a plan that another version wrote."""
     connection = sqlite3.connect(path)
     with connection:

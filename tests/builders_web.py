@@ -120,11 +120,11 @@ class FakeInstrument:
 
 
 def settings(folder: Path, count: Any = None, **web: Any) -> Config:
-    """A configuration whose store and socket are in ``folder`` and whose camera is painted."""
+    """A configuration whose store and socket are in ``folder`` and whose camera is simulated."""
     return Config(
         store={"path": folder / "hemadiff.sqlite"},
         instrument={"socket": folder / "i.sock"},
-        camera={"source": "painted"},
+        camera={"source": "simulated"},
         count=count or {},
         web=web,
     )
@@ -137,7 +137,7 @@ def a_stored_cell(path: Path) -> tuple[int, Any]:
     frame = Frame(0, "a.png", np.zeros((99, 99, 3), np.uint8), Point(0, 0), 0, None, None, "stated")
     with Store(path) as store:
         now = datetime.now(UTC)
-        plan = Plan(camera="painted")
+        plan = Plan(camera="simulated")
         store.create_run("c0ffee00", plan, Scale.stated(0.1), "CPU", "smear-13", True, None, now, digest="")
         cell = Cell(Detection(48, 48, 6.0, 0.9), 4.8, 4.8, patch, opinion)
         (number,) = store.commit_field(

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from appliance.frame import Frame
-from appliance.painted_smear import PaintedSmear
 from benchmarks import growth, stages, start_up, whole
 from benchmarks.__main__ import main
 from benchmarks.item import figure
@@ -60,11 +59,6 @@ class Failing(ThreeCells):
 
 def fields(count: int) -> list[NDArray[np.uint8]]:
     return [np.full((120, 160, 3), number, dtype=np.uint8) for number in range(count)]
-
-
-def painted_camera() -> growth.RepeatingCamera:
-    smear = PaintedSmear(1, field_time_s=0.0, planned=2)
-    return growth.RepeatingCamera(list(smear.fields()), smear.scale)
 
 
 def test_both_methods_see_every_field_once_and_take_turns_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +102,7 @@ def test_the_ratio_is_that_of_the_same_fields() -> None:
 
 
 def test_growth_goes_through_the_real_pipeline_and_store(tmp_path: Path) -> None:
-    marks = growth.count(painted_camera(), ThreeCells(), tmp_path / "store.sqlite", most=110)
+    marks = growth.count(growth.simulated_camera(2), ThreeCells(), tmp_path / "store.sqlite", most=110)
 
     assert [mark.cells for mark in marks] == [102, 111]
     assert marks[0].seconds < marks[1].seconds
@@ -126,7 +120,7 @@ def test_growth_compares_each_stretch_with_the_first() -> None:
 
 def test_a_count_that_breaks_off_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="broke off at 0 cells"):
-        growth.count(painted_camera(), Failing(), tmp_path / "store.sqlite", most=10)
+        growth.count(growth.simulated_camera(2), Failing(), tmp_path / "store.sqlite", most=10)
 
 
 def test_a_start_is_timed_until_the_program_is_ready_and_not_until_its_end() -> None:
@@ -198,20 +192,20 @@ def test_eight_bits_are_left_out_with_a_word_where_the_cascade_has_none(
     assert "names no quantised network" in found.why
 
 
-def test_painted_fields_stand_in_where_there_are_no_real_ones(
+def test_simulated_fields_stand_in_where_there_are_no_real_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEMADIFF_DATA", str(tmp_path))
 
-    subject = pictures(3, data=None, painted=False)
+    subject = pictures(3, data=None, simulated=False)
 
-    assert subject.what.startswith("painted")
+    assert subject.what.startswith("simulated")
     assert 1 <= len(subject.fields) <= 3
 
 
 def test_a_stated_folder_without_images_is_refused_and_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="holds no cells"):
-        pictures(3, data=tmp_path, painted=False)
+        pictures(3, data=tmp_path, simulated=False)
 
 
 def test_the_table_has_ratios_first_and_says_what_is_missing() -> None:
@@ -257,7 +251,7 @@ def test_one_command_measures_prints_and_writes_the_figures(tmp_path: Path) -> N
             "5",
             "--repeats",
             "1",
-            "--painted",
+            "--simulated",
             "--json",
             str(output),
         ],

@@ -279,5 +279,5 @@ def test_start_pause_resume_and_stop_over_the_socket(tmp_path: Path) -> None:
             client.pause()
         with pytest.raises(ApplianceRefused, match='"dance"'):
             client._ask("dance")
-        with pytest.raises(ApplianceRefused, match='no key "cells"'):
-            client._ask("start", plan={"camera": "painted", "cells": 3})
+        with pytest.raises(ApplianceRefused, match='no key "wings"'):
+            client._ask("start", plan={"camera": "simulated", "wings": 3})

@@ -50,7 +50,7 @@ def test_without_any_settings_everything_has_its_default(tmp_path: Path) -> None
 
 
 def test_a_counts_defaults_are_those_of_a_plan() -> None:
-    plan = Plan(camera="painted")
+    plan = Plan(camera="simulated")
     for name, value in Config().count.model_dump().items():
         assert getattr(plan, name) == value, name
 
@@ -205,8 +205,8 @@ def test_a_range_that_the_settings_take_is_one_that_a_count_takes() -> None:
     )
     written(Path("hemadiff.toml"), text)
     config = load_config(env=NOTHING)
-    blood = plan_from_config(config, camera="painted").rules()
-    marrow = plan_from_config(config, camera="painted", specimen="marrow").rules()
+    blood = plan_from_config(config, camera="simulated").rules()
+    marrow = plan_from_config(config, camera="simulated", specimen="marrow").rules()
     assert blood.reference["nrbc_per_100"] == (0, 120)
     assert marrow.reference["me_ratio"] == (2, 150)
 

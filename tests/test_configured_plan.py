@@ -40,9 +40,9 @@ def test_a_pixel_size_says_who_stated_it() -> None:
     assert planned({"um_per_px": 0.2}, um_per_px=0.1).um_per_px_source == "command line"
 
 
-def test_a_painted_smear_keeps_its_own_scale_and_order_whatever_the_settings_say() -> None:
+def test_a_simulated_microscope_keeps_its_own_scale_and_order_whatever_the_settings_say() -> None:
     for set_so in ({"um_per_px": 0.076}, {"calibration": "/lab/100x.json"}, {"order": "random:1"}):
-        plan = planned({**set_so}, camera="painted:3")
+        plan = planned({**set_so}, camera="simulated:3")
         assert (scale(plan), plan.order) == ((None, None), "natural")
         assert open_source(plan).scale.um_per_px == 0.1
 
@@ -50,6 +50,6 @@ def test_a_painted_smear_keeps_its_own_scale_and_order_whatever_the_settings_say
 @pytest.mark.parametrize(
     "said", [{"um_per_px": 0.076}, {"calibration": "/lab/100x.json"}, {"order": "random:1"}]
 )
-def test_what_is_said_of_a_painted_smear_and_cannot_be_is_refused(said: dict[str, Any]) -> None:
+def test_what_is_said_of_a_simulated_microscope_and_cannot_be_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ApplianceRefused, match=r"Leave .* out"):
-        open_source(planned({}, camera="painted", **said))
+        open_source(planned({}, camera="simulated", **said))

@@ -176,8 +176,8 @@ def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
             FolderCamera(smear(tmp_path, 1), order, SCALE)
 
 
-def test_a_painted_smear_says_so_and_keeps_its_own_scale() -> None:
-    camera = open_source(Plan(camera="painted:3"))
+def test_a_simulated_microscope_says_so_and_keeps_its_own_scale() -> None:
+    camera = open_source(Plan(camera="simulated:3"))
     assert camera.simulated
 
 
@@ -189,15 +189,15 @@ def test_a_painted_smear_says_so_and_keeps_its_own_scale() -> None:
         ({"order": "random:3"}, "Leave the order out"),
     ],
 )
-def test_a_painted_smear_takes_no_other_scale_or_order(said: dict[str, Any], sentence: str) -> None:
+def test_a_simulated_microscope_takes_no_other_scale_or_order(said: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ApplianceRefused, match=sentence):
-        open_source(Plan(camera="painted:3", **said))
+        open_source(Plan(camera="simulated:3", **said))
 
 
 @pytest.mark.parametrize(
     ("plan", "says"),
     [
-        (Plan("painted"), "painted: 0.1 µm/px"),
+        (Plan("simulated"), "simulated, 100x: 0.1 µm/px"),
         (Plan("folder:/smear", um_per_px=0.1, um_per_px_source="settings"), "settings: 0.1 µm/px"),
         (Plan("folder:/smear", calibration="/lab/100x.json"), "calibration file 100x.json"),
         (Plan("folder:/smear"), "from the images' metadata"),

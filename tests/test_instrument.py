@@ -330,12 +330,12 @@ def test_what_a_start_would_count_is_shown_before_and_after_a_run_of_another_cam
     assert (run["camera"], run["um_per_px"]) == (f"folder:{tmp_path}/a", 0.1)
 
 
-def test_a_painted_smear_in_the_settings_says_so_before_it_is_counted(tmp_path: Path) -> None:
-    with instrument(tmp_path / "s.sqlite", configured=lambda: Plan("painted:4")) as made:
+def test_a_simulated_microscope_in_the_settings_says_so_before_it_is_counted(tmp_path: Path) -> None:
+    with instrument(tmp_path / "s.sqlite", configured=lambda: Plan("simulated:4")) as made:
         view = made.broadcast.snapshot()["instrument"]
     assert (view["camera"], view["calibration"], view["simulated"]) == (
-        "painted:4",
-        "painted: 0.1 µm/px",
+        "simulated:4",
+        "simulated, 100x: 0.1 µm/px",
         True,
     )
 

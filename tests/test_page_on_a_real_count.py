@@ -1,5 +1,6 @@
-"""The page on a real count: processes, socket, store, networks and browser, on a painted smear."""
+"""The page on a real count: processes, socket, store, networks and browser, on a simulated slide."""
 
+import itertools
 import os
 import signal
 
@@ -7,7 +8,7 @@ from builders_browser import shown
 from builders_web import hemadiff_serve, instrument_pid
 from PIL import Image
 
-from appliance.painted_smear import PaintedSmear
+from appliance.simulator.still import still_fields
 from appliance.store import Store
 
 
@@ -39,13 +40,12 @@ def test_a_real_count_survives_its_instrument_and_ends_with_a_differential(brows
 
 
 def test_a_folder_with_too_few_cells_ends_as_insufficient_on_the_page(browser, tmp_path):
-    smear = PaintedSmear(3)
     (tmp_path / "smear").mkdir()
-    for index in range(3):
-        Image.fromarray(smear.painted(index)[0]).save(tmp_path / "smear" / f"{index}.png")
+    for index, field in enumerate(itertools.islice(still_fields(3), 3)):
+        Image.fromarray(field.pixels).save(tmp_path / "smear" / f"{index}.png")
     settings = {
         "HEMADIFF_CAMERA__SOURCE": f"folder:{tmp_path / 'smear'}",
-        "HEMADIFF_CAMERA__UM_PER_PX": str(smear.scale.um_per_px),
+        "HEMADIFF_CAMERA__UM_PER_PX": "0.1",
     }
     with hemadiff_serve(tmp_path, "--start", **settings) as (address, _), shown(browser, address) as page:
         page.locator("body[data-state=insufficient]").wait_for()

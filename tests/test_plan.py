@@ -15,7 +15,7 @@ from models.panel import Specimen
 
 
 def test_a_plan_asks_for_300_to_500_cells_of_blood_with_the_bundled_panel():
-    p = Plan("painted")
+    p = Plan("simulated")
     assert (p.min_cells, p.max_cells, p.specimen, p.panel, p.detector, p.order) == (
         300,
         500,
@@ -53,7 +53,7 @@ def test_the_order_carries_its_seed(order, seed):
     assert parse_order(plan(order=order).order) == seed
 
 
-@pytest.mark.parametrize("camera", ["folder:/smear", "painted", "painted:3"])
+@pytest.mark.parametrize("camera", ["folder:/smear", "simulated", "simulated:3"])
 def test_cameras_that_exist_are_taken(camera):
     assert plan(camera=camera).camera == camera
 
@@ -73,8 +73,8 @@ def test_cameras_that_exist_are_taken(camera):
         ({"camera": "folder:smear"}, "whole path"),
         ({"camera": "folder:"}, "names no folder"),
         ({"camera": "webcam"}, 'no camera "webcam"'),
-        ({"camera": "painted:x"}, "no camera"),
-        ({"camera": "painted:"}, "no camera"),
+        ({"camera": "simulated:x"}, "no camera"),
+        ({"camera": "simulated:"}, "no camera"),
         ({"um_per_px": 0}, "um_per_px is 0"),
         ({"um_per_px": float("nan")}, "um_per_px is nan"),
         ({"um_per_px": "0.1"}, "positive number"),
@@ -101,8 +101,8 @@ def test_nonsense_is_refused_in_a_sentence(changes, sentence):
         ("{", "not JSON"),
         ("[]", "JSON object"),
         ("{}", "needs a camera"),
-        (json.dumps({"camera": "painted", "max_cell": 3}), 'no key "max_cell". Did you mean "max_cells"'),
-        (json.dumps({"camera": ["painted"]}), "no camera"),
+        (json.dumps({"camera": "simulated", "max_cell": 3}), 'no key "max_cell". Did you mean "max_cells"'),
+        (json.dumps({"camera": ["simulated"]}), "no camera"),
     ],
 )
 def test_json_that_is_no_plan_is_refused_in_a_sentence(text, sentence):

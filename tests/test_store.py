@@ -271,7 +271,7 @@ def test_a_run_that_this_version_cannot_read_is_listed_beside_the_others_with_th
 
 def test_a_run_whose_plan_is_of_another_version_is_refused_by_its_id(path: Path) -> None:
     counted_run(path, "aa01")
-    unreadable(path, "aa01", '{"camera": "painted", "wings": 2}')
+    unreadable(path, "aa01", '{"camera": "simulated", "wings": 2}')
     with Store.read_only(path) as store, pytest.raises(ApplianceRefused, match=r'run aa01 cannot .*"wings"'):
         store.run("aa")
 

@@ -118,7 +118,7 @@ def test_a_count_is_started_for_the_specimen_that_was_chosen(config, fake):
     assert what == "start"
     assert arguments["plan"]["specimen"] == "marrow"
     assert arguments["plan"]["min_cells"] == 300
-    assert arguments["plan"]["camera"] == "painted"
+    assert arguments["plan"]["camera"] == "simulated"
 
 
 def test_a_specimen_that_does_not_exist_is_refused_in_a_sentence(config, fake):

@@ -29,7 +29,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
-@click.option("--simulate", is_flag=True, help="Count on a painted smear: no camera needed.")
+@click.option("--simulate", is_flag=True, help="Count on a simulated microscope.")
 @click.option("--start", is_flag=True, help="Start a count as soon as the instrument is ready.")
 @click.option("--host", help="Address to listen on; 0.0.0.0 lets others watch. [web] host, else 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. [web] port, else 8080.")
@@ -59,7 +59,7 @@ def _environment(
     if file is not None:
         env["HEMADIFF_CONFIG"] = str(file.absolute())
     if simulate:
-        env["HEMADIFF_CAMERA__SOURCE"] = "painted"
+        env["HEMADIFF_CAMERA__SOURCE"] = "simulated"
     if host is not None:
         env["HEMADIFF_WEB__HOST"] = host
     if port is not None:

@@ -36,7 +36,7 @@ STARTING_WITHIN_S = 20.0
 
 
 @click.command()
-@click.option("--camera", metavar="CAMERA", help="folder:DIR (its images, recursively) or painted[:SEED].")
+@click.option("--camera", metavar="CAMERA", help="folder:DIR (its images, recursively) or simulated[:SEED].")
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="A calibration, instead."

@@ -27,7 +27,7 @@ from models.panel import Specimen
 CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
 SAFE_UM = (1_700.0, 2_300.0)
 BACKLASH_UM = (6.0, 5.0, 2.0)
-SETTLE_S = 0.12
+SETTLE_S, LIGHT_SETTLE_S = 0.12, 0.05
 MECHANICS = Mechanics(
     travel_um=(40_000.0, 25_000.0, 3_000.0),
     backlash_um=BACKLASH_UM,
@@ -53,6 +53,12 @@ def mixture_of(specimen: Specimen, cells: Path | None = None) -> Mixture:
     return marrow(cells=cells) if specimen is Specimen.MARROW else blood(cells=cells)
 
 
+def slide_on_its_mount(seed: int, mixture: Mixture) -> tuple[Smear, Mount]:
+    """Return the smear of a seed, and how it lies on the stage."""
+    slide = Smear(seed, mixture)
+    return slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER)
+
+
 def simulated_instrument(
     seed: int, mixture: Mixture, *, objective: str = "100x", rate: float = 1.0
 ) -> SimulatedInstrument:
@@ -61,8 +67,8 @@ def simulated_instrument(
     seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
     Raises ApplianceRefused for what cannot be simulated.
     """
-    slide = Smear(seed, mixture)
-    optics = Optics(slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER), seed=seed)
+    slide, mount = slide_on_its_mount(seed, mixture)
+    optics = Optics(slide, mount, seed=seed)
     board = EmulatedGrbl(MECHANICS, rate)
     try:
         stage = open_stage(stage_settings(board))
@@ -90,21 +96,28 @@ def simulated_instrument(
     return SimulatedInstrument(microscope, board, optics, camera, overview)
 
 
+def counting_scale(objective: str = "100x") -> Scale:
+    """Return the scale of the objective that counts."""
+    return _scale(objective)
+
+
 def stage_settings(board: EmulatedBoard) -> StageSettings:
     """Return the settings of a stage on an emulated board: its whole travel, the z axis only where it is safe."""
     built, rate = board.mechanics, board.rate
     limits = ((0.0, built.travel_um[0]), (0.0, built.travel_um[1]), (0.0, SAFE_UM[1]))
-    axes = {
-        name: AxisSettings(
+    x, y, z = (
+        AxisSettings(
             limits_um=limits[i],
             steps_per_mm=built.steps_per_mm[i],
             speed_um_s=built.speed_um_s[i],
             acceleration_um_s2=built.acceleration_um_s2[i],
             backlash_um=built.backlash_um[i],
         )
-        for i, name in enumerate("xyz")
-    }
-    return StageSettings(board.address, **axes, settle_s=SETTLE_S / rate, light_settle_s=0.05 / rate)
+        for i in range(3)
+    )
+    return StageSettings(
+        board.address, x=x, y=y, z=z, settle_s=SETTLE_S / rate, light_settle_s=LIGHT_SETTLE_S / rate
+    )
 
 
 def _scale(objective: str) -> Scale:
