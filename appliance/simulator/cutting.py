@@ -29,10 +29,8 @@ LEAST_CYTOPLASM, MOST_CYTOPLASM = (0.14, 0.22, 0.0), (0.8, 0.9, 0.5)  # optical 
 FAINTEST = 0.06  # below it a colour says nothing about a cytoplasm's border
 FEATHER_UM = 0.25
 RIM_UM = 0.35  # around a cell, kept in any case
-HALO_UM, PALE = (
-    1.2,
-    0.12,
-)  # around a cell, kept where it is so bright: networks look at a cell's border and its halo
+HALO_UM = 2.0  # around a cell, kept where no other nucleated cell is near: networks look at a cell's surroundings too
+NEIGHBOUR_UM = 4.0  # so far around another nucleus may be its cell
 
 
 class NotCut(ValueError):
@@ -57,8 +55,15 @@ def cut_out(pixels: NDArray[np.uint8], um_per_px: float) -> CutOut:
     mask = _middle_cell(density)
     x, y, area = _middle_and_area(mask)
     radius = math.sqrt(area / math.pi) * LOOKED_AT_UM_PER_PX
-    shown = _grown(mask, RIM_UM) | (_grown(mask, HALO_UM) & (density[..., 1] < PALE))
+    shown = _shown(mask, density)
     return CutOut(_alone(pixels, um_per_px, ground, shown, (x, y)), radius)
+
+
+def _shown(mask: Mask, density: NDArray[np.float32]) -> Mask:
+    """A cell with a little of what lies around it, but nothing of another nucleated cell."""
+    other = (density[..., 1] > 0.5).astype(np.uint8) & (1 - _grown(mask, RIM_UM))
+    theirs = _grown(_opened(other, 0.9), NEIGHBOUR_UM)
+    return np.asarray(_grown(mask, RIM_UM) | (_grown(mask, HALO_UM) & (1 - theirs)), dtype=np.uint8)
 
 
 def bright_ground(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -111,12 +111,12 @@ def _drawn(rng: np.random.Generator, pallor: bool) -> Sprite:
     for wave in (3, 4, 5):
         outline += edge * rng.normal(0, 0.012) * np.cos(wave * angle + rng.uniform(0, 6.3))
     inside = distance / outline
-    thickness = np.clip((1 - inside) * edge / 2.4, 0, 1)
+    thickness = np.clip((1 - inside) * edge / 1.8, 0, 1)
     if pallor:
-        start, width, depth = rng.uniform(0.0, 0.15), rng.uniform(0.4, 0.6), rng.uniform(0.35, 0.9)
+        start, width, depth = rng.uniform(0.0, 0.2), rng.uniform(0.3, 0.5), rng.uniform(0.3, 0.95)
         far = np.clip((inside - start) / width, 0, 1)
         thickness *= 1 - depth * (1 - far * far * (3 - 2 * far))
     else:
         thickness *= 0.9
-    thickness *= rng.normal(1, 0.07) * (1 + 0.10 * np.clip(1 - np.abs(inside - 0.9) / 0.08, 0, 1))
+    thickness *= rng.normal(1, 0.07) * (1 + 0.22 * np.clip(1 - np.abs(inside - 0.92) / 0.07, 0, 1))
     return Sprite(passed(np.asarray(thickness, dtype=np.float32), HAEMOGLOBIN), radius)
