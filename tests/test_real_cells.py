@@ -9,7 +9,7 @@ import pytest
 from builders_smear import CYTOPLASM, GROUND, NUCLEUS, cells_folder, fresh_smear, photograph
 
 from appliance.errors import ApplianceRefused
-from appliance.simulator.cutting import CutOut, NotCut, bright_ground, cut_out
+from appliance.simulator.cutting import HALO_UM, CutOut, NotCut, bright_ground, cut_out
 from appliance.simulator.mixture import Mixture, blood
 from appliance.simulator.slide import TrueCell
 from appliance.simulator.smear import Smear
@@ -33,7 +33,7 @@ def test_a_cell_is_cut_out_in_its_own_size(um_per_px: float) -> None:
     cut = cut_out(photograph(cell_um=6.0, um_per_px=um_per_px), um_per_px)
 
     assert cut.radius_um == pytest.approx(6.0, rel=0.08)
-    assert (cut.light[..., 1] < 0.9).sum() * 0.01 == pytest.approx(np.pi * 36, rel=0.12)
+    assert (cut.light[..., 1] < 0.4).sum() * 0.01 == pytest.approx(np.pi * 3.5**2, rel=0.08)
 
 
 def test_it_passes_as_much_light_as_in_the_photograph() -> None:
@@ -52,15 +52,16 @@ def test_beside_it_all_light_passes() -> None:
     side = cut.light.shape[0]
     y, x = np.indices((side, side)) - (side - 1) / 2
 
-    assert cut.light[np.hypot(x, y) * 0.1 > 7.5].min() > 0.97
+    assert cut.light[np.hypot(x, y) * 0.1 > 6.0 + HALO_UM + 0.8].min() > 0.97
 
 
 def test_a_neighbour_is_not_shown() -> None:
     alone, beside = cut_out(photograph(), 0.10), cut_out(photograph(neighbour=True), 0.10)
 
-    dark = [(cut.light[..., 1] < 0.4).sum() for cut in (alone, beside)]
+    nuclear = [(cut.light[..., 1] < 0.4).sum() for cut in (alone, beside)]
 
-    assert dark[1] == pytest.approx(dark[0], rel=0.05)
+    assert nuclear[1] == pytest.approx(nuclear[0], rel=0.05)
+    assert beside.light[: beside.light.shape[0] // 2 - 75].min() > 0.9
     assert beside.radius_um == pytest.approx(alone.radius_um, rel=0.1)
 
 

@@ -62,7 +62,7 @@ def test_clean_glass_lets_all_light_pass() -> None:
 
 def test_a_qc_slide_holds_200_countable_cells_in_exact_proportions() -> None:
     slide = qc_slide(1, {"lymphocyte": 1.0, "monocyte": 3.0})
-    cells = [c for c in slide.truth(0, 0, slide.width_um, slide.height_um) if c.label not in NOT_COUNTED]
+    cells = [c for c in slide.truth(10_600, 5300, 2800, 1400) if c.label not in NOT_COUNTED]
 
     assert Counter(c.label for c in cells) == {"lymphocyte": 50, "monocyte": 150}
     assert all(c.countable for c in cells)

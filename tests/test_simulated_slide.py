@@ -76,8 +76,8 @@ def test_what_it_keeps_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     for name, most in (("TILES_KEPT", 20), ("STAMPS_KEPT", 30), ("VIEWS_KEPT", 2)):
         monkeypatch.setattr(smear_module, name, most)
     slide = fresh_smear()
-    for k in range(12):
-        slide.light(300 + 400.0 * k, 400 + 100.0 * k, 24, 400, 1.0)
+    for k in range(8):
+        slide.light(300 + 600.0 * k, 400 + 150.0 * k, 24, 250, 1.0)
 
     assert len(slide._tiles) <= smear_module.TILES_KEPT
     assert len(slide._stamps) <= smear_module.STAMPS_KEPT
@@ -133,14 +133,14 @@ def test_the_overview_agrees_with_the_near_view_in_density_and_colour(
 
 def test_the_overview_shows_nucleated_cells_where_they_are() -> None:
     slide = marrow_smear()
-    light = slide.light(0, 0, int(WIDTH_UM / 2), int(HEIGHT_UM / 2), 2.0)[..., 0]
+    light = slide.light(0, 0, int(WIDTH_UM / 3), int(HEIGHT_UM / 3), 3.0)[..., 0]
     inside = [
         c
         for c in cells(slide)
         if c.countable and 50 < c.x_um < WIDTH_UM - 50 and 50 < c.y_um < HEIGHT_UM - 50
     ]
 
-    at = np.mean([light[int(c.y_um / 2), int(c.x_um / 2)] for c in inside])
+    at = np.mean([light[int(c.y_um / 3), int(c.x_um / 3)] for c in inside])
 
     assert at < light.mean() - 0.2
 
