@@ -46,6 +46,10 @@ COMMANDS = {
         "appliance.commands.count:count", "Count a differential, field by field, until it is decided."
     ),
     "runs": Lazy("appliance.commands.runs:runs", "List, show and export past counts."),
+    "stage": Lazy("appliance.commands.stage:stage", "Look at, home and move the stage (service)."),
+    "camera": Lazy(
+        "appliance.commands.camera:camera", "Try a camera, or serve it to an instrument elsewhere (service)."
+    ),
     "config": Lazy(
         "appliance.commands.config:config", "Show the settings in force and where each comes from."
     ),
@@ -199,6 +203,7 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
       hemadiff analyse smear/ --um-per-px 0.10 --json cells.json
       hemadiff serve --simulate
       hemadiff runs list
+      hemadiff stage info --port grbl:/dev/ttyUSB0
 
     \b
     Exit status: 0 done, 1 failure, 2 bad usage or input, 3 a count that ended insufficient, 130 interrupted.
