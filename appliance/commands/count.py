@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.frame import SkippedField
     from appliance.plan import Plan
+    from appliance.simulator.comparison import Comparison
     from appliance.view import ChangedRun
 
 STATUS = {
@@ -37,6 +39,13 @@ STARTING_WITHIN_S = 20.0
 
 @click.command()
 @click.option("--camera", metavar="CAMERA", help="folder:DIR (its images, recursively) or simulated[:SEED].")
+@click.option("--simulate", is_flag=True, help="Count on a simulated microscope.")
+@click.option("--seed", type=click.IntRange(min=0), help="Which simulated smear. Default: 0.")
+@click.option(
+    "--cells", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Real single cells to blend into the simulated smear (a folder with cells.csv).",
+)  # fmt: skip
+@click.option("--truth", is_flag=True, help="Compare a simulated count with its slide's truth.")
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="A calibration, instead."
@@ -62,6 +71,10 @@ def count(
     out: str | None,
     resume: str | None,
     calibration: Path | None,
+    simulate: bool,
+    seed: int | None,
+    cells: Path | None,
+    truth: bool,
     **said: Any,
 ) -> None:
     """Count a differential, field by field, until it is decided. Research use only.
@@ -72,12 +85,14 @@ def count(
     Examples:
       hemadiff count --camera folder:smear/ --um-per-px 0.10 --specimen blood
       hemadiff count --camera folder:smear/ --um-per-px 0.10 --order random:1 --json result.json
+      hemadiff count --simulate --seed 3 --truth
       hemadiff count --resume 3f2a
 
     \b
     Exit status: 0 completed, 3 insufficient, 1 failed or paused, 2 refused, 130 stopped.
     """
     refuse_unwritable(out)
+    said |= _simulation(simulate, seed, cells, truth, said["camera"])
     plan = None if resume else _plan(session.config, calibration, said)
     if resume and (calibration or any(value is not None for value in said.values())):
         raise click.UsageError("A run that is resumed keeps its own plan: give --resume alone.")
@@ -85,12 +100,45 @@ def count(
         logging.getLogger("appliance").addHandler(logging.NullHandler())  # the run's reasons say it
     with _instrument(session.config) as (client, ours):
         run = _Count(session.config, client, ours).run(plan, resume)
+    compared = _compared(session.config, run) if truth else None
     if out is not None:
         from appliance.view import published
 
-        write_json(published(run), out)
+        write_json(published(run) | ({} if compared is None else {"truth": asdict(compared)}), out)
     _show(run, _skipped(session.config, run), on_stderr=out == "-")
+    if compared is not None:
+        _show_truth(compared, on_stderr=out == "-")
     ctx.exit(STATUS[run["state"]])
+
+
+def _simulation(
+    simulate: bool, seed: int | None, cells: Path | None, truth: bool, camera: str | None
+) -> dict[str, Any]:
+    """Return what --simulate and its companions say of the plan."""
+    if not simulate:
+        for given, name in ((seed is not None, "--seed"), (cells is not None, "--cells"), (truth, "--truth")):
+            if given:
+                raise click.UsageError(f"{name} belongs to a simulated count: give --simulate too.")
+        return {}
+    if camera is not None:
+        raise click.UsageError("Give --camera or --simulate, not both.")
+    return {
+        "camera": f"simulated:{seed or 0}",
+        "cells": None if cells is None else str(cells.expanduser().resolve()),
+    }
+
+
+def _compared(config: Config, run: ChangedRun) -> Comparison:
+    from appliance.simulator.truth import truth_of_run
+
+    return truth_of_run(config.store.path, run["run"])
+
+
+def _show_truth(compared: Comparison, on_stderr: bool) -> None:
+    """Print the comparison, a line each."""
+    for name, value in asdict(compared).items():
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        click.echo(f"  {name.replace('_', ' '):<24} {shown}", err=on_stderr)
 
 
 def _plan(config: Config, calibration: Path | None, said: dict[str, Any]) -> Plan:
