@@ -129,12 +129,13 @@ def test_a_stage_says_which_grbl_it_is(hello: str) -> None:
 def test_a_line_that_marlin_misheard_is_sent_again_and_obeyed_once(order: str) -> None:
     of = board("marlin")
     with stage_on(of, home=False) as stage:
+        before = len(of.heard)
         of.schedule(Fault("mishear", on=f"N\\d+ {order}"))
         stage.home()
         stage.move_to(CENTRE)
         stage.set_light(0.5)
         assert apart(of.true_position(), CENTRE) < 0.01
-        numbers = [line.split()[0] for line in of.heard if re.match(rf"N\d+ {order}\b", line)]
+        numbers = [line.split()[0] for line in of.heard[before:] if re.match(rf"N\d+ {order}\b", line)]
         assert len(numbers) == len(set(numbers)) + 1
 
 
@@ -153,6 +154,15 @@ def test_a_marlin_that_lost_count_was_restarted() -> None:
         of.restart()
         with pytest.raises(PositionLost, match="restarted"):
             stage.move_by(dx_um=100.0)
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_an_ok_of_marlin_that_comes_late_is_not_taken_for_another(after: int) -> None:
+    of = board("marlin")
+    of.schedule(Fault("delay", on="^ok", after=after, by_s=0.1))
+    with stage_on(of) as stage:
+        stage.move_to(CENTRE)
+        assert apart(of.true_position(), CENTRE) < 0.01
 
 
 def test_a_marlin_that_is_busy_for_long_is_waited_for() -> None:

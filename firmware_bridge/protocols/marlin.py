@@ -18,7 +18,7 @@ from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES
 from firmware_bridge.stage import Stage
 
-ASKED_TIMES, SENT_TIMES = 5, 4
+ASKED_TIMES, SENT_TIMES = 5, 6
 OK_OR_AGAIN = r"ok\b|Resend: ?(\d+)"
 NUMBERS = r"X ?:?(-?[\d.]+) Y ?:?(-?[\d.]+) Z ?:?(-?[\d.]+)"
 FIRMWARE = r"FIRMWARE_NAME:(Marlin \S+)"
@@ -37,9 +37,10 @@ class MarlinStage(Stage):
         self._wire.forget()
         self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(b"M115\n", "ok")
         self._begin()
-        said = " ".join(self._command("M503"))
+        said = " ".join(self._command("M503", "M203"))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
-        lows, highs = (self._three(end, " ".join(self._command("M211"))) for end in ("Min: *", "Max: *"))
+        ends = " ".join(self._command("M211", "Max:"))
+        lows, highs = self._three("Min: *", ends), self._three("Max: *", ends)
         return Controller(
             about[1],
             steps_per_mm=dict(zip(AXES, steps, strict=True)),
@@ -99,6 +100,7 @@ class MarlinStage(Stage):
         self._number, self._ends_with_ok = -1, False
         for order in ("M110 N0", "G90", "G21"):
             self._command(order)
+        self._command("M114", COUNTS)  # whatever came late has come before this answer
 
     def _start(self, order: str) -> None:
         self._send(order)
@@ -131,7 +133,7 @@ class MarlinStage(Stage):
         """Send the last line again, which the controller says that it did not obey."""
         if int(number) != self._number:
             raise PositionLost(
-                "The controller has lost count: it was restarted. Home the stage before the next move."
+                "The controller lost count: it was restarted. Home the stage before the next move."
             )
         self._wire.hear("ok", self._wire.quiet_s)  # some versions say ok after a resend, too
         self._wire.send(self._line)
