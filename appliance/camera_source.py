@@ -9,6 +9,7 @@ from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 
 NATURAL = "natural"
+SENSORS = ("picamera2", "v4l2", "remote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,32 @@ class SimulatedSource:
     seed: int
 
 
-def parse_camera(text: object) -> FolderSource | SimulatedSource:
+@dataclass(frozen=True, slots=True)
+class MicroscopeSource:
+    """The microscope that the settings describe: ``microscope``."""
+
+
+Source = FolderSource | SimulatedSource | MicroscopeSource
+MICROSCOPE = "microscope"
+
+
+def is_sensor(text: str) -> bool:
+    """Whether a text begins as the name of a microscope's sensor does, as in ``picamera2`` or ``v4l2:/dev/video0``.
+
+    Raises ApplianceRefused for one that begins so and names none.
+    """
+    if text.partition(":")[0] not in SENSORS:
+        return False
+    from appliance.cameras.open_driver import parse_sensor
+
+    parse_sensor(text)
+    return True
+
+
+def parse_camera(text: object) -> Source:
     """Return what a camera's text names. Raises ApplianceRefused where it names none."""
+    if text == MICROSCOPE:
+        return MicroscopeSource()
     kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
     if kind == "folder" and colon:
         if not rest:
@@ -36,7 +61,7 @@ def parse_camera(text: object) -> FolderSource | SimulatedSource:
         return SimulatedSource(int(rest or 0))
     said = printable(str(text))
     raise ApplianceRefused(
-        f'There is no camera "{said}". Use folder:DIR (images), or simulated[:SEED] (a simulated microscope).'
+        f'There is no camera "{said}". Use folder:DIR (images), microscope, or simulated[:SEED].'
     )
 
 

@@ -16,15 +16,15 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from appliance.camera_source import parse_camera, parse_order
+from appliance.camera_source import is_sensor, parse_camera, parse_order
+from appliance.config_microscope import MicroscopeSection, SensorSection, StageSection
+from appliance.config_section import Section, WholePath
 from appliance.config_sources import (
     DELIMITER,
     PREFIX,
@@ -40,7 +40,10 @@ from appliance.store_lock import lock_path
 from models.panel import is_percentage
 
 DEFAULT = "default"
-WholePath = Annotated[Path, PlainSerializer(str)]
+OF_SERVICE = frozenset(
+    {"HEMADIFF_CAMERA", "HEMADIFF_STAGE", "HEMADIFF_STAGE_X", "HEMADIFF_STAGE_Y", "HEMADIFF_STAGE_Z"}
+)
+"""Variables that name hardware for service commands and for tests on it, and are no settings."""
 Limit = Annotated[float, Field(gt=0, lt=100)]
 AtLeastNothing = Annotated[float, Field(ge=0)]
 
@@ -60,7 +63,8 @@ def _percentages_to_100(ranges: Mapping[str, tuple[float, ...]]) -> Mapping[str,
 
 
 def _camera(text: str) -> str:
-    parse_camera(text)
+    if not is_sensor(text):
+        parse_camera(text)
     return text
 
 
@@ -79,12 +83,6 @@ def data_home(env: Mapping[str, str] | None = None) -> Path:
     return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
-class Section(BaseModel):
-    """A table of the file: frozen, and every key known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
 class StoreSection(Section):
     """Where counts are kept."""
 
@@ -97,10 +95,11 @@ class InstrumentSection(Section):
     socket: WholePath | None = None
 
 
-class CameraSection(Section):
-    """Where fields come from when a command does not say.
+class CameraSection(SensorSection):
+    """Where fields come from when a command does not say, and how the sensor of a microscope is locked.
 
-    source: "folder:DIR" or "simulated[:SEED]".  um_per_px: stated; goes before calibration (a file).
+    source: "folder:DIR", "simulated[:SEED]", or a microscope's sensor ("picamera2[:N]", "v4l2:/dev/…", "remote:HOST").
+    um_per_px: stated; goes before calibration (a file).
     """
 
     source: Annotated[str, AfterValidator(_camera)] | None = None
@@ -180,6 +179,8 @@ class Config(BaseSettings):
     store: StoreSection = Field(default_factory=StoreSection)
     instrument: InstrumentSection = InstrumentSection()
     camera: CameraSection = CameraSection()
+    stage: StageSection = StageSection()
+    microscope: MicroscopeSection = MicroscopeSection()
     simulator: SimulatorSection = SimulatorSection()
     count: CountSection = CountSection()
     laboratory: LaboratorySection = LaboratorySection()
@@ -243,7 +244,8 @@ def flat(config: Config) -> Iterator[tuple[Key, Any]]:
 
 
 def _flat(table: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
-    for name, value in table.items():
+    # TOML wants a table's own values before the tables in it.
+    for name, value in sorted(table.items(), key=lambda item: isinstance(item[1], Mapping) and bool(item[1])):
         if isinstance(value, Mapping) and value:
             yield from _flat(value, (*above, name))
         else:
@@ -268,6 +270,8 @@ def _refuse_near_misses(env: Mapping[str, str]) -> None:
     """HEMADIFF_WEB_PORT sets nothing; whoever wrote it meant HEMADIFF_WEB__PORT."""
     for name in env:
         section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+        if name in OF_SERVICE:
+            continue
         if name.startswith(PREFIX) and section in Config.model_fields and not key.startswith("_"):
             meant = f"{PREFIX}{section}{DELIMITER}{key or 'key'}".upper()
             raise ApplianceRefused(f"The environment variable {name} sets nothing. Did you mean {meant}?")
@@ -304,7 +308,7 @@ def _unknown(key: Key) -> str:
     what = f'[{".".join(above)}] has no key "{name}".' if above else f"there is no section [{name}]."
     elsewhere = [section for section in Config.model_fields if above and name in _keys((section,))]
     if elsewhere:
-        return f"{what} Did you mean the one of [{elsewhere[0]}]?"
+        return f"{what} Did you mean the one of [{'] or ['.join(elsewhere)}]?"
     near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
     if near:
         return f'{what} Did you mean "{near[0]}"?'

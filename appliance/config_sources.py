@@ -18,7 +18,13 @@ PREFIX = "HEMADIFF_"
 DELIMITER = "__"
 SYSTEM_FILE = Path("/etc/hemadiff/hemadiff.toml")
 # Settings that are paths: relative ones in a file belong to the file's folder.
-PATHS = (("store", "path"), ("instrument", "socket"), ("camera", "calibration"))
+PATHS = (
+    ("store", "path"),
+    ("instrument", "socket"),
+    ("camera", "calibration"),
+    ("camera", "key"),
+    ("microscope", "overview", "key"),
+)
 SOURCE = ("camera", "source")
 
 
@@ -158,13 +164,16 @@ def _value(name: str, text: str) -> Any:
 
 def _absolute(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make every path whole: ``~`` is the user's home, and a relative one belongs to ``folder``."""
-    for section, key in (*PATHS, SOURCE):
-        table = values.get(section)
+    for *sections, key in (*PATHS, SOURCE):
+        table: Any = values
+        for section in sections:
+            table = table.get(section) if isinstance(table, dict) else None
         text = table.get(key) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or not isinstance(text, str) or not text:
+        if not isinstance(text, str) or not text:
             continue
-        kind, colon, rest = text.partition(":") if (section, key) == SOURCE else ("", "", text)
-        if (section, key) == SOURCE and kind != "folder":
+        is_source = (*sections, key) == SOURCE
+        kind, colon, rest = text.partition(":") if is_source else ("", "", text)
+        if is_source and kind != "folder":
             continue
         if rest:
             whole = os.path.normpath(folder / os.path.expanduser(rest))

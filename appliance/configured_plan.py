@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from appliance.camera_source import FolderSource, SimulatedSource, parse_camera
+from appliance.camera_source import MICROSCOPE, FolderSource, SimulatedSource, is_sensor, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 
@@ -27,6 +27,8 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
         raise ApplianceRefused(
             "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
         )
+    if is_sensor(source):
+        source = MICROSCOPE
     specimen = said.pop("specimen", count.specimen)
     laboratory = config.laboratory.marrow if specimen == "marrow" else config.laboratory.blood
     settings: dict[str, Any] = {

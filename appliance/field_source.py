@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from appliance.camera_source import NATURAL, SimulatedSource, parse_camera
+from appliance.camera_source import MICROSCOPE, NATURAL, FolderSource, SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
 from calibration import Scale
 
 if TYPE_CHECKING:
+    from appliance.config import Config
     from appliance.plan import Plan
 
 
@@ -75,16 +76,24 @@ class FieldSource(Protocol):
         """Let go of what the camera holds. May be called twice."""
 
 
-def open_source(plan: Plan, simulated_rate: float = 1.0) -> FieldSource:
-    """Return the source that a plan names: ``folder:DIR`` or ``simulated[:SEED]``.
+def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
+    """Return the source that a plan names: a folder, the settings' microscope, or a simulated one.
 
-    simulated_rate: how many times faster than real time a simulated microscope works.
-    Raises ApplianceRefused or CalibrationRefused: no such camera, no image, no scale.
+    config: the settings; None has the defaults alone.
+
+    Raises ApplianceRefused or CalibrationRefused: no such camera, no image, no scale, a setting that is missing.
     """
     source = parse_camera(plan.camera)
     if isinstance(source, SimulatedSource):
-        return _simulated_slide(source.seed, plan, simulated_rate)
-    return _folder_camera(source.folder, plan)
+        return _simulated_slide(source.seed, plan, 1.0 if config is None else config.simulator.rate)
+    if isinstance(source, FolderSource):
+        return _folder_camera(source.folder, plan)
+    if config is None:
+        raise ApplianceRefused("A microscope needs settings: its stage, its camera and its pixel size.")
+    from appliance.real_microscope import open_microscope
+    from appliance.slide_source import SlideSource
+
+    return SlideSource(open_microscope(config, plan), plan.specimen)
 
 
 def planned_scale(plan: Plan) -> str:
@@ -100,7 +109,7 @@ def planned_scale(plan: Plan) -> str:
         return Scale.stated(plan.um_per_px, plan.um_per_px_source).id
     if plan.calibration is not None:
         return f"calibration file {printable(Path(plan.calibration).name)}"
-    return "from the images' metadata"
+    return "not calibrated" if plan.camera == MICROSCOPE else "from the images' metadata"
 
 
 def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:

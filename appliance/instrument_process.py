@@ -34,7 +34,7 @@ def served_instrument(
 
     Raises ApplianceRefused where another instrument has the store or the socket.
     """
-    opened = partial(open_source, simulated_rate=config.simulator.rate)
+    opened = partial(open_source, config=config)
     configured = partial(plan_from_config, config)
     with Instrument(config.store.path, configured, load_analyser, opened) as instrument:
         server = ChannelServer(config.socket_path)

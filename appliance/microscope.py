@@ -11,7 +11,7 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.safe_height import HeightLimits
 from appliance.tour import FieldSize
 from calibration import Scale
-from firmware_bridge.errors import BridgeError, PositionLost, Recoverable, StageRefused
+from firmware_bridge.errors import BridgeError, PositionLost, Recoverable, StageRefused, Stopped
 from firmware_bridge.point import Point
 from firmware_bridge.stage import Stage
 
@@ -118,6 +118,8 @@ class Microscope:
         with _for_a_person():
             try:
                 return self._stage.move_to(place)
+            except Stopped:
+                raise
             except Recoverable:
                 return self._stage.move_to(place)
 

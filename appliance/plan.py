@@ -21,7 +21,8 @@ DETECTORS = ("network", "saliency")
 class Plan:
     """A run's order form.
 
-    camera: "folder:/absolute/dir", "simulated" or "simulated:SEED".  order: "natural" or "random:SEED".
+    camera: "folder:/absolute/dir", "microscope" (the settings' own), "simulated" or "simulated:SEED".
+    order: "natural" or "random:SEED".
     cells: a folder of real single cells that are blended into a simulated smear.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
@@ -93,7 +94,7 @@ class Plan:
             if key not in known:
                 raise ApplianceRefused(f'A plan has no key "{key}".{did_you_mean(str(key), known)}')
         if "camera" not in table:
-            raise ApplianceRefused('A plan needs a camera: "folder:DIR" or "simulated".')
+            raise ApplianceRefused('A plan needs a camera: "folder:DIR", "microscope" or "simulated".')
         return cls(**table)
 
 

@@ -136,7 +136,7 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name() -> None:
 
 def test_a_key_of_another_section_is_named_there() -> None:
     assert refusal("[store]\nport = 1\n").endswith(
-        '[store] has no key "port". Did you mean the one of [web]?'
+        '[store] has no key "port". Did you mean the one of [stage] or [web]?'
     )
 
 

@@ -1,0 +1,134 @@
+"""The microscope of the settings: its stage on a port, its cameras behind the freshness gate."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from appliance.cameras.camera import CameraSetting
+from appliance.cameras.freshness import FreshCamera, FreshnessLimits
+from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sensor
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.microscope import Area, Eye, Microscope
+from appliance.safe_height import HeightLimits
+from calibration import Scale
+from calibration.file import read_calibration
+from firmware_bridge.connect import open_stage
+from firmware_bridge.errors import BridgeError, StageRefused
+from firmware_bridge.settings import AxisSettings, StageSettings
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.config_microscope import AxisSection, SensorSection, StageSection
+    from appliance.plan import Plan
+
+_T = TypeVar("_T")
+
+
+def open_microscope(config: Config, plan: Plan) -> Microscope:
+    """Open the stage and the cameras of the settings; nothing moves.
+
+    Raises ApplianceRefused where a setting is missing or does not fit, ApplianceError where something does not answer,
+    and CalibrationRefused for a pixel size that no microscope has.
+    """
+    scope, source = config.microscope, config.camera.source
+    if source is None:
+        raise ApplianceRefused("No camera is set. Give [camera] source in the settings, as in picamera2.")
+    area = Area(
+        *_both(scope.area_x_um, "[microscope] area_x_um"), *_both(scope.area_y_um, "[microscope] area_y_um")
+    )
+    heights = HeightLimits(*_both(scope.heights_um, "[microscope] heights_um"))
+    expected = _said(scope.focus_um, "[microscope] focus_um")
+    settings = stage_settings(config.stage)
+    with contextlib.ExitStack() as stack:
+        counting = _eye(source, config.camera, counting_scale(plan), "[camera]")
+        stack.callback(counting.camera.close)
+        overview = None
+        if scope.overview.source is not None:
+            um_per_px = _said(scope.overview.um_per_px, "[microscope.overview] um_per_px")
+            overview = _eye(
+                scope.overview.source,
+                scope.overview,
+                Scale.stated(um_per_px, "settings, overview"),
+                "[microscope.overview]",
+                scope.overview.aside_um,
+            )
+            stack.callback(overview.camera.close)
+        try:
+            stage = open_stage(settings)
+        except StageRefused as refused:
+            raise ApplianceRefused(str(refused)) from refused
+        except BridgeError as error:
+            raise ApplianceError(f"The stage does not answer: {error}") from error
+        stack.pop_all()
+    return Microscope(stage, counting, overview, area, heights, expected, scope.light)
+
+
+def stage_settings(section: StageSection) -> StageSettings:
+    """Return the stage that the settings describe. Raises ApplianceRefused where they make no sense."""
+    try:
+        return StageSettings(
+            _said(section.port, "[stage] port"),
+            x=_axis(section.x, AxisSettings()),
+            y=_axis(section.y, AxisSettings()),
+            z=_axis(section.z, StageSettings("none:none").z),
+            baud_rate=section.baud_rate,
+            settle_s=section.settle_s,
+            light_settle_s=section.light_settle_s,
+        )
+    except StageRefused as refused:
+        raise ApplianceRefused(f"[stage]: {refused}") from refused
+
+
+def counting_scale(plan: Plan) -> Scale:
+    """Return the scale of the objective that counts. Raises ApplianceRefused where nothing says it."""
+    if plan.um_per_px is not None:
+        return Scale.stated(plan.um_per_px, plan.um_per_px_source)
+    if plan.calibration is not None:
+        return read_calibration(Path(plan.calibration)).scale
+    raise ApplianceRefused(
+        "Nothing says how many micrometres a pixel of the microscope is. Calibrate it, and give [camera] calibration "
+        "or um_per_px in the settings."
+    )
+
+
+def _axis(section: AxisSection, usual: AxisSettings) -> AxisSettings:
+    return AxisSettings(
+        limits_um=section.limits_um,
+        steps_per_mm=section.steps_per_mm,
+        speed_um_s=section.speed_um_s or usual.speed_um_s,
+        acceleration_um_s2=section.acceleration_um_s2 or usual.acceleration_um_s2,
+        backlash_um=section.backlash_um,
+        approach=section.approach,
+    )
+
+
+def _eye(
+    source: str,
+    section: SensorSection,
+    scale: Scale,
+    where: str,
+    aside_um: tuple[float, float] = (0.0, 0.0),
+) -> Eye:
+    setting = CameraSetting(
+        _said(section.width_px, f"{where} width_px"),
+        _said(section.height_px, f"{where} height_px"),
+        _said(section.exposure_us, f"{where} exposure_us"),
+        section.gain,
+        section.colour_gains,
+    )
+    options = DriverOptions(section.key, section.pixel_format, section.white_balance_k, section.held_frames)
+    # A slide's own edge is as sharp as a seam from far away.
+    limits = FreshnessLimits(seam=None) if where == "[microscope.overview]" else None
+    return Eye(FreshCamera(open_driver(parse_sensor(source), options), limits), setting, scale, aside_um)
+
+
+def _said(value: _T | None, where: str) -> _T:
+    if value is None:
+        raise ApplianceRefused(f"The microscope needs {where} in the settings.")
+    return value
+
+
+def _both(value: tuple[float, float] | None, where: str) -> tuple[float, float]:
+    return _said(value, where)
