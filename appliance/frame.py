@@ -41,12 +41,14 @@ class SkippedField:
 
     reason: its kind in a few words, the same for every such field ("cut short", "greyscale").
     detail: one sentence for a person: which file, what is wrong, what to do.
+    place: of its upper left corner on the stage, without a height, where the source knows it.
     """
 
     index: int
     name: str
     reason: str
     detail: str
+    place: Point | None = None
 
 
 class Analyser(Protocol):

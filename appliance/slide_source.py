@@ -137,7 +137,7 @@ class SlideSource:
         try:
             exposure, quality = self._sharp(centre)
         except NotFresh as refusal:
-            return self._no_picture(index, name, refusal)
+            return self._no_picture(index, name, centre, refusal)
         self._without_picture = 0
         if quality.countable:
             self._without_focus = 0
@@ -149,7 +149,8 @@ class SlideSource:
                     f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
                     "Check the slide, the oil and the objective, then resume."
                 )
-        return SkippedField(index, name, str(quality.verdict), f"The {name}: {quality.detail}")
+        detail = f"The {name}: {quality.detail}"
+        return SkippedField(index, name, str(quality.verdict), detail, self._corner(centre))
 
     def _sharp(self, centre: Point) -> tuple[Exposure, FieldQuality]:
         """Go to a field and return its picture, refined where it is due or soft."""
@@ -191,20 +192,23 @@ class SlideSource:
         expected = self._ready.focus.predict(centre.x_um, centre.y_um).z_um
         return Point(centre.x_um, centre.y_um, self._microscope.heights.nearest(expected).z_um)
 
-    def _no_picture(self, index: int, name: str, refusal: NotFresh) -> SkippedField:
+    def _no_picture(self, index: int, name: str, centre: Point, refusal: NotFresh) -> SkippedField:
         self._without_picture += 1
         if refusal.reason in A_LAMPS or self._without_picture >= FAILURES_PAUSE:
             raise ApplianceError(f"{refusal} Then resume.") from refusal
-        return SkippedField(index, name, refusal.reason, f"The {name}: {refusal}")
+        return SkippedField(index, name, refusal.reason, f"The {name}: {refusal}", self._corner(centre))
+
+    def _corner(self, centre: Point) -> Point:
+        """The upper left corner of the field around a place."""
+        width_um, height_um = self._microscope.counting.field_um
+        return Point(centre.x_um - width_um / 2, centre.y_um - height_um / 2, centre.z_um)
 
     def _frame(self, index: int, name: str, exposure: Exposure, centre: Point) -> Frame:
-        width_um, height_um = self._microscope.counting.field_um
-        place = self._microscope.where()
         return Frame(
             index=index,
             name=name,
             pixels=exposure.pixels,
-            position=Point(place.x_um - width_um / 2, place.y_um - height_um / 2, place.z_um),
+            position=self._corner(self._microscope.where()),
             exposure_start_ns=exposure.start_ns,
             exposure_us=exposure.exposure_us,
             gain=exposure.gain,

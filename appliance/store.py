@@ -15,15 +15,16 @@ from typing import Any, Literal
 
 from sqlite_utils.db import Database
 
-from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.errors import ApplianceRefused
 from appliance.field_source import SlideSurvey
 from appliance.frame import Frame, SkippedField
 from appliance.migrations import migrations
 from appliance.patches import to_png
 from appliance.plan import Plan
 from appliance.run import FieldCommitted, FieldSkipped, State
-from appliance.store_place import cannot_be_written, cannot_change, is_there
-from appliance.store_records import CellRecord, RunRecord, RunSummary, cell_row
+from appliance.store_failure import said
+from appliance.store_place import cannot_change, is_there
+from appliance.store_records import CellRecord, FieldRecord, RunRecord, RunSummary, cell_row, place_of
 from appliance.tally import Tally
 from appliance.version import version
 from calibration import Scale
@@ -46,7 +47,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _said(path):
+        with said(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before SQLite makes it, because its own files (the log of a WAL) get the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -66,7 +67,7 @@ class Store:
             raise ApplianceRefused(f"There is no store {path} yet. The first count makes it.")
         store = cls.__new__(cls)
         store.path = path
-        with _said(path):
+        with said(path):
             still = "&immutable=1" if cannot_change(path) else ""
             uri = f"{path.resolve().as_uri()}?mode=ro{still}"
             store.db = _opened(sqlite3.connect(uri, uri=True, timeout=BUSY_S))
@@ -219,6 +220,8 @@ class Store:
                     "skipped": skipped.reason,
                     "skipped_at": kind,
                     "detail": skipped.detail,
+                    "x_um": None if skipped.place is None else float(skipped.place.x_um),
+                    "y_um": None if skipped.place is None else float(skipped.place.y_um),
                     "at": _iso(at),
                 },
             )
@@ -305,7 +308,20 @@ class Store:
         rows = self._rows(
             "SELECT * FROM fields WHERE run = ? AND skipped IS NOT NULL ORDER BY number", run_id
         )
-        return [SkippedField(row["number"], row["name"], row["skipped"], row["detail"]) for row in rows]
+        return [
+            SkippedField(row["number"], row["name"], row["skipped"], row["detail"], place_of(row))
+            for row in rows
+        ]
+
+    def fields(self, run_id: str) -> list[FieldRecord]:
+        """Return every field, counted or skipped, in the plan's order."""
+        rows = self._rows("SELECT * FROM fields WHERE run = ? ORDER BY number", run_id)
+        return [FieldRecord.from_row(row) for row in rows]
+
+    def newest_field(self, run_id: str) -> FieldRecord | None:
+        """Return the field that was put on record last; None before the first."""
+        rows = self._rows("SELECT * FROM fields WHERE run = ? ORDER BY number DESC LIMIT 1", run_id)
+        return FieldRecord.from_row(rows[0]) if rows else None
 
     def places(self, run_id: str) -> list[tuple[float, float, int, int]]:
         """Return where every counted field lies: x and y of its upper left corner (µm), width and height (px)."""
@@ -337,7 +353,7 @@ class Store:
 
     @contextmanager
     def _atomic(self) -> Iterator[None]:
-        with _said(self.path), self.db.atomic():
+        with said(self.path), self.db.atomic():
             yield
 
     def _insert(self, table: str, row: dict[str, Any]) -> int:
@@ -348,7 +364,7 @@ class Store:
         self._insert("events", {"run": run_id, "kind": kind, "detail": detail, "at": _iso(at)})
 
     def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        with _said(self.path):
+        with said(self.path):
             return list(self.db.query(sql, values))
 
     def _refuse_newer(self) -> None:
@@ -364,23 +380,6 @@ class Store:
 def _opened(connection: sqlite3.Connection) -> Database:
     connection.execute("PRAGMA foreign_keys = ON")
     return Database(connection, execute_plugins=False)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the disk raise into a sentence."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise ApplianceError(f"The store {path} failed: {error}. Check the disk and its rights.") from error
-    except sqlite3.IntegrityError as error:
-        raise ApplianceError(f"The store {path} took nothing of this: {error}.") from error
-    except sqlite3.DatabaseError as error:
-        raise ApplianceRefused(
-            f"{path} is no store, or is damaged: {error}. Choose another with [store] path."
-        ) from error
-    except OSError as error:
-        raise cannot_be_written(path, error) from error
 
 
 def _tally(empty: Tally, row: dict[str, Any]) -> Tally:

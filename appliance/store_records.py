@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.frame import Point
 from appliance.plan import Plan
 from appliance.run import State
 from appliance.tally import Tally
@@ -102,6 +103,31 @@ class RunSummary:
             unidentified=tally.unidentified if tally else None,
             problem=problem,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRecord:
+    """A field on record.
+
+    number: its place in the plan.  place: of its upper left corner; size_px: width and height; None where the
+    source did not know them.  skipped: the reason; None for a field that was analysed.
+    """
+
+    number: int
+    place: Point | None
+    size_px: tuple[int, int] | None
+    skipped: str | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> FieldRecord:
+        """Return the field of a row of the table `fields`."""
+        size = None if row["width"] is None else (row["width"], row["height"])
+        return cls(row["number"], place_of(row), size, row["skipped"])
+
+
+def place_of(row: Row) -> Point | None:
+    """Return where the field of a row of the table `fields` lies, where that is on record."""
+    return None if row["x_um"] is None else Point(row["x_um"], row["y_um"], row["z_um"] or 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

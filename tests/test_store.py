@@ -30,10 +30,11 @@ from builders_store import (
 from PIL import Image
 
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.frame import SkippedField
+from appliance.frame import Point, SkippedField
 from appliance.migrations import migrations
 from appliance.run import FieldCommitted, FieldSkipped, State, replay
 from appliance.store import Store, new_run_id
+from appliance.store_records import FieldRecord
 from appliance.tally import Tally
 
 TABLES = ("fields", "cells", "patches", "tallies")
@@ -220,6 +221,29 @@ def test_skipped_fields_are_listed_with_their_reasons(path: Path) -> None:
         assert store.skipped(run) == {"b": 2, "a": 1}
         assert store.skipped_fields(run) == skips
         assert store.fields_counted(run) == 0
+
+
+def test_a_skipped_field_keeps_the_place_that_its_source_knew(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        skips = [
+            SkippedField(0, "0", "empty", "The field is empty.", Point(1200.5, 800.0)),
+            SkippedField(1, "1", "cut short", "1 is cut short."),
+        ]
+        for skip in skips:
+            store.commit_skip(run, skip, at(1))
+        assert store.skipped_fields(run) == skips
+
+
+def test_fields_come_back_in_the_plans_order_counted_and_skipped(path: Path) -> None:
+    with Store(path) as store:
+        run = create(store)
+        assert store.newest_field(run) is None
+        commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
+        store.commit_skip(run, SkippedField(1, "1", "empty", "It is empty.", Point(60.0, 2.0)), at(1))
+        counted, skipped = store.fields(run)
+        assert counted == FieldRecord(0, Point(1.0, 2.0), (60, 40), None)
+        assert skipped == store.newest_field(run) == FieldRecord(1, Point(60.0, 2.0), None, "empty")
 
 
 def test_the_latest_cells_are_the_newest_that_have_a_label(path: Path) -> None:
