@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey
-from appliance.frame import Analyser
+from appliance.frame import Analyser, Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, Skipped, Step
 from appliance.run import (
     Event,
@@ -30,9 +30,21 @@ from appliance.run import (
     replay,
 )
 from appliance.store import Store
-from appliance.store_records import RunRecord
+from appliance.store_records import FieldRecord, RunRecord
 from appliance.tally import Tally
-from appliance.view import LATEST, CellView, RunFacts, RunView, cell_view, run_view, with_new_cells
+from appliance.view import (
+    LATEST,
+    CellView,
+    FieldView,
+    RunFacts,
+    RunView,
+    SlideView,
+    cell_view,
+    field_view,
+    run_view,
+    with_new_cells,
+)
+from calibration import Scale
 from models import ModelRefused, Opinion
 
 log = logging.getLogger(__name__)
@@ -78,6 +90,7 @@ class RunInHand:
         self._equipment: Equipment | None = None
         self.pipeline: Pipeline | None = None
         self._skipped = Counter(store.skipped(record.id))
+        self._slide = slide_on_record(store, record)
         self._latest = [
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in store.latest_cells(record.id, LATEST)
@@ -131,7 +144,8 @@ class RunInHand:
 
     def view(self) -> RunView:
         """Return the run as others see it."""
-        return run_view(facts(self.record, self.run, self._skipped), self.run.tally, self._latest)
+        said = facts(self.record, self.run, self._skipped, self._slide)
+        return run_view(said, self.run.tally, self._latest)
 
     def _take(self, outcome: Outcome) -> None:
         match outcome:
@@ -140,12 +154,15 @@ class RunInHand:
             case Ready(planned=planned, survey=survey):
                 self._store.set_ready(self.record.id, planned, survey, _now())
                 self.record = self._store.run(self.record.id)
+                if survey is not None and self._slide is None:
+                    self._slide = SlideView(newest=None)
                 self.handle(Prepared())
             case Analysed():
                 self._commit(outcome)
             case Skipped(field=field, kind=kind):
                 self._store.commit_skip(self.record.id, field, _now(), kind)
                 self._skipped[field.reason] += 1
+                self._put_on_the_map(field_view(field.index, field.place, None, field.reason))
                 self.handle(FieldSkipped(kind))
             case Exhausted():
                 self.handle(PlanExhausted())
@@ -158,7 +175,12 @@ class RunInHand:
         ids = self._store.commit_field(self.record.id, field.frame, field.cells, tally, _now())
         new = [_cell_view(number, cell.opinion, tally) for number, cell in zip(ids, field.cells, strict=True)]
         self._latest = with_new_cells(self._latest, new)
+        self._put_on_the_map(_counted_view(field.frame, self.record.scale))
         self.handle(FieldCommitted(tally, len(field.cells)), new)
+
+    def _put_on_the_map(self, newest: FieldView) -> None:
+        if self._slide is not None:
+            self._slide = SlideView(newest=newest)
 
     def _become(self, run: Run) -> None:
         """Take the new state, and put it on record where it says something new."""
@@ -196,8 +218,24 @@ def remembered(store: Store, record: RunRecord, reason: str) -> Run:
     return replay(record.plan, store.history(record.id), reason)
 
 
-def facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
-    """Return what a run's view says beside its tally."""
+def slide_on_record(store: Store, record: RunRecord) -> SlideView | None:
+    """Return whether a run has a picture of its slide, and its newest field on it."""
+    if store.survey(record.id) is None:
+        return None
+    newest = store.newest_field(record.id)
+    return SlideView(newest=None if newest is None else on_the_map(newest, record.scale))
+
+
+def on_the_map(field: FieldRecord, scale: Scale) -> FieldView:
+    """Return where a field on record lies on its slide."""
+    size = None if field.size_px is None else _size_um(*field.size_px, scale)
+    return field_view(field.number, field.place, size, field.skipped)
+
+
+def facts(
+    record: RunRecord, run: Run, skipped: Mapping[str, int], slide: SlideView | None = None
+) -> RunFacts:
+    """Return what a run's view says beside its tally. slide: as `slide_on_record` has it."""
     return RunFacts(
         run=record.id,
         state=str(run.state),
@@ -217,6 +255,7 @@ def facts(record: RunRecord, run: Run, skipped: Mapping[str, int]) -> RunFacts:
         skipped=skipped,
         started=record.started.isoformat(timespec="seconds"),
         version=record.version,
+        slide=slide,
     )
 
 
@@ -224,6 +263,15 @@ def _cell_view(cell: int, opinion: Opinion | None, tally: Tally) -> CellView:
     if opinion is None:
         return cell_view(cell, None, None, 0, tally)
     return cell_view(cell, opinion.label, opinion.probability, opinion.views, tally)
+
+
+def _counted_view(frame: Frame, scale: Scale) -> FieldView:
+    height, width = frame.pixels.shape[:2]
+    return field_view(frame.index, frame.position, _size_um(width, height, scale))
+
+
+def _size_um(width_px: int, height_px: int, scale: Scale) -> tuple[float, float]:
+    return width_px * scale.um_per_px, height_px * scale.um_per_px
 
 
 def _now() -> datetime:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+from appliance.frame import Point
 from appliance.tally import Row, Tally
 from models.panel import MEASURES, UNIDENTIFIED, Panel
 
@@ -51,11 +52,33 @@ class FieldsView(TypedDict):
     skipped: dict[str, int]
 
 
+class FieldView(TypedDict):
+    """One field on the slide's map. number: its place in the plan, from 0, without gaps.
+
+    x_um, y_um: its upper left corner; width_um, height_um: its size; null where they are not known.
+    skipped: the reason; null for a field that was counted.
+    """
+
+    number: int
+    x_um: float | None
+    y_um: float | None
+    width_um: float | None
+    height_um: float | None
+    skipped: str | None
+
+
+class SlideView(TypedDict):
+    """That a run has a picture of its slide, and the newest field on it (null before the first)."""
+
+    newest: FieldView | None
+
+
 class ChangedRun(TypedDict):
     """A run without its latest cells: what a change carries.
 
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
+    slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     """
 
     run: str
@@ -87,6 +110,7 @@ class ChangedRun(TypedDict):
     fields: FieldsView
     started: str
     version: str
+    slide: SlideView | None
 
 
 class RunView(ChangedRun):
@@ -155,6 +179,7 @@ class RunFacts:
     skipped: Mapping[str, int]
     started: str
     version: str
+    slide: SlideView | None = None
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -193,6 +218,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         ),
         started=facts.started,
         version=facts.version,
+        slide=facts.slide,
     )
 
 
@@ -213,6 +239,17 @@ def cell_view(cell: int, label: str | None, probability: float | None, views: in
         probability=None if probability is None else round(float(probability), 4),
         views=views,
         counted=counted,
+    )
+
+
+def field_view(
+    number: int, place: Point | None, size_um: tuple[float, float] | None, skipped: str | None = None
+) -> FieldView:
+    """Return one field's view. place: of its upper left corner.  size_um: width and height."""
+    x_um, y_um = (None, None) if place is None else (round(place.x_um, 1), round(place.y_um, 1))
+    width_um, height_um = (None, None) if size_um is None else (round(size_um[0], 1), round(size_um[1], 1))
+    return FieldView(
+        number=number, x_um=x_um, y_um=y_um, width_um=width_um, height_um=height_um, skipped=skipped
     )
 
 

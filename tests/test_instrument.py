@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import SlideSurvey
 from appliance.folder_camera import FolderCamera
-from appliance.frame import Frame
+from appliance.frame import Frame, Point, SkippedField
 from appliance.instrument import LEFT_OVER_WITHIN_S
 from appliance.plan import Plan
 from appliance.run import State
@@ -418,6 +419,50 @@ def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path
         assert store.survey(run_id) == LOOKED_OVER
         steps = list(store.db.query("SELECT detail FROM events WHERE kind = 'state:preparing'"))
     assert {"detail": "Looking the slide over."} in steps
+
+
+def test_every_change_of_a_run_on_a_slide_says_where_its_newest_field_lies(tmp_path: Path) -> None:
+    where = smear(tmp_path / "a")
+
+    class Slide(FolderCamera):
+        survey: Any = None
+
+        def prepare(self, survey: Any) -> Iterator[str]:
+            self.survey = LOOKED_OVER
+            yield "Looking the slide over."
+
+        def fields(self, first: int = 0) -> Any:
+            for found in super().fields(first):
+                place = Point(150.0 * found.index, 20.04)
+                if found.index == 1:
+                    yield SkippedField(1, found.name, "empty", "It is empty.", place)
+                elif isinstance(found, Frame):
+                    yield replace(found, position=place)
+
+    with (
+        instrument(
+            tmp_path / "s.sqlite", open_source=lambda asked: Slide(where, scale=Scale.stated(0.1))
+        ) as made,
+        made.broadcast.follow() as follower,
+    ):
+        follower.next(60)
+        made.start(small(where))
+        until(made, ended)
+        runs: list[Any] = []
+        while not runs or not runs[-1]["ended"]:
+            message: Any = follower.next(60)
+            runs.append(message["run"])
+    assert runs[0]["slide"] is None
+    on_slide = [run["slide"]["newest"] for run in runs if run["slide"] is not None]
+    assert on_slide[0] is None
+    fields = {field["number"]: field for field in on_slide if field is not None}
+    assert list(fields) == list(range(len(fields)))
+    assert fields[0] == {
+        "number": 0, "x_um": 0.0, "y_um": 20.0, "width_um": 1.6, "height_um": 1.6, "skipped": None,
+    }  # fmt: skip
+    assert fields[1] == {
+        "number": 1, "x_um": 150.0, "y_um": 20.0, "width_um": None, "height_um": None, "skipped": "empty",
+    }  # fmt: skip
 
 
 def test_a_store_that_fails_pauses_the_run_and_loses_no_field_before_it(
