@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,19 +18,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from appliance.broadcast import Broadcast
 from appliance.channel import ChannelServer
 from appliance.channel_client import InstrumentClient
 from appliance.config import Config
 from appliance.errors import ApplianceRefused
-from appliance.frame import Frame, Point
+from appliance.field_source import SlideSurvey
+from appliance.frame import Frame, Point, SkippedField
 from appliance.plan import Plan
+from appliance.region_map import FoundRegion, RegionMap, Tiles
 from appliance.rules import Overrides, Rules
 from appliance.store import Store
 from appliance.store_lock import is_held
 from appliance.tally import Tally
-from appliance.view import RunFacts, cell_view, run_view
+from appliance.view import RunFacts, cell_view, field_view, run_view
 from calibration import Scale
 from models.cells import Cell, Detection, Opinion
 from models.panel import Specimen, load_panel
@@ -144,6 +148,59 @@ def a_stored_cell(path: Path) -> tuple[int, Any]:
             "c0ffee00", frame, [cell], Tally(plan.rules()).adding(["lymphocyte"]), now
         )
     return number, patch
+
+
+SLIDE_AT = Point(5000.0, 4000.0)
+FIELD_UM = 140.0, 100.0
+
+
+def a_surveyed_slide() -> SlideSurvey:
+    """A slide of 20 × 10 mm, its corner at `SLIDE_AT` of the stage, with two regions to count in."""
+    tiles = Tiles(SLIDE_AT.x_um, SLIDE_AT.y_um, 250.0)
+    regions = (
+        FoundRegion("trail of a marrow particle", tiles, tuple((row, 40, 63) for row in range(10, 22))),
+        FoundRegion("many nucleated cells", tiles, tuple((row, 20, 29) for row in range(24, 30))),
+    )
+    rows = tuple("." * 10 + "T" * 10 + "g" * 50 + "f" * 10 for _ in range(40))
+    found = RegionMap(tiles, rows, regions, "overview at 25 µm/px", ("A remark on this slide.",))
+    y, x = np.mgrid[0:400, 0:800]
+    smear = np.stack([235 - 40 * np.exp(-((x - 300) ** 2 + (y - 200) ** 2) / 6e4)] * 3, axis=-1)
+    jpeg = io.BytesIO()
+    Image.fromarray(smear.astype(np.uint8)).save(jpeg, "JPEG")
+    return SlideSurvey(found.to_json(), jpeg.getvalue(), SLIDE_AT.x_um, SLIDE_AT.y_um, 25.0)
+
+
+def on_slide(number: int, skipped: str | None = None) -> dict[str, Any]:
+    """The field of that number, fifteen a row, in the first region of `a_surveyed_slide`."""
+    row, column = divmod(number, 15)
+    place = Point(15_100.0 + column * FIELD_UM[0], 6_600.0 + row * FIELD_UM[1])
+    return dict(field_view(number, place, None if skipped else FIELD_UM, skipped))
+
+
+def put_field(store: Store, field: dict[str, Any], tally: Tally, run: str = "c0ffee00") -> None:
+    """Put a field of a slide on record, without cells."""
+    place, now = Point(field["x_um"], field["y_um"]), datetime.now(UTC)
+    if field["skipped"]:
+        skip = SkippedField(field["number"], "field", field["skipped"], "It was skipped.", place)
+        store.commit_skip(run, skip, now)
+    else:
+        size = round(FIELD_UM[1] / 0.1), round(FIELD_UM[0] / 0.1)
+        pixels = np.broadcast_to(np.uint8(0), (*size, 3))
+        frame = Frame(field["number"], "field", pixels, place, 0, None, None, "stated")
+        store.commit_field(run, frame, [], tally, now)
+
+
+def a_stored_slide(path: Path, fields: list[dict[str, Any]], survey: SlideSurvey | None = None) -> None:
+    """A store of one run on a slide, with these fields on record."""
+    with Store(path) as store:
+        now, plan = datetime.now(UTC), Plan(camera="simulated", specimen="blood")
+        store.create_run(
+            "c0ffee00", plan, Scale.stated(0.1), "CPU", "smear-13", True, None, now, digest="",
+            record_number="H-1234",
+        )  # fmt: skip
+        store.set_ready("c0ffee00", 292, survey or a_surveyed_slide(), now)
+        for field in fields:
+            put_field(store, field, Tally(plan.rules()))
 
 
 @contextlib.contextmanager

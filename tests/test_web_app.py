@@ -14,8 +14,11 @@ from builders_web import (
     a_hub,
     a_run,
     a_stored_cell,
+    a_stored_slide,
+    a_surveyed_slide,
     counted,
     instrument_view,
+    on_slide,
     read_json,
     served,
     settings,
@@ -287,3 +290,51 @@ def test_a_picture_comes_from_the_store_that_the_instrument_writes(config):
     assert answer.mimetype == "image/png"
     assert (np.asarray(Image.open(io.BytesIO(answer.data))) == patch).all()
     assert a_client(config).get(f"/cells/{cell + 1}.png").status_code == 404
+
+
+def test_the_picture_of_a_slide_comes_whole_and_is_kept_for_ever(config):
+    a_stored_slide(config.store.path, [])
+    answer = a_client(config).get("/runs/c0ffee00/slide.jpg")
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/jpeg"
+    assert answer.data == a_surveyed_slide().picture
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_the_map_of_a_slide_says_where_picture_regions_and_fields_lie(config):
+    a_stored_slide(config.store.path, [on_slide(0), on_slide(1, "empty")])
+    answer = a_client(config).get("/runs/c0ffee00/map.json")
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = answer.json
+    assert found["picture"] == {
+        "x_um": 5000.0, "y_um": 4000.0, "um_per_px": 25.0, "width_px": 800, "height_px": 400,
+    }  # fmt: skip
+    assert [(region["rank"], region["why"]) for region in found["regions"]] == [
+        (1, "trail of a marrow particle"),
+        (2, "many nucleated cells"),
+    ]
+    first = found["regions"][0]
+    assert first["outlines"] == [[15000, 6500, 21000, 6500, 21000, 9500, 15000, 9500]]
+    assert first["area_mm2"] == 18.0
+    assert (first["x_um"], 6500 < first["y_um"] < 9500) == (18000, True)
+    assert found["areas_mm2"]["good"] == 125.0
+    assert found["remarks"] == ["A remark on this slide."]
+    assert found["fields"] == [
+        [15100.0, 6600.0, 140.0, 100.0, None],
+        [15240.0, 6600.0, None, None, "empty"],
+    ]
+
+
+def test_nothing_in_the_map_of_a_slide_says_whose_it_is(config):
+    a_stored_slide(config.store.path, [on_slide(0)])
+    assert b"H-1234" not in a_client(config).get("/runs/c0ffee00/map.json").data
+
+
+@pytest.mark.parametrize("what", ["slide.jpg", "map.json"])
+def test_a_run_without_a_slide_has_no_map(config, what):
+    a_stored_cell(config.store.path)
+    for run in ("c0ffee00", "c0ffee", "nothing"):
+        missing = a_client(config).get(f"/runs/{run}/{what}")
+        assert missing.status_code == 404
+        assert missing.json["error"]
+        assert "immutable" not in missing.headers.get("Cache-Control", "")

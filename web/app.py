@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from models import ModelRefused
 from models.panel import Specimen, load_panel
 from web import guard
 from web.hub import Hub, TooManyViewers
+from web.slide_map import slide_map, survey_of
 from web.stream import events
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     digest = _digest(Path(app.root_path))
     _guard(app, config)
     _show(app, config, hub, digest)
+    _show_from_store(app, config)
     _obey(app, config, instrument)
     return app
 
@@ -127,15 +130,23 @@ def _show(app: Flask, config: Config, hub: Hub, digest: str) -> None:
         answer.headers["X-Accel-Buffering"] = "no"
         return answer
 
+
+def _show_from_store(app: Flask, config: Config) -> None:
     @app.get(f"/cells/<int(max={LARGEST_ROW}):cell>.png")
     def patch(cell: int) -> Response:
-        try:
-            with Store.read_only(config.store.path) as store:
-                png = store.patch(cell)
-        except ApplianceRefused as missing:
-            abort(404, str(missing))
-        answer = Response(png, mimetype="image/png")
-        answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        with _found(config) as store:
+            return _for_ever(store.patch(cell), "image/png")
+
+    @app.get("/runs/<run>/slide.jpg")
+    def slide(run: str) -> Response:
+        with _found(config) as store:
+            return _for_ever(survey_of(store, run).picture, "image/jpeg")
+
+    @app.get("/runs/<run>/map.json")
+    def regions(run: str) -> Response:
+        with _found(config) as store:
+            answer = jsonify(slide_map(store, run))
+        answer.headers["Cache-Control"] = "no-store"
         return answer
 
 
@@ -160,6 +171,23 @@ def _obey(app: Flask, config: Config, instrument: InstrumentClient) -> None:
         _wanted()
         instrument.stop()
         return jsonify({})
+
+
+@contextmanager
+def _found(config: Config) -> Iterator[Store]:
+    """Read the store; what it does not hold is a missing page."""
+    try:
+        with Store.read_only(config.store.path) as store:
+            yield store
+    except ApplianceRefused as missing:
+        abort(404, str(missing))
+
+
+def _for_ever(picture: bytes, kind: str) -> Response:
+    """Return a picture that never changes: a store is only added to."""
+    answer = Response(picture, mimetype=kind)
+    answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return answer
 
 
 def _wanted(*known: str) -> Mapping[str, str]:
