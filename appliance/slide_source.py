@@ -10,8 +10,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import cv2
-
 from appliance.autofocus import Focus, Search
 from appliance.cameras.camera import Exposure
 from appliance.cameras.freshness import NotFresh
@@ -22,10 +20,9 @@ from appliance.focus_map import FocusMap, places_to_focus
 from appliance.focus_watch import FocusWatch, Seen
 from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
+from appliance.looking_over import survey_slide
 from appliance.microscope import Microscope
-from appliance.overview import look_over, put_together
 from appliance.region_map import RegionMap
-from appliance.survey import Overview, survey_overview
 from appliance.tour import Tour, plan_tour
 from calibration import Scale
 from calibration.contrast import contrast
@@ -38,7 +35,6 @@ FOCUS_OVER_FIELDS = 400
 FAILURES_PAUSE = 3
 """So many fields in a row without a fresh picture, or without focus: it is not the field."""
 
-PICTURE_PX = 960
 A_LAMPS = frozenset({"dark", "saturated", "other setting", "wrong clock"})
 """Reasons of a refused picture that the next field would have too."""
 
@@ -106,14 +102,7 @@ class SlideSource:
         yield "Setting lamp and cameras."
         self._microscope.make_ready()
         if survey is None:
-            pieces = []
-            for number, of, piece in look_over(self._microscope, self._microscope.expected_um):
-                yield f"Looking the slide over: picture {number + 1} of {of}."
-                pieces.append(piece)
-            assert self._microscope.overview is not None
-            survey = _surveyed(
-                put_together(pieces, self._microscope.overview.scale.um_per_px), self._specimen
-            )
+            survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
         tour = plan_tour(RegionMap.from_json(survey.regions).regions, self._microscope.field)
         places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], FOCUS_PLACES)
         yield f"Focusing at {len(places)} places of the region to count in."
@@ -214,13 +203,3 @@ class SlideSource:
             gain=exposure.gain,
             calibration_id=self.scale.id,
         )
-
-
-def _surveyed(overview: Overview, specimen: Specimen) -> SlideSurvey:
-    """Return the survey of an overview, with a picture small enough for a page."""
-    regions = survey_overview(overview, specimen).to_json()
-    share = min(1.0, PICTURE_PX / overview.pixels.shape[1])
-    small = cv2.resize(overview.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert done
-    return SlideSurvey(regions, jpeg.tobytes(), overview.x_um, overview.y_um, overview.um_per_px / share)

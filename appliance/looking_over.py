@@ -1,0 +1,89 @@
+"""Where to count on a slide: looked over by the overview camera, or by a coarse grid of fields where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.field_source import SlideSurvey
+from appliance.focus_map import places_to_focus
+from appliance.focusing import Focusing
+from appliance.microscope import Microscope
+from appliance.overview import look_over, put_together
+from appliance.region_map import Rectangle
+from appliance.survey import Overview, read_field, survey_fields, survey_overview, survey_places
+from firmware_bridge.point import Point
+from models.panel import Specimen
+
+PICTURE_PX = 960
+GRID_UM = 800.0
+GRID_PICTURE_PX = 24  # of one field of the grid in the slide's picture
+FOCUS_PLACES = 16
+
+Steps = Generator[str, None, SlideSurvey]
+
+
+def survey_slide(microscope: Microscope, focusing: Focusing, specimen: Specimen) -> Steps:
+    """Look the slide over; yield what is done, a sentence each, and return what was found.
+
+    Raises ApplianceError and ApplianceRefused as `Microscope` does, and where nothing can be told from the slide.
+    """
+    if microscope.overview is None:
+        return (yield from _by_fields(microscope, focusing, specimen))
+    pieces = []
+    for number, of, piece in look_over(microscope, microscope.expected_um):
+        yield f"Looking the slide over: picture {number + 1} of {of}."
+        pieces.append(piece)
+    overview = put_together(pieces, microscope.overview.scale.um_per_px)
+    return _with_picture(survey_overview(overview, specimen).to_json(), overview)
+
+
+def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -> Steps:
+    """Without an overview: a coarse grid of fields, each of which stands for the tile around it."""
+    area, scale = microscope.area, microscope.counting.scale
+    places = survey_places(
+        Rectangle(area.left_um, area.top_um, area.right_um - area.left_um, area.bottom_um - area.top_um),
+        GRID_UM,
+    )
+    somewhere = places_to_focus(places, FOCUS_PLACES)
+    yield f"Focusing at {len(somewhere)} places of the slide."
+    focus, _ = focusing.map(somewhere)
+    readings, pictures = [], []
+    for number, place in enumerate(places):
+        if number % 20 == 0:
+            yield f"Looking the slide over: field {number + 1} of {len(places)}."
+        height = microscope.heights.nearest(focus.predict(place.x_um, place.y_um).z_um)
+        microscope.go_to(Point(place.x_um, place.y_um, height.z_um))
+        pixels = microscope.look().pixels
+        readings.append(read_field(pixels, scale.um_per_px, place.x_um, place.y_um))
+        pictures.append((place, cv2.resize(pixels, (GRID_PICTURE_PX,) * 2, interpolation=cv2.INTER_AREA)))
+    regions = survey_fields(readings, GRID_UM, specimen).to_json()
+    return _with_picture(regions, _quilt(pictures))
+
+
+def _quilt(pictures: list[tuple[Point, NDArray[np.uint8]]]) -> Overview:
+    """Return a picture of the slide in which each field of the grid stands for its tile."""
+    left = min(place.x_um for place, _ in pictures) - GRID_UM / 2
+    top = min(place.y_um for place, _ in pictures) - GRID_UM / 2
+    columns, rows = (
+        round((max(getattr(place, axis) for place, _ in pictures) + GRID_UM / 2 - first) / GRID_UM)
+        for axis, first in (("x_um", left), ("y_um", top))
+    )
+    whole = np.full((rows * GRID_PICTURE_PX, columns * GRID_PICTURE_PX, 3), 255, dtype=np.uint8)
+    for place, picture in pictures:
+        column, row = int((place.x_um - left) / GRID_UM), int((place.y_um - top) / GRID_UM)
+        y, x = row * GRID_PICTURE_PX, column * GRID_PICTURE_PX
+        whole[y : y + GRID_PICTURE_PX, x : x + GRID_PICTURE_PX] = picture
+    return Overview(whole, GRID_UM / GRID_PICTURE_PX, left, top)
+
+
+def _with_picture(regions: str, overview: Overview) -> SlideSurvey:
+    """Return the survey with a picture small enough for a page."""
+    share = min(1.0, PICTURE_PX / overview.pixels.shape[1])
+    small = cv2.resize(overview.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    assert done
+    return SlideSurvey(regions, jpeg.tobytes(), overview.x_um, overview.y_um, overview.um_per_px / share)
