@@ -14,7 +14,7 @@ from appliance.focusing import Focusing
 from appliance.microscope import Microscope
 from appliance.overview import look_over, put_together
 from appliance.region_map import Rectangle
-from appliance.survey import Overview, read_field, survey_fields, survey_overview, survey_places
+from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview, survey_places
 from firmware_bridge.point import Point
 from models.panel import Specimen
 
@@ -51,7 +51,8 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
     somewhere = places_to_focus(places, FOCUS_PLACES)
     yield f"Focusing at {len(somewhere)} places of the slide."
     focus, _ = focusing.map(somewhere)
-    readings, pictures = [], []
+    readings: list[FieldReading] = []
+    pictures: list[tuple[Point, NDArray[np.uint8]]] = []
     for number, place in enumerate(places):
         if number % 20 == 0:
             yield f"Looking the slide over: field {number + 1} of {len(places)}."
@@ -59,7 +60,8 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
         microscope.go_to(Point(place.x_um, place.y_um, height.z_um))
         pixels = microscope.look().pixels
         readings.append(read_field(pixels, scale.um_per_px, place.x_um, place.y_um))
-        pictures.append((place, cv2.resize(pixels, (GRID_PICTURE_PX,) * 2, interpolation=cv2.INTER_AREA)))
+        small = cv2.resize(pixels, (GRID_PICTURE_PX, GRID_PICTURE_PX), interpolation=cv2.INTER_AREA)
+        pictures.append((place, np.asarray(small, dtype=np.uint8)))
     regions = survey_fields(readings, GRID_UM, specimen).to_json()
     return _with_picture(regions, _quilt(pictures))
 
