@@ -96,6 +96,9 @@ def test_every_file_that_the_page_names_is_in_the_package(config):
     client = a_client(config)
     for name in (
         "page.css",
+        "slide.css",
+        "slide.js",
+        "slide_drawing.js",
         "page.js",
         "stream.js",
         "bars.js",

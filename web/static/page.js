@@ -4,6 +4,7 @@ import { drawBars } from "./bars.js";
 import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
 import { sayProse } from "./prose.js";
+import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
 
@@ -18,7 +19,7 @@ const STATES = {
   none: { word: "Connecting", icon: "idle" },
   idle: { word: "Ready", icon: "idle" },
   unready: { word: "Not ready", icon: "warning" },
-  preparing: { word: "Preparing", icon: "counting", heading: "Differential, provisional" },
+  preparing: { word: "Preparing", icon: "counting", heading: "Differential, provisional", tone: "calm", title: "Preparing." },
   counting: { word: "Counting", icon: "counting", heading: "Differential, provisional" },
   paused: { word: "Paused", icon: "paused", heading: "Differential, provisional", tone: "calm", title: "Paused." },
   completed: { word: "Completed", icon: "completed", heading: "Differential", tone: "good", title: "Completed." },
@@ -58,6 +59,7 @@ function draw() {
   drawNotice(state);
   drawWelcome(run === null);
   if (run !== null) drawRun(run, state);
+  drawSlide(run);
   drawProvenance(run, instrument);
   offerControls(snapshot, current);
   drawDetails();
@@ -191,6 +193,7 @@ function speak(run, state) {
 }
 
 wireDetails();
+wireSlide();
 wireControls((sentence) => { refused = sentence; draw(); });
 const stream = new Stream(hear, (now) => {
   if (link !== now) { link = now; draw(); }
