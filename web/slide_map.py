@@ -27,9 +27,9 @@ class PictureView(TypedDict):
 
 
 class RegionView(TypedDict):
-    """A region to count in. rank: from 1, the best.  outlines: loops of x, y, x, y… (µm), holes among them.
+    """A region to count in. rank: from 1, the best.  x_um, y_um: a place inside, for its rank.
 
-    x_um, y_um: a place inside, for its rank.
+    outlines: loops of x, y, x, y… (µm), the outer one first, then holes.
     """
 
     rank: int

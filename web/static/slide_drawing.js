@@ -41,7 +41,8 @@ export class SlideDrawing {
   }
 
   #drawRegions(px) {
-    const outlines = this.#map.regions.map((region) => region.outlines.filter((loop) => extent(loop) > this.#least * px).map(closed).join(""));
+    // The first outline of a region is its outer one; small holes would only be restless.
+    const outlines = this.#map.regions.map((region) => region.outlines.filter((loop, n) => extent(loop) > (n ? 2 : 1) * this.#least * px).map(closed).join(""));
     set(this.#parts.casing, { d: outlines.join("") });
     set(this.#parts.best, { d: outlines[0] ?? "" });
     set(this.#parts.regions, { d: outlines.slice(1).join("") });
