@@ -239,7 +239,7 @@ class _Belt:
 
 
 def _not_known(frame: Frame, error: AnalysisError) -> Skipped:
-    return Skipped(SkippedField(frame.index, frame.name, error.reason, str(error)), "analysis")
+    return Skipped(SkippedField(frame.index, frame.name, error.reason, str(error), frame.position), "analysis")
 
 
 def _said(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from appliance.run_in_hand import facts, remembered
+from appliance.run_in_hand import facts, remembered, slide_on_record
 from appliance.store import Store
 from appliance.view import LATEST, RunView, cell_view, run_view
 
@@ -18,4 +18,5 @@ def stored_view(store: Path, run_id: str) -> RunView:
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in opened.latest_cells(record.id, LATEST)
         ]
-        return run_view(facts(record, run, opened.skipped(record.id)), run.tally, latest)
+        slide = slide_on_record(opened, record)
+        return run_view(facts(record, run, opened.skipped(record.id), slide), run.tally, latest)
