@@ -242,7 +242,7 @@ class EmulatedBoard(ABC):
             self._lights.append((time.monotonic_ns(), share))
 
     def _search_um(self, axis: int) -> float | None:
-        """How far the motor turns down until the axis' switch closes; None where it never will."""
+        """How far the motor turns down until the axis' switch closes (as `Carriage.to_switch`); None: it never will."""
         return None if axis in self.broken_switches else self._carriage.to_switch(self._now_s(), axis)
 
     # The thread.

@@ -182,7 +182,12 @@ class EmulatedGrbl(EmulatedBoard):
         at = self._sent()
         for axes in ((2,), (0, 1)):  # z first, so that the objective is out of the way
             if any(axis in lost for axis in axes):
-                far = [at[i] - 1.5 * self.mechanics.travel_um[i] if i in axes else at[i] for i in range(3)]
+                # Each axis stops at its own switch; one without goes on and on.
+                ends = [
+                    at[i] - (1.5 * self.mechanics.travel_um[i] if i in lost else ways[i] or 0.0)
+                    for i in range(3)
+                ]
+                far = [ends[i] if i in axes else at[i] for i in range(3)]
                 self._go((far[0], far[1], far[2]), SEEK_UM_S, self._not_homed)
                 return
             found = [at[i] - (ways[i] or 0.0) if i in axes else at[i] for i in range(3)]

@@ -121,8 +121,11 @@ class Carriage:
         self._stretches[-1] = Stretch(ramp, last.way, last.sent, last.turned, last.carried, last.gain)
 
     def to_switch(self, time_s: float, axis: int) -> float | None:
-        """How far the motor has to turn down until the axis' switch closes; None where it never will."""
-        return None if self.stuck[axis] else max(0.0, self._turned(max(time_s, self.end_s))[axis])
+        """How far the motor has to turn down until the axis' switch closes; None where it never will.
+
+        Negative where it was driven past the switch, which opens so much higher.
+        """
+        return None if self.stuck[axis] else self._turned(max(time_s, self.end_s))[axis]
 
     def _begins(self, index: int) -> float:
         return self._stretches[index].ramp.phases[0].start_s
