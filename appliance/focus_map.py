@@ -140,6 +140,38 @@ def fit_focus_map(points: Sequence[Point], tolerance_um: float = 1.0) -> FocusMa
     return plane
 
 
+def tells_tilt(points: Sequence[Point]) -> bool:
+    """Whether there are enough points of focus, and not on one line, to tell how the slide is tilted."""
+    return len(points) >= FEWEST_POINTS and _spread(points)[1] > THIN * _spread(points)[0]
+
+
+def line_focus_map(points: Sequence[Point]) -> FocusMap:
+    """Return the surface through points of focus that do not tell the tilt: level across the line they lie on.
+
+    For a region of a few fields, or of one row. Raises ApplianceRefused without any point.
+    """
+    if not points:
+        raise ApplianceRefused("Without a point of focus there is no surface. Focus at one place.")
+    middle = np.mean([(point.x_um, point.y_um) for point in points], axis=0)
+    centre = Point(float(middle[0]), float(middle[1]))
+    reach = max(
+        1.0, *(abs(p.x_um - centre.x_um) for p in points), *(abs(p.y_um - centre.y_um) for p in points)
+    )
+    rows = np.vstack(
+        [_row((p.x_um - centre.x_um) / reach, (p.y_um - centre.y_um) / reach, 3) for p in points]
+    )
+    heights = np.array([point.z_um for point in points])
+    solution = np.linalg.lstsq(rows, heights, rcond=THIN)[0]  # of all planes the one that is tilted least
+    return FocusMap(
+        centre=centre,
+        reach_um=reach,
+        terms=tuple(float(term) for term in solution),
+        points=tuple(points),
+        residuals_um=tuple(float(residual) for residual in heights - rows @ solution),
+        outliers=(),
+    )
+
+
 def places_to_focus(fields: Sequence[Point], count: int) -> list[Point]:
     """Choose fields, far from each other, at which to find focus: first the middle one, then the farthest ever.
 
@@ -165,13 +197,20 @@ def _frame(points: Sequence[Point]) -> tuple[Point, float]:
     if not (np.isfinite(places).all() and all(math.isfinite(point.z_um) for point in points)):
         raise ApplianceRefused("A point of focus has a coordinate that is not a number.")
     middle = places.mean(axis=0)
-    along, across = np.linalg.svd(places - middle, compute_uv=False)
+    along, across = _spread(points)
     if not across > THIN * along:
         raise ApplianceRefused(
             "The points of focus lie on one line, which says nothing of the tilt across it. "
             "Focus at one more place beside the line."
         )
     return Point(float(middle[0]), float(middle[1])), float(np.abs(places - middle).max())
+
+
+def _spread(points: Sequence[Point]) -> tuple[float, float]:
+    """Return how far two or more points lie apart, along the line that fits them best and across it."""
+    places = np.array([(point.x_um, point.y_um) for point in points])
+    along, across = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
+    return float(along), float(across)
 
 
 def _row(u: float, v: float, terms: int) -> Numbers:

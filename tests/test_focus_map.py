@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import ApplianceRefused
-from appliance.focus_map import FocusMap, fit_focus_map, places_to_focus
+from appliance.focus_map import FocusMap, fit_focus_map, line_focus_map, places_to_focus, tells_tilt
 from firmware_bridge.point import Point
 
 
@@ -135,3 +135,12 @@ def test_places_to_focus_are_spread_over_the_fields():
 def test_fewer_fields_than_places_give_every_field_once():
     fields = [Point(0, 0), Point(100, 0), Point(0, 100)]
     assert sorted(places_to_focus(fields, 9), key=str) == sorted(fields, key=str)
+
+
+@pytest.mark.parametrize("places", [[(0, 0)], [(0, 0), (500, 0)], [(0, 100), (500, 100), (1000, 100)]])
+def test_a_region_of_one_row_has_a_map_too_which_is_level_across_the_row(places):
+    points = [Point(x, y, 1000 + 0.002 * x) for x, y in places]
+    assert not tells_tilt(points)
+    along = line_focus_map(points)
+    assert along.predict(points[-1].x_um, points[-1].y_um).z_um == pytest.approx(points[-1].z_um)
+    assert along.predict(points[0].x_um, points[0].y_um + 300).z_um == pytest.approx(points[0].z_um)
