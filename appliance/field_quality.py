@@ -54,6 +54,11 @@ class FieldQuality:
         """Whether the field is to be counted."""
         return self.verdict is FieldVerdict.GOOD
 
+    @property
+    def sharp(self) -> bool:
+        """Whether it shows something, and in focus, whether or not that can be counted."""
+        return self.edge_um is not None and self.edge_um <= SOFT_FROM_UM
+
 
 def judge_field(
     pixels: NDArray[np.uint8], um_per_px: float, white: tuple[float, float, float] | None = None

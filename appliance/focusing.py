@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 from appliance.autofocus import (
     Focus,
@@ -15,11 +16,25 @@ from appliance.autofocus import (
     refine_focus,
     search_focus,
 )
+from appliance.cameras.camera import Exposure
 from appliance.errors import ApplianceError
-from appliance.focus_map import FocusMap, fit_focus_map
+from appliance.focus_map import FEWEST_POINTS, FocusMap, fit_focus_map, line_focus_map, tells_tilt
 from appliance.microscope import Microscope
 from calibration.contrast import contrast
 from firmware_bridge.point import Point
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """Where focus lies.
+
+    remarks: what a person should know, in sentences.  first, picture: the first place in focus, and how it looked.
+    """
+
+    surface: FocusMap
+    remarks: tuple[str, ...]
+    first: Point
+    picture: Exposure
 
 
 class Focusing:
@@ -29,6 +44,7 @@ class Focusing:
         """Take the microscope to focus with."""
         self._microscope = microscope
         self._search = search or Search()
+        self._latest: Exposure | None = None
 
     def search(self, place: Point) -> Outcome:
         """Search from scratch around a place's height, coarse to fine."""
@@ -38,34 +54,37 @@ class Focusing:
         """Look finely around a place's height, which a map predicted."""
         return self._driven(place, refine_focus(place.z_um, self._microscope.heights, self._search))
 
-    def map(self, places: Sequence[Point]) -> tuple[FocusMap, list[str]]:
-        """Find focus at several places and fit a surface; return it with what a person should know.
+    def map(self, places: Sequence[Point]) -> Generator[str, None, Mapped]:
+        """Find focus at several places and fit a surface; yield what is done, a sentence each, and return it.
 
         The first place with a focus tells the height at which the next is looked for.
         Raises ApplianceError where too few places have one.
         """
         found: list[Point] = []
         failed: list[FocusFailed] = []
-        for place in places:
+        picture: Exposure | None = None
+        for number, place in enumerate(places, 1):
+            yield f"Focusing at place {number} of {len(places)}."
             expected = found[-1].z_um if found else self._microscope.expected_um
             at = Point(place.x_um, place.y_um, expected)
             outcome = self.refine(at) if found else self.search(at)
             if isinstance(outcome, Focus):
                 found.append(Point(place.x_um, place.y_um, outcome.z_um))
+                picture = picture or self._latest
             else:
                 failed.append(outcome)
-        if not found:
+        if len(found) < min(FEWEST_POINTS, len(places)) or picture is None:
             raise ApplianceError(
-                f"Focus was found at none of {len(places)} places of the smear. {failed[-1].detail} "
-                "Check the slide, the objective and the lamp, then resume."
+                f"Focus was found at {len(found) or 'none'} of {len(places)} places of the smear. "
+                f"{failed[-1].detail} Check the slide, the objective and the lamp, then resume."
             )
-        surface = fit_focus_map(found)
+        surface = fit_focus_map(found) if tells_tilt(found) else line_focus_map(found)
         remarks = [outlier.detail for outlier in surface.outliers]
         if failed:
             remarks.append(
                 f"Focus was not found at {len(failed)} of {len(places)} places; the others were enough."
             )
-        return surface, remarks
+        return Mapped(surface, tuple(remarks), found[0], picture)
 
     def _driven(self, place: Point, looks: Looks) -> Outcome:
         def contrast_at(look: Look) -> float:
@@ -77,5 +96,5 @@ class Focusing:
         return drive(looks, contrast_at)
 
     def _contrast(self) -> float:
-        um_per_px = self._microscope.counting.scale.um_per_px
-        return contrast(self._microscope.look().pixels, um_per_px)
+        self._latest = self._microscope.look()
+        return contrast(self._latest.pixels, self._microscope.counting.scale.um_per_px)

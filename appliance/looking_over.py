@@ -49,8 +49,7 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
         GRID_UM,
     )
     somewhere = places_to_focus(places, FOCUS_PLACES)
-    yield f"Focusing at {len(somewhere)} places of the slide."
-    focus, _ = focusing.map(somewhere)
+    focus = (yield from focusing.map(somewhere)).surface
     readings: list[FieldReading] = []
     pictures: list[tuple[Point, NDArray[np.uint8]]] = []
     for number, place in enumerate(places):

@@ -145,8 +145,9 @@ class Pipeline:
         except (ApplianceError, ApplianceRefused, CalibrationRefused) as error:
             self._belt.put(Broken(str(error), resumable=True))
         except Exception as error:
-            log.exception("the camera failed")
-            self._belt.put(Broken(f"The camera failed unexpectedly: {_said(error)}.", resumable=True))
+            log.exception("the source of fields failed")
+            reason = f"Camera or stage failed unexpectedly: {_said(error)}. Restart the instrument, then resume."
+            self._belt.put(Broken(reason, resumable=True))
 
     def _make_ready(self) -> bool:
         """Deliver what is done before the first field; return whether fields are then wanted."""

@@ -24,6 +24,7 @@ from appliance.looking_over import survey_slide
 from appliance.microscope import Microscope
 from appliance.region_map import RegionMap
 from appliance.tour import Tour, plan_tour
+from appliance.whereabouts import Whereabouts
 from calibration import Scale
 from calibration.contrast import contrast
 from models.panel import Specimen
@@ -34,6 +35,8 @@ FOCUS_OVER_FIELDS = 400
 
 FAILURES_PAUSE = 3
 """So many fields in a row without a fresh picture, or without focus: it is not the field."""
+
+SEE_TO_IT = "See to the camera and the lamp, then resume."
 
 A_LAMPS = frozenset({"dark", "saturated", "other setting", "wrong clock"})
 """Reasons of a refused picture that the next field would have too."""
@@ -49,17 +52,27 @@ class _Ready:
 class SlideSource:
     """The fields of the slide under a microscope.
 
-    specimen: decides which regions are sought.
+    specimen: decides which regions are sought.  search, focus_places: how focus is found, and at how many places.
+    watch: when it is due to be refined.
     Raises ApplianceError and ApplianceRefused as `Microscope` does.
     """
 
-    def __init__(self, microscope: Microscope, specimen: Specimen, search: Search | None = None) -> None:
+    def __init__(
+        self,
+        microscope: Microscope,
+        specimen: Specimen,
+        search: Search | None = None,
+        watch: FocusWatch | None = None,
+        focus_places: int = FOCUS_PLACES,
+    ) -> None:
         """Take the microscope; it is closed with this."""
         self._microscope = microscope
         self._specimen = specimen
         self._focusing = Focusing(microscope, search)
+        self._whereabouts = Whereabouts(microscope, self._at)
+        self._focus_places = focus_places
         self._ready: _Ready | None = None
-        self._watch = FocusWatch()
+        self._watch = self._unused_watch = watch or FocusWatch()
         self._without_picture = self._without_focus = 0
 
     @property
@@ -97,19 +110,10 @@ class SlideSource:
 
     def prepare(self, survey: SlideSurvey | None) -> Iterator[str]:
         """Home, look the slide over (once for a run), and map its focus."""
-        yield "Homing the stage."
-        self._microscope.home()
-        yield "Setting lamp and cameras."
-        self._microscope.make_ready()
-        if survey is None:
-            survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
-        tour = plan_tour(RegionMap.from_json(survey.regions).regions, self._microscope.field)
-        places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], FOCUS_PLACES)
-        yield f"Focusing at {len(places)} places of the region to count in."
-        focus, _ = self._focusing.map(places)
-        self._ready = _Ready(survey, tour, focus)
-        self._watch = FocusWatch()
-        self._without_picture = self._without_focus = 0
+        try:
+            yield from self._prepare(survey)
+        except NotFresh as refusal:
+            raise ApplianceError(f"{refusal} {SEE_TO_IT}") from refusal
 
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every field of the tour from number ``first`` on. Call `prepare` before."""
@@ -121,10 +125,28 @@ class SlideSource:
         """Let go of the microscope. May be called twice."""
         self._microscope.close()
 
+    def _prepare(self, survey: SlideSurvey | None) -> Iterator[str]:
+        yield "Homing the stage."
+        self._microscope.home()
+        yield "Setting lamp and cameras."
+        self._microscope.make_ready()
+        if survey is None:
+            survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
+        tour = plan_tour(RegionMap.from_json(survey.regions).regions, self._microscope.field)
+        places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], self._focus_places)
+        focus = yield from self._focusing.map(places)
+        self._ready = _Ready(survey, tour, focus.surface)
+        self._whereabouts.remember(focus.first, focus.picture)
+        self._watch = self._unused_watch
+        self._without_picture = self._without_focus = 0
+
     def _field(self, index: int, centre: Point) -> Frame | SkippedField:
         name = f"field {index + 1} at x {centre.x_um / 1000:.3f}, y {centre.y_um / 1000:.3f} mm"
         try:
             exposure, quality = self._sharp(centre)
+            self._whereabouts.arrived(centre, exposure, sharp=quality.sharp)
+            if quality.countable:
+                self._whereabouts.prove(centre)
         except NotFresh as refusal:
             return self._no_picture(index, name, centre, refusal)
         self._without_picture = 0
@@ -184,7 +206,7 @@ class SlideSource:
     def _no_picture(self, index: int, name: str, centre: Point, refusal: NotFresh) -> SkippedField:
         self._without_picture += 1
         if refusal.reason in A_LAMPS or self._without_picture >= FAILURES_PAUSE:
-            raise ApplianceError(f"{refusal} Then resume.") from refusal
+            raise ApplianceError(f"{refusal} {SEE_TO_IT}") from refusal
         return SkippedField(index, name, refusal.reason, f"The {name}: {refusal}", self._corner(centre))
 
     def _corner(self, centre: Point) -> Point:
