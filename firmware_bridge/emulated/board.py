@@ -118,9 +118,9 @@ class EmulatedBoard(ABC):
             self._carriage.stuck["xyz".index(axis)] = stuck
 
     def lose_steps(self, axis: str, lost_um: float) -> None:
-        """Lose so many micrometres in the next motion of an axis."""
+        """Lose so many micrometres in the next motions of an axis, as long as they last; 0: lose no more."""
         with self._state:
-            self._carriage.lost_um["xyz".index(axis)] += lost_um
+            self._carriage.lost_um["xyz".index(axis)] = lost_um
 
     def break_switch(self, axis: str) -> None:
         """The axis' end switch never closes again."""
