@@ -175,6 +175,7 @@ class Bench:
         self.board.broken_switches.clear()
         for axis in "xyz":
             self.board.stick(axis, stuck=False)
+            self.board.lose_steps(axis, 0.0)
         self.board.restart() if self.board.plugged_in else self.board.plug_in()
 
     def begin_anew(self) -> None:
