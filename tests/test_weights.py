@@ -63,12 +63,12 @@ def test_the_eight_blood_groups_are_told_apart(figures: CellReport) -> None:
 
 
 def test_blasts_are_found_and_seldom_imagined(figures: CellReport) -> None:
-    assert figures.blast_recall >= 0.74
+    assert figures.blast_recall >= 0.76
     assert figures.other_marrow_called_blast <= 0.04
 
 
 def test_few_cells_of_any_label_are_left_unnamed(figures: CellReport) -> None:
-    assert max(figures.sent_away.values()) <= 0.13
+    assert max(figures.sent_away.values()) <= 0.12
 
 
 def test_a_second_look_does_no_harm(figures: CellReport) -> None:
@@ -83,14 +83,14 @@ def test_artefacts_are_seldom_counted(figures: CellReport) -> None:
 
 def test_probabilities_mean_what_they_say_in_both_specimens(figures: CellReport) -> None:
     assert figures.calibration_error_blood <= 0.03
-    assert figures.calibration_error_marrow <= 0.04
+    assert figures.calibration_error_marrow <= 0.045
 
 
 def test_neither_orientation_nor_the_laboratorys_colours_decide(
     cascades: dict[str, Cascade], crops: list[Crop], judged: list[Judged]
 ) -> None:
     result = robustness(cascades, crops[::8], judged[::8])
-    assert result.label_unchanged >= 0.93
+    assert result.label_unchanged >= 0.95
     assert result.recolouring_cost <= 0.03
 
 

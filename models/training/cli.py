@@ -56,14 +56,14 @@ def train() -> None:
     \b
     Examples:
       hemadiff-train detector
-      hemadiff-train cells --epochs 18 --seed 1
+      hemadiff-train cells --epochs 30 --seed 1
       hemadiff-train cells --out runs/trial --weights runs/trial
       hemadiff-train quantise
     """
 
 
 @train.command()
-@options(18)
+@options(30)
 @click.option(
     "--network",
     default=SHIPS,

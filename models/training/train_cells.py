@@ -52,13 +52,13 @@ class CellTraining(Training):
     labels: the only ones trained on; empty for all.
     """
 
-    epochs: int = 18
+    epochs: int = 30
     seed: int = 1
     rate: float = 1e-3
     weight_decay: float = 0.05
     steps_per_epoch: int = 160
     refined: int = 4
-    coarse_epochs: int = 9
+    coarse_epochs: int = 15
     network: str = SHIPS
     without: str = ""
     labels: tuple[str, ...] = ()
