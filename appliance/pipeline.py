@@ -146,7 +146,9 @@ class Pipeline:
             self._belt.put(Broken(str(error), resumable=True))
         except Exception as error:
             log.exception("the source of fields failed")
-            reason = f"Camera or stage failed unexpectedly: {_said(error)}. Restart the instrument, then resume."
+            reason = (
+                f"Camera or stage failed unexpectedly: {_said(error)}. Restart the instrument, then resume."
+            )
             self._belt.put(Broken(reason, resumable=True))
 
     def _make_ready(self) -> bool:
@@ -240,7 +242,9 @@ class _Belt:
 
 
 def _not_known(frame: Frame, error: AnalysisError) -> Skipped:
-    return Skipped(SkippedField(frame.index, frame.name, error.reason, str(error), frame.position), "analysis")
+    return Skipped(
+        SkippedField(frame.index, frame.name, error.reason, str(error), frame.position), "analysis"
+    )
 
 
 def _said(error: Exception) -> str:
