@@ -64,8 +64,33 @@ def test_a_cell_whose_window_leaves_its_field_is_not_asked_for(x_um: float, want
     assert compared([], [true(x_um)]).true_cells == wanted
 
 
-def test_a_cell_at_the_windows_border_counts_where_it_was_found() -> None:
-    assert compared([found(9.6)], [true(9.6)]).true_cells == 1
+@pytest.mark.parametrize("cells", [[], [found(10.5)]], ids=["missed", "found"])
+def test_a_cell_at_the_windows_border_is_asked_for_neither_missed_nor_found(cells: list[FoundCell]) -> None:
+    assert compared(cells, [true(10.5)]).true_cells == 0
+
+
+def test_a_cell_that_is_counted_twice_is_one_cell_and_one_too_many() -> None:
+    assert compared([found(40), found(42)], [true(40)]).detection_precision == 0.5
+
+
+def test_of_two_finds_of_a_cell_the_nearer_one_is_its_name() -> None:
+    twice = [found(42, "lymphocyte"), found(40, "monocyte")]
+    assert compared(twice, [true(40)]).classification_accuracy == 0
+
+
+def test_a_cell_that_two_fields_share_is_one_cell() -> None:
+    result = compared([found(40), found(40)], [true(40), true(40)])
+    assert (result.true_cells, result.counted_twice) == (1, 1)
+
+
+def test_what_is_found_is_the_nearest_cell_though_nobody_counts_that() -> None:
+    touching = [true(40), true(48, "smudge_cell", countable=False)]
+    result = compared([found(44.9)], touching)
+    assert (result.detection_recall, result.artefacts_counted) == (0, 1)
+
+
+def test_dirt_on_a_cell_does_not_hide_it() -> None:
+    assert compared([found(41)], [true(40), true(41, "artefact", countable=False)]).detection_recall == 1
 
 
 def test_coverage_is_the_share_of_limits_that_hold_the_slides_own_percentage() -> None:

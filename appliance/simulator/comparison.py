@@ -1,7 +1,7 @@
 """A count against the truth of the simulated slide: what was found, named rightly, counted twice or imagined.
 
-Compared are cells whose window lies in a counted field, as a count itself has it; a cell at the window's very border
-may be counted or not.
+Asked for are cells whose window lies in a counted field, as a count itself has it. A cell at the window's very border
+may be counted or not, so it is not asked for: neither where it was found nor where it was missed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from appliance.simulator.slide import NOT_COUNTED, TrueCell
 
+Numbers = NDArray[np.float64]
 SAME_CELL_UM = 4.0  # half of the smallest cell that is counted
 BORDER_UM = 1.5  # a centre is not found better than this
+SMALL = ("platelet", "artefact")  # where they lie on a nucleated cell, what is found there is the cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +30,15 @@ class CountedField:
     width_um: float
     height_um: float
 
-    def inset_um(self, x_um: float, y_um: float) -> float:
-        """How far a place lies inside; negative outside."""
-        return min(
-            x_um - self.x_um,
-            y_um - self.y_um,
-            self.x_um + self.width_um - x_um,
-            self.y_um + self.height_um - y_um,
+    def inset_um(self, x_um: Numbers, y_um: Numbers) -> Numbers:
+        """How far places lie inside; negative outside."""
+        return np.minimum.reduce(
+            [
+                x_um - self.x_um,
+                y_um - self.y_um,
+                self.x_um + self.width_um - x_um,
+                self.y_um + self.height_um - y_um,
+            ]
         )
 
 
@@ -47,10 +54,11 @@ class FoundCell:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a count was worth.
+    """What a count was worth. A share of nothing is not a number.
 
-    true_cells: countable cells in the counted fields.  detection_recall: the share of them that was found.
-    detection_precision: the share of found, counted cells that are countable ones.
+    true_cells: countable cells in the counted fields.  detection_recall: the share of them that was found, under
+    whatever label.  detection_precision: the share of the counted finds that are countable cells, each once: what is
+    found and named a platelet or an artefact costs nothing, what is counted twice does.
     classification_accuracy: of those found, how many have their label.  system_accuracy: of all true cells, how many
     were found and have it.  counted_twice: cells that were counted more often than once.
     at_edge: counted though they lie where nobody counts.  artefacts_counted: share of the counted that are no white
@@ -79,26 +87,21 @@ def compare(
 ) -> Comparison:
     """Compare a count with the truth.
 
-    truth: everything in these fields, once each.  window_um: the side of a cell's window.
+    truth: everything in these fields; what is named twice, where fields overlap, counts once.
+    window_um: the side of a cell's window.
     limits: the 95 % limits (%) of each label of the differential.  true_percent: the slide's own.
     """
-    cells = list(truth)
-    pairs = _pairs(found, cells)
-    inset = [
-        max((field.inset_um(cell.x_um, cell.y_um) for field in fields), default=-math.inf) for cell in cells
-    ]
-    by_cell = [[n for n, cell in pairs.items() if cell == k] for k in range(len(cells))]
-    wanted = [
-        k
-        for k, cell in enumerate(cells)
-        if cell.countable
-        and (inset[k] >= window_um / 2 + BORDER_UM or (by_cell[k] and inset[k] >= window_um / 2 - BORDER_UM))
-    ]
-    seen = [k for k in wanted if by_cell[k]]
-    right = [k for k in seen if any(found[n].label == cells[k].label for n in by_cell[k])]
+    cells = list(dict.fromkeys(truth))
+    x, y = np.array([cell.x_um for cell in cells]), np.array([cell.y_um for cell in cells])
+    finds = _finds(found, cells, x, y)
+    owner = {n: k for k, each in enumerate(finds) for n in each}
+    whole = _inset_um(fields, x, y) >= window_um / 2 + BORDER_UM
+    wanted = [k for k, cell in enumerate(cells) if cell.countable and whole[k]]
+    seen = [k for k in wanted if finds[k]]
+    right = [k for k in seen if found[finds[k][0]].label == cells[k].label]
     counted = [n for n, cell in enumerate(found) if cell.counted]
-    real = [n for n in counted if n in pairs and cells[pairs[n]].countable]
-    nothing = [n for n in counted if n not in pairs or cells[pairs[n]].label in NOT_COUNTED]
+    real = {owner[n] for n in counted if n in owner and cells[owner[n]].countable}
+    nothing = [n for n in counted if n not in owner or cells[owner[n]].label in NOT_COUNTED]
     return Comparison(
         true_cells=len(wanted),
         counted=len(counted),
@@ -106,8 +109,8 @@ def compare(
         detection_precision=_share(len(real), len(counted)),
         classification_accuracy=_share(len(right), len(seen)),
         system_accuracy=_share(len(right), len(wanted)),
-        counted_twice=sum(sum(found[n].counted for n in each) > 1 for each in by_cell),
-        at_edge=sum(n in pairs and cells[pairs[n]].at_edge for n in counted),
+        counted_twice=sum(sum(found[n].counted for n in each) > 1 for each in finds),
+        at_edge=sum(n in owner and cells[owner[n]].at_edge for n in counted),
         artefacts_counted=_share(len(nothing), len(counted)),
         intervals_covering=_share(
             sum(low <= true_percent[label] <= high for label, (low, high) in limits.items()), len(limits)
@@ -115,15 +118,30 @@ def compare(
     )
 
 
-def _pairs(found: Sequence[FoundCell], cells: Sequence[TrueCell]) -> dict[int, int]:
-    """Return for each found cell the true one that it is: the nearest within `SAME_CELL_UM` or its own radius."""
-    pairs = {}
+def _finds(found: Sequence[FoundCell], cells: Sequence[TrueCell], x: Numbers, y: Numbers) -> list[list[int]]:
+    """Return for each true cell what was found of it, the nearest first.
+
+    What is found within a cell's radius, or within `SAME_CELL_UM`, is that cell: of several the nearest, and a platelet
+    or an artefact only where there is no other.
+    """
+    finds: list[list[tuple[float, int]]] = [[] for _ in cells]
+    reach = np.array([max(SAME_CELL_UM, cell.radius_um) for cell in cells])
+    small = np.array([cell.label in SMALL for cell in cells])
     for n, one in enumerate(found):
-        away = [math.hypot(one.x_um - cell.x_um, one.y_um - cell.y_um) for cell in cells]
-        near = [k for k, cell in enumerate(cells) if away[k] <= max(SAME_CELL_UM, cell.radius_um)]
-        if near:
-            pairs[n] = min(near, key=lambda k: (not cells[k].countable, away[k]))
-    return pairs
+        away = np.hypot(x - one.x_um, y - one.y_um)
+        near = np.flatnonzero(away <= reach)
+        if len(near):
+            cell = int(near[np.lexsort((away[near], small[near]))[0]])
+            finds[cell].append((float(away[cell]), n))
+    return [[n for _, n in sorted(each)] for each in finds]
+
+
+def _inset_um(fields: Sequence[CountedField], x: Numbers, y: Numbers) -> Numbers:
+    """How far places lie inside the field that they lie in; negative where they lie in none."""
+    inset = np.full(len(x), -math.inf)
+    for field in fields:
+        np.maximum(inset, field.inset_um(x, y), out=inset)
+    return inset
 
 
 def _share(part: int, whole: int) -> float:
