@@ -32,14 +32,9 @@ class CountedField:
 
     def inset_um(self, x_um: Numbers, y_um: Numbers) -> Numbers:
         """How far places lie inside; negative outside."""
-        return np.minimum.reduce(
-            [
-                x_um - self.x_um,
-                y_um - self.y_um,
-                self.x_um + self.width_um - x_um,
-                self.y_um + self.height_um - y_um,
-            ]
-        )
+        across = np.minimum(x_um - self.x_um, self.x_um + self.width_um - x_um)
+        down = np.minimum(y_um - self.y_um, self.y_um + self.height_um - y_um)
+        return np.asarray(np.minimum(across, down))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +87,8 @@ def compare(
     limits: the 95 % limits (%) of each label of the differential.  true_percent: the slide's own.
     """
     cells = list(dict.fromkeys(truth))
-    x, y = np.array([cell.x_um for cell in cells]), np.array([cell.y_um for cell in cells])
-    finds = _finds(found, cells, x, y)
+    finds, wanted = _matched(fields, found, cells, window_um)
     owner = {n: k for k, each in enumerate(finds) for n in each}
-    whole = _inset_um(fields, x, y) >= window_um / 2 + BORDER_UM
-    wanted = [k for k, cell in enumerate(cells) if cell.countable and whole[k]]
     seen = [k for k in wanted if finds[k]]
     right = [k for k in seen if found[finds[k][0]].label == cells[k].label]
     counted = [n for n, cell in enumerate(found) if cell.counted]
@@ -116,6 +108,32 @@ def compare(
             sum(low <= true_percent[label] <= high for label, (low, high) in limits.items()), len(limits)
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A cell that the count should have: its true label, and the one that it was given; None where it was missed."""
+
+    label: str
+    given: str | None
+
+
+def named(
+    fields: Sequence[CountedField], found: Sequence[FoundCell], truth: Iterable[TrueCell], window_um: float
+) -> list[Named]:
+    """Return what became of every true cell that `compare` asks for."""
+    cells = list(dict.fromkeys(truth))
+    finds, wanted = _matched(fields, found, cells, window_um)
+    return [Named(cells[k].label, found[finds[k][0]].label if finds[k] else None) for k in wanted]
+
+
+def _matched(
+    fields: Sequence[CountedField], found: Sequence[FoundCell], cells: Sequence[TrueCell], window_um: float
+) -> tuple[list[list[int]], list[int]]:
+    """Return what was found of each true cell, and which of them are asked for."""
+    x, y = np.array([cell.x_um for cell in cells]), np.array([cell.y_um for cell in cells])
+    whole = _inset_um(fields, x, y) >= window_um / 2 + BORDER_UM
+    return _finds(found, cells, x, y), [k for k, cell in enumerate(cells) if cell.countable and whole[k]]
 
 
 def _finds(found: Sequence[FoundCell], cells: Sequence[TrueCell], x: Numbers, y: Numbers) -> list[list[int]]:
