@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -91,6 +92,12 @@ def test_what_is_found_is_the_nearest_cell_though_nobody_counts_that() -> None:
 
 def test_dirt_on_a_cell_does_not_hide_it() -> None:
     assert compared([found(41)], [true(40), true(41, "artefact", countable=False)]).detection_recall == 1
+
+
+def test_a_count_of_nothing_has_no_shares_and_can_be_written_all_the_same() -> None:
+    figures = compared([], []).figures()
+    assert (figures["detection_recall"], figures["counted"]) == (None, 0)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 
 def test_coverage_is_the_share_of_limits_that_hold_the_slides_own_percentage() -> None:

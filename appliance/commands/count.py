@@ -7,7 +7,6 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +103,7 @@ def count(
     if out is not None:
         from appliance.view import published
 
-        write_json(published(run) | ({} if compared is None else {"truth": asdict(compared)}), out)
+        write_json(published(run) | ({} if compared is None else {"truth": compared.figures()}), out)
     _show(run, _skipped(session.config, run), on_stderr=out == "-")
     if compared is not None:
         _show_truth(compared, on_stderr=out == "-")
@@ -136,8 +135,9 @@ def _compared(config: Config, run: ChangedRun) -> Comparison:
 
 def _show_truth(compared: Comparison, on_stderr: bool) -> None:
     """Print the comparison, a line each."""
-    for name, value in asdict(compared).items():
-        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+    click.echo("Against the truth of the simulated slide:", err=on_stderr)
+    for name, value in compared.figures().items():
+        shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
         click.echo(f"  {name.replace('_', ' '):<24} {shown}", err=on_stderr)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,10 @@ class Comparison:
     at_edge: int
     artefacts_counted: float
     intervals_covering: float
+
+    def figures(self) -> dict[str, float | None]:
+        """Return everything by name; None, as JSON can have it, where a share is not a number."""
+        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
 
 
 def compare(
