@@ -124,7 +124,7 @@ def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
         if said:
             raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
     cells = None if plan.cells is None else Path(plan.cells)
-    instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells), rate=rate)
+    instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells, plan.panel), rate=rate)
     return SlideSource(instrument.microscope, plan.specimen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.microscope import Area, Eye, Microscope
 from appliance.safe_height import HeightLimits
 from appliance.simulator.microscope import Microscope as Optics
+from appliance.simulator.microscope import Renderer
 from appliance.simulator.microscope_camera import MicroscopeCamera
-from appliance.simulator.mixture import Mixture, blood, marrow
+from appliance.simulator.mixture import MARROW_CHOI_10, MARROW_SMEAR_13, Mixture, blood, marrow
 from appliance.simulator.mount import Mount
 from appliance.simulator.objectives import objective_named
 from appliance.simulator.smear import Smear
@@ -22,6 +24,7 @@ from firmware_bridge.emulated.grbl import EmulatedGrbl
 from firmware_bridge.emulated.mechanics import Mechanics
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
+from firmware_bridge.stage import Stage
 from models.panel import Specimen
 
 CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
@@ -42,15 +45,21 @@ class SimulatedInstrument:
     """Everything there is: what a count uses (microscope), and what only a simulation can tell."""
 
     microscope: Microscope
+    stage: Stage
     board: EmulatedBoard
     optics: Optics
     camera: MicroscopeCamera
     overview: MicroscopeCamera
 
 
-def mixture_of(specimen: Specimen, cells: Path | None = None) -> Mixture:
-    """Return what a smear of this specimen is made of. cells: a folder of real single cells to blend in."""
-    return marrow(cells=cells) if specimen is Specimen.MARROW else blood(cells=cells)
+def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smear-13") -> Mixture:
+    """Return what a smear of this specimen is made of, in a panel's labels.
+
+    cells: a folder of real single cells to blend in.
+    """
+    if specimen is Specimen.BLOOD:
+        return blood(cells=cells)
+    return marrow(cells=cells, shares=MARROW_CHOI_10 if panel == "marrow-choi-10" else MARROW_SMEAR_13)
 
 
 def slide_on_its_mount(seed: int, mixture: Mixture) -> tuple[Smear, Mount]:
@@ -60,11 +69,17 @@ def slide_on_its_mount(seed: int, mixture: Mixture) -> tuple[Smear, Mount]:
 
 
 def simulated_instrument(
-    seed: int, mixture: Mixture, *, objective: str = "100x", rate: float = 1.0
+    seed: int,
+    mixture: Mixture,
+    *,
+    objective: str = "100x",
+    rate: float = 1.0,
+    drawn_by: Callable[[Renderer], Renderer] | None = None,
 ) -> SimulatedInstrument:
     """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
 
     seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
+    drawn_by: what stands between the cameras and the optics, to keep pictures; None for nothing.
     Raises ApplianceRefused for what cannot be simulated.
     """
     slide, mount = slide_on_its_mount(seed, mixture)
@@ -75,8 +90,9 @@ def simulated_instrument(
     except BaseException:
         board.close()
         raise
-    camera = MicroscopeCamera(optics, board, objective)
-    overview = MicroscopeCamera(optics, board, "overview")
+    renderer = optics if drawn_by is None else drawn_by(optics)
+    camera = MicroscopeCamera(renderer, board, objective)
+    overview = MicroscopeCamera(renderer, board, "overview")
     microscope = Microscope(
         stage,
         Eye(FreshCamera(camera), SETTING, _scale(objective)),
@@ -93,7 +109,7 @@ def simulated_instrument(
         simulated=True,
         let_go=board.close,
     )
-    return SimulatedInstrument(microscope, board, optics, camera, overview)
+    return SimulatedInstrument(microscope, stage, board, optics, camera, overview)
 
 
 def counting_scale(objective: str = "100x") -> Scale:

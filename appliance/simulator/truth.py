@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
-from appliance.simulator.comparison import Comparison, CountedField, FoundCell, compare
+from appliance.rules import Rules
+from appliance.simulator.comparison import Comparison, CountedField, FoundCell, Named, compare, named
 from appliance.simulator.instrument import mixture_of, slide_on_its_mount
 from appliance.simulator.mixture import Mixture
+from appliance.simulator.slide import TrueCell
 from appliance.store import Store
 from models.card import read_card
-from models.panel import UNIDENTIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A simulated run beside its slide. Places are the slide's, µm.
+
+    truth: everything in the counted fields.  window_um: the side of a cell's window.
+    limits: the 95 % limits (%) of each label of the differential.  true_percent: the slide's own.
+    """
+
+    fields: tuple[CountedField, ...]
+    found: tuple[FoundCell, ...]
+    truth: tuple[TrueCell, ...]
+    window_um: float
+    limits: Mapping[str, tuple[float, float]]
+    true_percent: Mapping[str, float]
+
+    def comparison(self) -> Comparison:
+        """Return what the count was worth."""
+        return compare(self.fields, self.found, self.truth, self.window_um, self.limits, self.true_percent)
+
+    def named(self) -> list[Named]:
+        """Return what became of every true cell."""
+        return named(self.fields, self.found, self.truth, self.window_um)
 
 
 def truth_of_run(store: Path, run_id: str) -> Comparison:
     """Compare a simulated run with its slide. Raises ApplianceRefused for a run of another camera."""
+    return evidence_of_run(store, run_id).comparison()
+
+
+def evidence_of_run(store: Path, run_id: str) -> Evidence:
+    """Make the slide of a run on record anew. Raises ApplianceRefused for a run of another camera."""
     with Store.read_only(store) as opened:
         record = opened.run(run_id)
         source = parse_camera(record.plan.camera)
@@ -40,18 +71,24 @@ def truth_of_run(store: Path, run_id: str) -> Comparison:
         for cell in cells
         if cell.label is not None
     ]
-    limits = {row.label: (row.low, row.high) for row in tally.rows if row.label != UNIDENTIFIED}
-    return compare(fields, found, truth, _window_um(), limits, _percent(mixture, tuple(limits)))
+    limits = {row.label: (row.low, row.high) for row in tally.rows}
+    return Evidence(
+        tuple(fields), tuple(found), tuple(truth), _window_um(), limits, _percent(mixture, tally.rules)
+    )
 
 
 def _mixture(plan: Plan) -> Mixture:
-    return mixture_of(plan.specimen, None if plan.cells is None else Path(plan.cells))
+    return mixture_of(plan.specimen, None if plan.cells is None else Path(plan.cells), plan.panel)
 
 
-def _percent(mixture: Mixture, labels: tuple[str, ...]) -> Mapping[str, float]:
-    """The slide's own percentages of the labels of a differential."""
-    whole = sum(mixture.shares.get(label, 0.0) for label in labels)
-    return {label: 100 * mixture.shares.get(label, 0.0) / whole for label in labels}
+def _percent(mixture: Mixture, rules: Rules) -> Mapping[str, float]:
+    """The slide's own percentages of the labels of a differential, and of a row that merges two."""
+    whole = sum(mixture.shares.get(label.name, 0.0) for label in rules.counted)
+    percent = {label.name: 100 * mixture.shares.get(label.name, 0.0) / whole for label in rules.counted}
+    merged = rules.panel.merged
+    if merged is not None:
+        percent[merged.name] = sum(percent.get(member, 0.0) for member in merged.members)
+    return percent
 
 
 def _window_um() -> float:
