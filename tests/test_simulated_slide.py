@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ from appliance.errors import ApplianceRefused
 from appliance.simulator import smear as smear_module
 from appliance.simulator.mixture import LEFT_SHIFTED_BLOOD, MARROW_CHOI_10, blood
 from appliance.simulator.slide import NOT_COUNTED, Slide, TrueCell
+from appliance.simulator.smear import Smear
 from appliance.simulator.sprites import put
 from models.panel import load_panel
 
@@ -82,6 +86,24 @@ def test_what_it_keeps_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(slide._tiles) <= smear_module.TILES_KEPT
     assert len(slide._stamps) <= smear_module.STAMPS_KEPT
     assert len(slide._views) <= smear_module.VIEWS_KEPT
+
+
+def test_threads_that_look_at_once_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, film, slide = [0], [0], Smear.film, fresh_smear()
+
+    def watched(*arguments: Any) -> np.ndarray:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        threading.Event().wait(0.05)  # long enough for another thread to come in
+        inside[0] -= 1
+        return film(*arguments)
+
+    monkeypatch.setattr(Smear, "film", watched)
+    with ThreadPoolExecutor(3) as threads:
+        seen = list(threads.map(lambda k: look(slide, (MONOLAYER[0] + k, MONOLAYER[1]), px=20), range(3)))
+
+    assert len(seen) == 3
+    assert most == [1]
 
 
 # Light

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -41,7 +42,10 @@ DRAWING = "1"  # changes whenever the same seed draws something else
 
 
 class Smear:
-    """A slide with a smear. The same seed, mixture and size give the same slide, however it is looked at."""
+    """A slide with a smear. The same seed, mixture and size give the same slide, however it is looked at.
+
+    Any thread may look; they take turns, because what was drawn last is kept.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Smear:
             raise ApplianceRefused(
                 "A simulated smear needs a seed from 0 on and a slide of at least 2 × 2 mm."
             )
+        self._one_at_a_time = threading.Lock()
         self.mixture = mixture or blood()
         self.width_um, self.height_um = width_um, height_um
         self._seed = seed
@@ -84,7 +89,11 @@ class Smear:
         self._afar: Afar | None = None
 
     def light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
-        """Return the share of the lamp's light that passes: see `Slide`. The array is read-only."""
+        """Return the share of the lamp's light that passes: see `Slide`. The array may be read-only."""
+        with self._one_at_a_time:
+            return self._light(x_um, y_um, width_px, height_px, um_per_px)
+
+    def _light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
         if um_per_px > COARSEST_DRAWN_UM_PER_PX:
             if self._afar is None:
                 self._afar = Afar(self)
@@ -100,6 +109,11 @@ class Smear:
 
     def truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
         """Return everything whose centre lies in this rectangle: cells, then platelets, stain and dust."""
+        with self._one_at_a_time:
+            found = self._nucleated_truth(x_um, y_um, width_um, height_um)
+            return found + self._small_truth(x_um, y_um, width_um, height_um)
+
+    def _nucleated_truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
         near = self._cell_places.within(x_um, y_um, width_um, height_um)
         xs, ys = self.cells.x_um[near], self.cells.y_um[near]
         edge, countable = self.zones.at_edge(xs, ys), self.zones.countable(xs, ys)
@@ -114,7 +128,7 @@ class Smear:
                     at_edge, counts and label not in NOT_COUNTED, self._stock.source(label, variant),
                 )
             )  # fmt: skip
-        return found + self._small_truth(x_um, y_um, width_um, height_um)
+        return found
 
     def _small_truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
         near = self._small_places.within(x_um, y_um, width_um, height_um)
