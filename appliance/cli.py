@@ -50,6 +50,10 @@ COMMANDS = {
     "camera": Lazy(
         "appliance.commands.camera:camera", "Try a camera, or serve it to an instrument elsewhere (service)."
     ),
+    "calibrate": Lazy(
+        "appliance.commands.calibrate:calibrate", "Calibrate the microscope, and keep its records (service)."
+    ),
+    "qc": Lazy("appliance.commands.qc:qc", "Record and review the daily quality control."),
     "config": Lazy(
         "appliance.commands.config:config", "Show the settings in force and where each comes from."
     ),
