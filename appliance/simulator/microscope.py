@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from appliance.simulator.blur import Plane
 from appliance.simulator.lens import Lens
 from appliance.simulator.mount import Mount
-from appliance.simulator.objectives import OBJECTIVES, objective_named
+from appliance.simulator.objectives import OBJECTIVES, Objective, objective_named
 from appliance.simulator.optics import Canvas, Planes, light_on_sensor
 from appliance.simulator.sensor import NoiseTable, Reading, Sensor, read_out
 from appliance.simulator.slide import Slide, TrueCell
@@ -62,10 +63,16 @@ class Microscope:
     """
 
     def __init__(
-        self, slide: Slide, mount: Mount | None = None, sensor: Sensor | None = None, seed: int = 0
+        self,
+        slide: Slide,
+        mount: Mount | None = None,
+        sensor: Sensor | None = None,
+        seed: int = 0,
+        turret: Mapping[str, Objective] = OBJECTIVES,
     ) -> None:
-        """Set it up. mount: None for a slide that lies flat.  seed: of the sensor's noise."""
+        """Set it up. mount: None for a slide that lies flat.  seed: of the sensor's noise.  turret: its objectives."""
         self.slide = slide
+        self._turret = turret
         self.mount = mount or Mount(middle_x_um=slide.width_um / 2, middle_y_um=slide.height_um / 2)
         self._sensor = sensor or Sensor()
         self._seed = seed
@@ -77,7 +84,7 @@ class Microscope:
     @property
     def digest(self) -> str:
         """The slide's, with what else decides pictures."""
-        said = repr((self.slide.digest, self.mount, self._sensor, self._seed, tuple(OBJECTIVES.values())))
+        said = repr((self.slide.digest, self.mount, self._sensor, self._seed, tuple(self._turret.values())))
         return f"{self.slide.digest}, {hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
     @property
@@ -87,7 +94,7 @@ class Microscope:
 
     def render(self, view: View) -> NDArray[np.uint8]:
         """Return the picture of a view: uint8, H×W×3, RGB. Raises ApplianceRefused for an unknown objective."""
-        lens = Lens(objective_named(view.objective), self.mount, view.oil)
+        lens = Lens(objective_named(view.objective, self._turret), self.mount, view.oil)
         with self._lock:
             canvas = self._canvas_for(view.width_px, view.height_px)
             planes = light_on_sensor(self.slide, lens, view.trail, canvas)
@@ -99,7 +106,7 @@ class Microscope:
 
     def truth(self, place: Point, objective: str, width_px: int, height_px: int) -> list[CellInFrame]:
         """Return every true cell whose centre lies in the frame, in reading order of the slide."""
-        um_per_px = objective_named(objective).um_per_px
+        um_per_px = objective_named(objective, self._turret).um_per_px
         x_um, y_um = self.mount.slide_place(place)
         left_um, top_um = x_um - width_px / 2 * um_per_px, y_um - height_px / 2 * um_per_px
         return [

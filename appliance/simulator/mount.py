@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from appliance.simulator.askew import Seat
 from firmware_bridge.point import Point
 
 MM_UM = 1000.0
@@ -21,6 +22,8 @@ class Mount:
     z_um: the stage's height at which that place is in focus.
     tilt_x, tilt_y: rise of that height per way, µm/mm.  bow: its curvature's rise per squared way, µm/mm².
     ripple_um: height of the glass' own waves, ripple_every_um: their length.
+    seat: how the camera sits. Where it is askew, places on the slide are given along the picture's axes, as
+    `AskewSlide` has them; the stage's are its own.
     """
 
     x_um: float = 0.0
@@ -33,6 +36,7 @@ class Mount:
     bow: float = 0.0
     ripple_um: float = 0.0
     ripple_every_um: float = 2500.0
+    seat: Seat = Seat()
 
     @classmethod
     def drawn(cls, seed: int, width_um: float, height_um: float, corner: Point | None = None) -> Mount:
@@ -57,11 +61,12 @@ class Mount:
 
     def slide_place(self, stage: Point) -> tuple[float, float]:
         """Return which place of the slide is in the middle of the picture, µm."""
-        return stage.x_um - self.x_um, stage.y_um - self.y_um
+        return self.seat.to_picture(stage.x_um - self.x_um, stage.y_um - self.y_um)
 
     def stage_place(self, x_um: float, y_um: float) -> Point:
         """Return where the stage must stand to see a place of the slide in the middle and in focus."""
-        return Point(x_um + self.x_um, y_um + self.y_um, self.surface_um(x_um, y_um))
+        x, y = self.seat.to_slide(x_um, y_um)
+        return Point(x + self.x_um, y + self.y_um, self.surface_um(x_um, y_um))
 
     def surface_um(self, x_um: float, y_um: float) -> float:
         """Return the stage's height at which a place of the slide is in focus, µm."""

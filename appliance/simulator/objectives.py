@@ -82,10 +82,10 @@ OBJECTIVES = _turret(
 """By name. The overview is a camera of its own beside the turret; it sees most of a slide at once."""
 
 
-def objective_named(name: str) -> Objective:
+def objective_named(name: str, turret: Mapping[str, Objective] = OBJECTIVES) -> Objective:
     """Return an objective of the turret. Raises ApplianceRefused for a name that is not there."""
-    if name not in OBJECTIVES:
+    if name not in turret:
         raise ApplianceRefused(
-            f'The simulated microscope has no objective "{name}". Choose one of {", ".join(OBJECTIVES)}.'
+            f'The simulated microscope has no objective "{name}". Choose one of {", ".join(turret)}.'
         )
-    return OBJECTIVES[name]
+    return turret[name]
