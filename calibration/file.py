@@ -1,4 +1,7 @@
-"""A calibration on disk: one JSON object, made by calibrating a microscope, read by every run."""
+"""A calibration on disk: a record that was exported (version 2), or what somebody wrote into a file (version 1).
+
+A record says who measured it, when and how well; a file of version 1 is only what it states.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from calibration.errors import CalibrationRefused
+from calibration.record import CalibrationRecord, is_record_id
+from calibration.record_json import MAX_BYTES, from_file_table
+from calibration.record_json import VERSION as RECORDED
 from calibration.scale import Scale
+from calibration.setup import PartialSetup, Setup
 
-VERSION = 1
-MAX_BYTES = 1_000_000
+STATED = 1
 KNOWN = (
     "hemadiff_calibration",
     "id",
@@ -31,7 +37,8 @@ KNOWN = (
 class Calibration:
     """A scale and the setup that it belongs to.
 
-    region: width and height of its frames, px; None where the file does not say.
+    objective, camera, binning, region (width and height of its frames, px): None where nobody said.
+    record: None where a person or a file only states the scale.
     """
 
     scale: Scale
@@ -39,35 +46,51 @@ class Calibration:
     camera: str | None = None
     binning: int | None = None
     region: tuple[int, int] | None = None
+    record: CalibrationRecord | None = None
+
+    @classmethod
+    def of(cls, record: CalibrationRecord) -> Calibration:
+        """Return what a record says."""
+        setup = record.setup
+        return cls(record.scale, setup.objective, setup.camera, setup.binning, setup.region, record)
+
+    def check_setup(self, setup: Setup | PartialSetup) -> None:
+        """Raise CalibrationRefused for another setup, and say in what it differs."""
+        ours = PartialSetup(self.objective, self.camera, self.binning, self.region)
+        ours.refuse_another(self.scale.id, setup)
 
     def check_frame(self, width: int, height: int) -> None:
         """Raise CalibrationRefused for a frame (width, height in px) of another setup."""
-        if self.region is not None and self.region != (width, height):
-            raise CalibrationRefused(
-                f'The calibration "{self.scale.id}" belongs to frames of {self.region[0]} × {self.region[1]} '
-                f"px, not {width} × {height}. Use the calibration of this camera setting, or calibrate it."
-            )
+        self.check_setup(PartialSetup(region=(width, height)))
 
 
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration file.
 
-    Raises CalibrationRefused: it cannot be read, is no calibration, or has a key that nobody knows.
+    Raises CalibrationRefused: it cannot be read, is no calibration, has a key that nobody knows, or is a record
+    that was changed after it was exported.
     """
     record = _read_object(path)
+    if record.get("hemadiff_calibration") == RECORDED:
+        return Calibration.of(from_file_table(record, str(path)))
     unknown = sorted(set(record) - set(KNOWN))
     if unknown:
         raise CalibrationRefused(
             f'{path}: a calibration has no key "{unknown[0]}". It has: {", ".join(KNOWN)}.'
         )
     version = record.get("hemadiff_calibration")
-    if version != VERSION or isinstance(version, bool):
+    if version != STATED or isinstance(version, bool):
         raise CalibrationRefused(
-            f'{path} is no calibration that this version reads: it needs "hemadiff_calibration": {VERSION}.'
+            f"{path} is no calibration that this version reads: it needs "
+            f'"hemadiff_calibration": {STATED} or {RECORDED}.'
         )
     name = record.get("id")
     if not isinstance(name, str) or not name.strip():
         raise CalibrationRefused(f'{path}: "id" is missing. It is the name that results carry; give it one.')
+    if is_record_id(name):
+        raise CalibrationRefused(
+            f'{path}: "id" is written as a measured record\'s, which this is not. Give it another.'
+        )
     return Calibration(
         scale=Scale(_pixel_size(record, path), _source(path), name),
         objective=_text(record, "objective", path),
@@ -79,7 +102,7 @@ def read_calibration(path: Path) -> Calibration:
 
 def _source(path: Path) -> str:
     # A name that is not UTF-8 could not be put on record.
-    return f"calibration file {os.fsencode(path.name).decode('utf-8', 'backslashreplace')}"
+    return f"stated by the calibration file {os.fsencode(path.name).decode('utf-8', 'backslashreplace')}"
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -91,7 +114,7 @@ def _read_object(path: Path) -> dict[str, Any]:
             f"The calibration file {path} cannot be read: {error.strerror or error}. Check its path."
         ) from error
     if len(data) > MAX_BYTES:
-        raise CalibrationRefused(f"{path} is too large for a calibration (over {MAX_BYTES // 1000} kB).")
+        raise CalibrationRefused(f"{path} is too large for a calibration (over {MAX_BYTES // 1_000_000} MB).")
     try:
         record = json.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from calibration.errors import CalibrationRefused
 
@@ -16,12 +17,13 @@ class Scale:
     """A calibrated pixel size.
 
     um_per_px: micrometres per pixel, both axes.  source: where it comes from, for a person to read.
-    id: names it in frames and in every result.
+    id: names it in frames and in every result.  expires: None where it does not.
     """
 
     um_per_px: float
     source: str
     id: str
+    expires: datetime | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Raise CalibrationRefused for a pixel size that no microscope has."""

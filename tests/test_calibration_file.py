@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from calibration import CalibrationRefused
 from calibration.file import read_calibration
+from calibration.setup import PartialSetup
 
 GOOD = {
     "hemadiff_calibration": 1,
@@ -34,6 +36,8 @@ def test_a_calibration_is_read_with_its_setup(tmp_path: Path) -> None:
     calibration = read_calibration(file(tmp_path))
     assert calibration.scale.um_per_px == 0.0923
     assert calibration.scale.id == "100x, binning 1"
+    assert calibration.scale.source == "stated by the calibration file calibration.json"
+    assert calibration.record is None
     assert (calibration.objective, calibration.camera, calibration.binning) == ("100x oil", "camera 1", 1)
     calibration.check_frame(1920, 1200)
 
@@ -43,6 +47,19 @@ def test_a_frame_of_another_region_does_not_fit(tmp_path: Path) -> None:
         read_calibration(file(tmp_path)).check_frame(960, 600)
 
 
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (PartialSetup(objective="50x"), "the objective 100x oil, not 50x. Turn to its objective"),
+        (PartialSetup(camera="camera 2"), "the camera camera 1, not camera 2"),
+        (PartialSetup(binning=2), "the binning 1, not 2"),
+    ],
+)
+def test_another_setup_is_refused_by_what_differs(tmp_path: Path, other: PartialSetup, sentence: str) -> None:
+    with pytest.raises(CalibrationRefused, match=sentence):
+        read_calibration(file(tmp_path)).check_setup(other)
+
+
 def test_a_calibration_without_a_region_fits_every_frame(tmp_path: Path) -> None:
     read_calibration(file(tmp_path, region=None)).check_frame(7, 7)
 
@@ -50,9 +67,10 @@ def test_a_calibration_without_a_region_fits_every_frame(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"hemadiff_calibration": 2}, "is no calibration that this version reads"),
+        ({"hemadiff_calibration": 3}, "is no calibration that this version reads"),
         ({"hemadiff_calibration": None}, "is no calibration that this version reads"),
         ({"hemadiff_calibration": True}, "is no calibration that this version reads"),
+        ({"id": "cal-0123456789ab"}, "written as a measured record's"),
         ({"id": None}, '"id" is missing'),
         ({"id": " "}, '"id" is missing'),
         ({"um_per_px": None}, '"um_per_px" must be a number'),
@@ -87,6 +105,7 @@ def test_a_file_that_is_missing_or_huge_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CalibrationRefused, match="cannot be read"):
         read_calibration(tmp_path / "gone.json")
     path = tmp_path / "huge.json"
-    path.write_bytes(b" " * 1_000_001)
+    path.touch()
+    os.truncate(path, 32_000_001)
     with pytest.raises(CalibrationRefused, match="too large"):
         read_calibration(path)

@@ -1,0 +1,112 @@
+"""What is different between two calibrations of one setup, and what of it a person has to confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from calibration.errors import CalibrationRefused
+from calibration.measured import Measured
+from calibration.record import CalibrationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLimit:
+    """How far a value may change unasked. relative: of the last one, as a share; otherwise in its unit."""
+
+    most: float
+    relative: bool
+
+
+RELATIVE = ChangeLimit(0.05, relative=True)
+BY_UNIT: Mapping[str, ChangeLimit] = {
+    "µm/px": ChangeLimit(0.01, relative=True),
+    "µm": ChangeLimit(1.0, relative=False),
+    "°": ChangeLimit(0.5, relative=False),
+}
+TITLES: Mapping[str, str] = {
+    "um_per_px": "pixel size",
+    "um_per_px_x": "pixel size along x",
+    "um_per_px_y": "pixel size along y",
+    "rotation_deg": "rotation",
+    "shear_deg": "shear",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value, before and now; None where it was not measured."""
+
+    name: str
+    last: Measured | None
+    new: Measured | None
+
+    @property
+    def limit(self) -> ChangeLimit:
+        """How far it may change unasked."""
+        return BY_UNIT.get((self.new or self.last or _NOTHING).unit, RELATIVE)
+
+    @property
+    def size(self) -> float | None:
+        """How far it changed, with its sign: a share of the last, or in its unit; None where it cannot be said."""
+        if self.last is None or self.new is None or self.last.unit != self.new.unit:
+            return None
+        step = self.new.value - self.last.value
+        if not self.limit.relative:
+            return step
+        return step / abs(self.last.value) if self.last.value else (0.0 if step == 0 else None)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether a person has to confirm it. What is measured for the first time needs no word."""
+        if self.last is None:
+            return False
+        return self.size is None or abs(self.size) > self.limit.most
+
+    def __str__(self) -> str:
+        """A sentence."""
+        what = title_of(self.name)
+        if self.last is None:
+            return f"The {what} is measured for the first time."
+        if self.new is None:
+            return f"The {what} is no longer measured (it was {self.last}): confirm."
+        span = f"from {self.last} to {self.new}"
+        if self.size is None:
+            return f"The {what} changed {span}: confirm."
+        unit, factor = ("%", 100.0) if self.limit.relative else (self.new.unit, 1.0)
+        most = f"{self.limit.most * factor:g} {unit}"
+        by = f"The {what} changed by {abs(self.size) * factor:.{1 if factor > 1 else 2}f} {unit}"
+        return f"{by}: beyond {most}, confirm ({span})." if self.beyond else f"{by}, within {most} ({span})."
+
+
+_NOTHING = Measured(0.0, 0.0, "")
+
+
+def compare(last: CalibrationRecord, new: CalibrationRecord) -> tuple[Change, ...]:
+    """Return every value of two calibrations, in the order of the new one.
+
+    Raises CalibrationRefused for calibrations of two setups, which have nothing to compare.
+    """
+    if last.setup != new.setup:
+        raise CalibrationRefused(
+            f"The calibrations {last.id} ({last.setup}) and {new.id} ({new.setup}) belong to two setups. "
+            "Compare those of one."
+        )
+    names = [*new.values, *(name for name in last.values if name not in new.values)]
+    return tuple(Change(name, last.values.get(name), new.values.get(name)) for name in names)
+
+
+def changed(last: CalibrationRecord, new: CalibrationRecord) -> tuple[str, ...]:
+    """Return a sentence for every value that changed so far that a person has to confirm it; none where none did.
+
+    Raises CalibrationRefused as `compare` does.
+    """
+    return tuple(str(change) for change in compare(last, new) if change.beyond)
+
+
+def title_of(name: str) -> str:
+    """Return a value's name as a person says it."""
+    if name in TITLES:
+        return TITLES[name]
+    words, _, last = name.rpartition("_")
+    return (words if words and last in ("um", "deg", "s", "px") else name).replace("_", " ")

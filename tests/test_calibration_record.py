@@ -1,0 +1,232 @@
+"""A calibration's record never changes, says everything that was measured, and is found out where it was changed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from builders_calibration import EXPIRES, MADE, SETUP, picture, record, values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calibration import CalibrationRefused
+from calibration.change import changed, compare
+from calibration.file import read_calibration
+from calibration.measured import Measured
+from calibration.record import LONGEST_SIDE_PX, Evidence, Residuals, Ruler, is_record_id
+from calibration.record_json import from_json, to_json
+from calibration.setup import PartialSetup, Setup
+
+
+def test_a_record_comes_back_from_its_file_as_it_was() -> None:
+    made = record()
+    back = from_json(to_json(made), "100x.json")
+    assert back == made
+    assert (back.digest, back.id) == (made.digest, made.id)
+    assert is_record_id(made.id)
+
+
+@given(
+    st.floats(0.02, 5.0),
+    st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), st.floats(-1e9, 1e9), max_size=4),
+    st.text(max_size=20),
+)
+def test_any_record_comes_back_with_its_digest(um_per_px: float, more: dict[str, float], note: str) -> None:
+    others = {
+        name: Measured(value, abs(value) / 3, "µm") for name, value in more.items() if name != "um_per_px"
+    }
+    try:
+        made = record(values=values(um_per_px, **others), note=note, evidence=())
+        text = to_json(made)
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    assert from_json(text, "x.json").digest == made.digest
+
+
+def test_the_layout_of_the_file_does_not_matter_but_its_contents_do() -> None:
+    whole = json.loads(to_json(record()))
+    assert from_json(json.dumps(whole, indent=7, sort_keys=True), "x.json") == record()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["values"]["um_per_px"].update(value=0.21),
+        lambda r: r["values"]["um_per_px"].update(uncertainty=0.0001),
+        lambda r: r["setup"].update(objective="50x"),
+        lambda r: r["setup"]["region"].update(width=255),
+        lambda r: r.update(by="A. van Leeuwenhoek"),
+        lambda r: r.update(expires="2099-01-01T00:00:00+00:00"),
+        lambda r: r["ruler"].update(serial="SM-0418"),
+        lambda r: r["residuals"]["ruler_lines"].update(left=[0.0, 0.0, 0.0]),
+        lambda r: r["parts"].update(gain_map="AAEA"),
+        lambda r: r["evidence"].clear(),
+    ],
+)
+def test_a_file_that_was_changed_is_refused(change: Any) -> None:
+    whole = json.loads(to_json(record()))
+    change(whole["record"])
+    with pytest.raises(CalibrationRefused, match=r"100x\.json was changed after it was exported"):
+        from_json(json.dumps(whole), "100x.json")
+
+
+def test_a_picture_that_was_exchanged_is_refused() -> None:
+    whole, other = json.loads(to_json(record())), Evidence.of("ruler", "", picture(seed=1))
+    whole["record"]["evidence"][0]["png"] = base64.b64encode(other.png).decode()
+    with pytest.raises(CalibrationRefused, match=r'100x\.json: The picture "ruler" does not fit its digest'):
+        from_json(json.dumps(whole), "100x.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda w: w.pop("record"), "part of the calibration is missing"),
+        (lambda w: w.update(wings=2), 'no key "wings"'),
+        (lambda w: w["record"].update(wings=2), 'no key "wings"'),
+        (lambda w: w["record"].pop("expires"), '"expires" is missing'),
+        (lambda w: w["record"].update(made="yesterday"), '"made" is no time'),
+        (lambda w: w["record"].update(made="2026-03-01T09:30:00"), "time zone"),
+        (lambda w: w["record"].update(by=" "), "who made it"),
+        (lambda w: w["record"].update(evidence=[3]), "is missing"),
+        (lambda w: w["record"]["parts"].update(gain_map="§"), "is damaged"),
+        (lambda w: w["record"]["setup"].update(binning=True), "another kind"),
+        (lambda w: w["record"]["values"]["um_per_px"].update(value="0.2"), "must be a number"),
+        (lambda w: w["record"]["values"]["um_per_px"].update(value=10**400), "must be a number"),
+        (lambda w: w["record"]["values"]["um_per_px"].update(value=92.0), "not plausible"),
+        (lambda w: w["record"]["values"]["um_per_px"].update(uncertainty=-1), "is no value"),
+        (lambda w: w["record"]["values"].pop("um_per_px"), "needs the pixel size"),
+        (lambda w: w.update(hemadiff_calibration=3), "no calibration that was exported"),
+    ],
+)
+def test_a_file_that_is_no_record_is_refused_by_what_is_wrong(change: Any, sentence: str) -> None:
+    whole = json.loads(to_json(record()))
+    change(whole)
+    with pytest.raises(CalibrationRefused, match=rf"^100x\.json.*{sentence}"):
+        from_json(json.dumps(whole), "100x.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[1]", "[" * 100_000])
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(CalibrationRefused, match=r"^100x\.json"):
+        from_json(text, "100x.json")
+
+
+def test_an_exported_record_is_read_where_a_calibration_file_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "100x.json"
+    path.write_text(to_json(record()), encoding="utf-8")
+    found = read_calibration(path)
+    assert found.record == record()
+    assert found.scale == record().scale
+    assert found.scale.id == record().id
+    found.check_setup(SETUP)
+    with pytest.raises(
+        CalibrationRefused, match=f'"{record().id}" belongs to the objective 100x oil, not 50x'
+    ):
+        found.check_setup(PartialSetup(objective="50x"))
+
+
+def test_the_scale_says_when_with_what_and_how_long() -> None:
+    scale = record().scale
+    assert scale.source == "calibration of 2026-03-01: 100x oil, camera 1, binning 1, 256 × 192 px"
+    assert (scale.um_per_px, scale.id, scale.expires) == (0.2, record().id, EXPIRES)
+    assert not record().expired(EXPIRES - timedelta(seconds=1))
+    assert record().expired(EXPIRES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"by": ""}, "who made it"),
+        ({"made": datetime(2026, 3, 1)}, "time zone"),  # noqa: DTZ001
+        ({"expires": MADE}, "cannot expire before"),
+        ({"values": {}}, "needs the pixel size"),
+        ({"values": {"um_per_px": Measured(0.2, 0.001, "mm")}}, "needs the pixel size"),
+        ({"values": values(Name=Measured(1.0, 0.1, "µm"))}, '"Name" cannot name a value'),
+        ({"evidence": (Evidence.of("a", "", picture()),) * 2}, "Two pieces"),
+        ({"parts": {"gain_map": bytes(16_000_001)}}, "over 16 MB"),
+    ],
+)
+def test_what_is_no_calibration_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(CalibrationRefused, match=sentence):
+        record(**changes)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Setup("", "camera 1", 1, (9, 9)),
+        lambda: Setup("100x", " ", 1, (9, 9)),
+        lambda: Setup("100x", "camera 1", 0, (9, 9)),
+        lambda: Setup("100x", "camera 1", 1, (9, 0)),
+        lambda: Ruler("grid", 0.0),
+        lambda: Residuals((1.0,), "µm", (), "µm"),
+        lambda: Residuals((1.0,), "µm", (float("nan"),), "µm"),
+        lambda: Evidence("a", "", b"GIF89a"),
+    ],
+)
+def test_impossible_parts_are_refused(make: Any) -> None:
+    with pytest.raises(CalibrationRefused):
+        make()
+
+
+def test_evidence_is_made_small_and_keeps_its_colours() -> None:
+    large = np.zeros((900, 1200, 3), np.uint8)
+    large[..., 0] = 200
+    png = Evidence.of("field", "A red field.", large).png
+    small = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert small is not None
+    assert small.shape == (360, LONGEST_SIDE_PX, 3)
+    assert tuple(small[0, 0]) == (0, 0, 200), "blue, green, red, as OpenCV reads it"
+
+
+def test_residuals_know_their_root_mean_square() -> None:
+    assert Residuals((0, 1), "µm", (3.0, -4.0), "µm").rms == pytest.approx(12.5**0.5)
+    assert Residuals((), "µm", (), "µm").rms == 0.0
+
+
+def test_a_pixel_size_that_changed_too_far_is_to_be_confirmed() -> None:
+    (sentence,) = changed(record(0.1), record(0.1031))
+    assert sentence.startswith("The pixel size changed by 3.1 %: beyond 1 %, confirm (from 0.1")
+
+
+def test_small_changes_need_no_word() -> None:
+    assert changed(record(0.1), record(0.1009)) == ()
+    within = compare(record(0.1), record(0.1009))[0]
+    assert "within 1 %" in str(within)
+
+
+@pytest.mark.parametrize(
+    ("last", "new", "sentence"),
+    [
+        (Measured(4.0, 0.1, "µm"), Measured(6.1, 0.1, "µm"), r"backlash x changed by 2\.10 µm: beyond 1 µm"),
+        (Measured(4.0, 0.1, "µm"), None, "backlash x is no longer measured"),
+        (Measured(4.0, 0.1, "µm"), Measured(4.0, 0.1, "px"), "backlash x changed from .*: confirm"),
+        (Measured(0.2, 0.1, "°"), Measured(-0.4, 0.1, "°"), r"changed by 0\.60 °: beyond 0\.5 °"),
+        (Measured(1.5, 0.1, ""), Measured(1.6, 0.1, ""), r"changed by 6\.7 %: beyond 5 %"),
+        (Measured(0.0, 0.1, ""), Measured(1.6, 0.1, ""), "confirm"),
+    ],
+)
+def test_every_kind_of_value_has_its_limit(last: Measured, new: Measured | None, sentence: str) -> None:
+    def with_backlash(value: Measured | None) -> Any:
+        return record(values=values() if value is None else values(backlash_x_um=value))
+
+    (said,) = changed(with_backlash(last), with_backlash(new))
+    assert re.search(sentence, said), said
+
+
+def test_a_value_that_is_new_needs_no_word() -> None:
+    assert changed(record(values=values()), record()) == ()
+    assert "for the first time" in str(compare(record(values=values()), record())[1])
+
+
+def test_calibrations_of_two_setups_are_not_compared() -> None:
+    with pytest.raises(CalibrationRefused, match="two setups"):
+        changed(record(), record(setup=Setup("50x", "camera 1", 1, (256, 192))))
