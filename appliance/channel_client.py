@@ -57,6 +57,10 @@ class InstrumentClient:
         """End the current run as ``stopped``; what was counted is kept."""
         self._ask("stop")
 
+    def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+        """Have something put on record (`appliance.service_desk.DESK`, by name); return what the instrument says."""
+        return self._ask(what, **arguments)
+
     def follow(self) -> Following:
         """Return the instrument's messages from now on: a snapshot, then changes."""
         connection = self._connect()

@@ -108,6 +108,27 @@ class CameraSection(SensorSection):
     order: Annotated[str, AfterValidator(_order)] = "natural"
 
 
+class CalibrationSection(Section):
+    """Calibrations. expired: whether results under an expired one are marked, or refused.  valid_days: of a new one."""
+
+    expired: Literal["warn", "block"] = "warn"
+    valid_days: int = Field(default=365, ge=1, le=3650)
+
+
+class QcSection(Section):
+    """Daily quality control. unmet: whether results are marked while it failed or is overdue, or refused.
+
+    every_h: how long one holds, hours.  cells: fewest that are gone over.  least_located_percent: of them.
+    most_false_percent: of the finds.
+    """
+
+    unmet: Literal["warn", "block"] = "warn"
+    every_h: float = Field(default=24.0, gt=0, le=8760)
+    cells: int = Field(default=200, ge=1)
+    least_located_percent: float = Field(default=95.0, gt=0, le=100)
+    most_false_percent: float = Field(default=5.0, ge=0, lt=100)
+
+
 class SimulatorSection(Section):
     """The simulated microscope. rate: how many times faster than real time it works."""
 
@@ -181,6 +202,8 @@ class Config(BaseSettings):
     camera: CameraSection = CameraSection()
     stage: StageSection = StageSection()
     microscope: MicroscopeSection = MicroscopeSection()
+    calibration: CalibrationSection = CalibrationSection()
+    qc: QcSection = QcSection()
     simulator: SimulatorSection = SimulatorSection()
     count: CountSection = CountSection()
     laboratory: LaboratorySection = LaboratorySection()

@@ -29,11 +29,13 @@ Gains = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 class SensorSection(Section):
     """How a sensor is locked. None where a sensor has to be told, and is not yet.
 
-    colour_gains: red and blue.  key: of a remote camera.  pixel_format, white_balance_k, held_frames: of a USB camera.
+    binning: sensor pixels to a side of one pixel of a frame.  colour_gains: red and blue.  key: of a remote camera.
+    pixel_format, white_balance_k, held_frames: of a USB camera.
     """
 
     width_px: int | None = Field(default=None, ge=16)
     height_px: int | None = Field(default=None, ge=16)
+    binning: int = Field(default=1, ge=1, le=16)
     exposure_us: int | None = Field(default=None, ge=1)
     gain: float = Field(default=1.0, gt=0)
     colour_gains: Gains | None = None
@@ -77,10 +79,12 @@ class StageSection(Section):
 class MicroscopeSection(Section):
     """What stands where on the stage, in its coordinates (µm).
 
+    objective: the one that counts, as its calibrations name it.
     area_x_um, area_y_um: where smears may lie, low and high.  heights_um: the lowest and the highest at which neither
     slide nor objective comes to harm.  focus_um: about where focus is.  light: the lamp, 0 to 1; none leaves it.
     """
 
+    objective: Annotated[str, Field(min_length=1)] | None = None
     area_x_um: Limits | None = None
     area_y_um: Limits | None = None
     heights_um: Limits | None = None

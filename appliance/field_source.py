@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from appliance.camera_source import MICROSCOPE, NATURAL, FolderSource, SimulatedSource, parse_camera
+from appliance.camera_source import NATURAL, FolderSource, SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
-from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
 from calibration import Scale
 
@@ -87,29 +86,13 @@ def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
     if isinstance(source, SimulatedSource):
         return _simulated_slide(source.seed, plan, 1.0 if config is None else config.simulator.rate)
     if isinstance(source, FolderSource):
-        return _folder_camera(source.folder, plan)
+        return _folder_camera(source.folder, plan, config)
     if config is None:
         raise ApplianceRefused("A microscope needs settings: its stage, its camera and its pixel size.")
     from appliance.real_microscope import open_microscope
     from appliance.slide_source import SlideSource
 
     return SlideSource(open_microscope(config, plan), plan.specimen)
-
-
-def planned_scale(plan: Plan) -> str:
-    """Return the scale that a plan's camera will have, or where it will come from, without opening the camera.
-
-    Raises CalibrationRefused for an implausible one.
-    """
-    if isinstance(parse_camera(plan.camera), SimulatedSource):
-        from appliance.simulator.instrument import counting_scale
-
-        return counting_scale().id
-    if plan.um_per_px is not None:
-        return Scale.stated(plan.um_per_px, plan.um_per_px_source).id
-    if plan.calibration is not None:
-        return f"calibration file {printable(Path(plan.calibration).name)}"
-    return "not calibrated" if plan.camera == MICROSCOPE else "from the images' metadata"
 
 
 def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
@@ -128,14 +111,11 @@ def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
     return SlideSource(instrument.microscope, plan.specimen)
 
 
-def _folder_camera(folder: Path, plan: Plan) -> FieldSource:
+def _folder_camera(folder: Path, plan: Plan, config: Config | None) -> FieldSource:
+    from appliance.counting_scale import stated_calibration
     from appliance.folder_camera import FolderCamera
 
-    if plan.um_per_px is not None:
-        return FolderCamera(folder, plan.order, Scale.stated(plan.um_per_px, plan.um_per_px_source))
-    if plan.calibration is not None:
-        from calibration.file import read_calibration
-
-        calibration = read_calibration(Path(plan.calibration))
-        return FolderCamera(folder, plan.order, calibration.scale, calibration.region)
-    return FolderCamera(folder, plan.order)
+    stated = stated_calibration(plan, config)
+    if stated is None:
+        return FolderCamera(folder, plan.order)
+    return FolderCamera(folder, plan.order, stated.scale, stated.region)

@@ -19,14 +19,17 @@ from typing import Any, TypeVar
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
+from appliance.counting_scale import PlannedScale, planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource, SlideSurvey, open_source, planned_scale
+from appliance.field_source import FieldSource, SlideSurvey, open_source
 from appliance.file_name import printable
 from appliance.frame import Analyser
+from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import Equipment, RunInHand, Take, recover, remembered
+from appliance.service_desk import DESK, at_desk
 from appliance.store import Store, new_run_id
 from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
@@ -58,6 +61,7 @@ class Instrument:
 
     store: its path; one instrument holds its lock.  configured: gives the plan of a run that was asked for
     without one, or raises the refusal to show instead.  analysis_within_s: how long a field may take.
+    planned: the scale that a plan will have.  judge: what its result must say.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Instrument:
         load_analyser: LoadAnalyser = load_network_analyser,
         open_source: Callable[[Plan], FieldSource] = open_source,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
+        planned: Callable[[Plan], PlannedScale] = planned_scale,
+        judge: Judge = nothing_to_mark,
     ) -> None:
         """Take the store, and find the runs that a power cut left behind: they are paused.
 
@@ -76,6 +82,8 @@ class Instrument:
         self._load_analyser = load_analyser
         self._open_source = open_source
         self._analysis_within_s = analysis_within_s
+        self._planned, self._judge = planned, judge
+        self._scale: PlannedScale | None = None
         self._analysers: dict[tuple[str, str, str], Analyser] = {}
         self._version = version()
         self._in_hand: RunInHand | None = None
@@ -140,8 +148,11 @@ class Instrument:
             case "stop", _:
                 self.stop()
                 return {}
+        if ask in DESK:
+            return self._do(self._at_desk, ask, arguments)
         raise ApplianceRefused(
-            f'The instrument cannot be asked to "{ask}". It knows status, follow, start, pause, resume and stop.'
+            f'The instrument cannot be asked to "{ask}". It knows status, follow, start, pause, resume, stop, '
+            f"{', '.join(DESK)}."
         )
 
     def __enter__(self) -> Instrument:
@@ -183,10 +194,25 @@ class Instrument:
     def _open_store(self, path: Path) -> None:
         self._store = Store(path)
         recover(self._store)
+        self._see_what_is_in_force()
         paused = self._store.unfinished_runs()
         if paused:
             record = self._store.run(paused[-1])
             self._take_in_hand(record, remembered(self._store, record, record.reason))
+
+    def _see_what_is_in_force(self) -> None:
+        """Ask once, and not for every change that is published."""
+        try:
+            self._scale = None if self._plan is None else self._planned(self._plan)
+        except (ApplianceRefused, CalibrationRefused):  # whoever starts a count is told
+            self._scale = None
+
+    def _at_desk(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        said = at_desk(self._store, ask, arguments)
+        self._see_what_is_in_force()
+        snapshot = self._snapshot()
+        self.broadcast.publish(snapshot, snapshot)
+        return said
 
     def _prepare(self) -> None:
         if self._plan is not None:
@@ -206,6 +232,7 @@ class Instrument:
         equipment = self._equip(plan)
         run_id, source, analyser = new_run_id(), equipment.source, equipment.analyser
         with _closing_on_error(source):
+            marks = self._judge(self._store, plan, source.scale)
             self._store.create_run(
                 run_id,
                 plan,
@@ -218,6 +245,7 @@ class Instrument:
                 camera=source.name,
                 digest=source.digest,
                 outputs=analyser.outputs,
+                marks=marks,
             )
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
         return run_id
@@ -228,6 +256,9 @@ class Instrument:
         equipment = self._equip(record.plan)
         with _closing_on_error(equipment.source):
             _refuse_unless_the_same(record, equipment)
+            marks = self._judge(self._store, record.plan, equipment.source.scale)
+            self._store.add_marks(record.id, marks, datetime.now(UTC))
+            record = self._store.run(record.id)
         run = remembered(self._store, record, record.reason)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
         return record.id
@@ -313,7 +344,8 @@ class Instrument:
             weights=analyser.weights if analyser else None,
             camera=printable(plan.camera) if plan else None,
             simulated=plan is not None and isinstance(parse_camera(plan.camera), SimulatedSource),
-            calibration=planned_scale(plan) if plan else None,
+            calibration=self._scale.id if self._scale else None,
+            calibration_source=self._scale.source if self._scale else None,
             version=self._version,
             can_start=why_not is None,
             why_not=why_not,
@@ -342,6 +374,7 @@ def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
         ("weights", record.weights, analyser.weights),
         ("engine", record.engine, analyser.engine),
         ("scale", f"{record.scale.um_per_px:g} µm/px", f"{source.scale.um_per_px:g} µm/px"),
+        ("calibration", record.scale.id, source.scale.id),
         ("number of fields", record.planned, record.planned if source.planned is None else source.planned),
     ):
         if before != now:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 from appliance.channel import ChannelServer
 from appliance.configured_plan import plan_from_config
+from appliance.counting_scale import planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import open_source
 from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
+from appliance.marks import marks_of
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -36,7 +38,14 @@ def served_instrument(
     """
     opened = partial(open_source, config=config)
     configured = partial(plan_from_config, config)
-    with Instrument(config.store.path, configured, load_analyser, opened) as instrument:
+    with Instrument(
+        config.store.path,
+        configured,
+        load_analyser,
+        opened,
+        planned=partial(planned_scale, config=config),
+        judge=partial(marks_of, config),
+    ) as instrument:
         server = ChannelServer(config.socket_path)
         try:
             server.serve(instrument.broadcast, instrument.answer)

@@ -35,6 +35,41 @@ def surveys(db: Database) -> None:
     _only_added(db, "surveys")
 
 
+@migrations()
+def calibrations(db: Database) -> None:
+    """Calibrations on record, and which of them is in force for its setup: the one that was put so last."""
+    db.conn.execute(
+        "CREATE TABLE calibrations (id TEXT PRIMARY KEY, digest TEXT NOT NULL, setup TEXT NOT NULL, "
+        "made TEXT NOT NULL, origin TEXT NOT NULL, record TEXT NOT NULL, added TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE calibrations_in_force (id INTEGER PRIMARY KEY, "
+        "calibration TEXT NOT NULL REFERENCES calibrations (id), setup TEXT NOT NULL, who TEXT NOT NULL, "
+        "confirmed TEXT NOT NULL, at TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute("CREATE INDEX calibrations_in_force_setup ON calibrations_in_force (setup, id)")
+    for table in ("calibrations", "calibrations_in_force"):
+        _only_added(db, table)
+
+
+@migrations()
+def quality_controls(db: Database) -> None:
+    """The daily quality controls."""
+    db.conn.execute(
+        "CREATE TABLE quality_controls (id INTEGER PRIMARY KEY, who TEXT NOT NULL, slide TEXT NOT NULL, "
+        "located INTEGER NOT NULL, missed INTEGER NOT NULL, false_finds INTEGER NOT NULL, limits TEXT NOT NULL, "
+        "passed INTEGER NOT NULL, run TEXT REFERENCES runs (id), calibration TEXT, note TEXT NOT NULL, "
+        "at TEXT NOT NULL) STRICT"
+    )
+    _only_added(db, "quality_controls")
+
+
+@migrations()
+def marks(db: Database) -> None:
+    """What a person must know of a run's result: sentences, as JSON."""
+    db.conn.execute("ALTER TABLE runs ADD COLUMN marks TEXT NOT NULL DEFAULT '[]'")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

@@ -168,6 +168,8 @@ class Pipeline:
     def _outcome(self, field: Frame | SkippedField) -> Outcome:
         if isinstance(field, SkippedField):
             return Skipped(field, "input")
+        if field.calibration_id != self._scale.id:
+            return Skipped(_of_another_calibration(field, self._scale.id), "input")
         try:
             with self._watched(field):
                 return Analysed(field, self._analyser.analyse(field, self._scale))
@@ -245,6 +247,14 @@ def _not_known(frame: Frame, error: AnalysisError) -> Skipped:
     return Skipped(
         SkippedField(frame.index, frame.name, error.reason, str(error), frame.position), "analysis"
     )
+
+
+def _of_another_calibration(frame: Frame, calibration: str) -> SkippedField:
+    detail = (
+        f'{frame.name} was taken under the calibration "{frame.calibration_id}", the run uses "{calibration}". '
+        "Count it in a run of its own."
+    )
+    return SkippedField(frame.index, frame.name, "other calibration", detail, frame.position)
 
 
 def _said(error: Exception) -> str:

@@ -26,7 +26,8 @@ class Plan:
     cells: a folder of real single cells that are blended into a simulated smear.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
-    calibration: path of a calibration file.
+    calibration: path of a calibration file, or the id of a calibration on record.
+    qc: counted for quality control, and no result of a patient.
     reference, watched, me_formula: the laboratory's own for this specimen, as in `Overrides`.
     Raises ApplianceRefused for what no run can do.
     """
@@ -44,6 +45,7 @@ class Plan:
     detector: str = "network"
     merge_band_and_segmented: bool = False
     monocytes_in_me: bool = True
+    qc: bool = False
     reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
     watched: Mapping[str, Sequence[float]] = field(default_factory=dict)
     me_formula: str | None = None
@@ -135,7 +137,7 @@ def _check_kinds(plan: Plan) -> None:
         raise ApplianceRefused(
             f'There is no detector "{plan.detector}".{did_you_mean(str(plan.detector), DETECTORS)}'
         )
-    for name in ("merge_band_and_segmented", "monocytes_in_me"):
+    for name in ("merge_band_and_segmented", "monocytes_in_me", "qc"):
         if not isinstance(getattr(plan, name), bool):
             raise ApplianceRefused(f"{name} must be true or false.")
     for name in ("calibration", "me_formula", "cells"):

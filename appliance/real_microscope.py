@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from appliance.cameras.camera import CameraSetting
 from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sensor
+from appliance.counting_scale import microscope_scale, stated_calibration
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
 from appliance.safe_height import HeightLimits
 from calibration import Scale
-from calibration.file import read_calibration
 from firmware_bridge.connect import open_stage
 from firmware_bridge.errors import BridgeError, StageRefused
 from firmware_bridge.settings import AxisSettings, StageSettings
@@ -30,7 +31,7 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     """Open the stage and the cameras of the settings; nothing moves.
 
     Raises ApplianceRefused where a setting is missing or does not fit, ApplianceError where something does not answer,
-    and CalibrationRefused for a pixel size that no microscope has.
+    and CalibrationRefused where no calibration is in force for this setup, or the one that is named belongs to another.
     """
     scope, source = config.microscope, config.camera.source
     if source is None:
@@ -41,8 +42,9 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     heights = HeightLimits(*_both(scope.heights_um, "[microscope] heights_um"))
     expected = _said(scope.focus_um, "[microscope] focus_um")
     settings = stage_settings(config.stage)
+    stated = stated_calibration(plan, config)
     with contextlib.ExitStack() as stack:
-        counting = _eye(source, config.camera, counting_scale(plan), "[camera]")
+        counting = _eye(source, config.camera, partial(microscope_scale, plan, stated, config), "[camera]")
         stack.callback(counting.camera.close)
         overview = None
         if scope.overview.source is not None:
@@ -50,7 +52,7 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
             overview = _eye(
                 scope.overview.source,
                 scope.overview,
-                Scale.stated(um_per_px, "settings, overview"),
+                lambda _: Scale.stated(um_per_px, "settings, overview"),
                 "[microscope.overview]",
                 scope.overview.aside_um,
             )
@@ -81,18 +83,6 @@ def stage_settings(section: StageSection) -> StageSettings:
         raise ApplianceRefused(f"[stage]: {refused}") from refused
 
 
-def counting_scale(plan: Plan) -> Scale:
-    """Return the scale of the objective that counts. Raises ApplianceRefused where nothing says it."""
-    if plan.um_per_px is not None:
-        return Scale.stated(plan.um_per_px, plan.um_per_px_source)
-    if plan.calibration is not None:
-        return read_calibration(Path(plan.calibration)).scale
-    raise ApplianceRefused(
-        "Nothing says how many micrometres a pixel of the microscope is. Calibrate it, and give [camera] calibration "
-        "or um_per_px in the settings."
-    )
-
-
 def _axis(section: AxisSection, usual: AxisSettings) -> AxisSettings:
     return AxisSettings(
         limits_um=section.limits_um,
@@ -107,7 +97,7 @@ def _axis(section: AxisSection, usual: AxisSettings) -> AxisSettings:
 def _eye(
     source: str,
     section: SensorSection,
-    scale: Scale,
+    scale_of: Callable[[str], Scale],
     where: str,
     aside_um: tuple[float, float] = (0.0, 0.0),
 ) -> Eye:
@@ -121,7 +111,12 @@ def _eye(
     options = DriverOptions(section.key, section.pixel_format, section.white_balance_k, section.held_frames)
     # A slide's own edge is as sharp as a seam from far away.
     limits = FreshnessLimits(seam=None) if where == "[microscope.overview]" else None
-    return Eye(FreshCamera(open_driver(parse_sensor(source), options), limits), setting, scale, aside_um)
+    camera = FreshCamera(open_driver(parse_sensor(source), options), limits)
+    try:
+        return Eye(camera, setting, scale_of(camera.name), aside_um)
+    except BaseException:
+        camera.close()
+        raise
 
 
 def _said(value: _T | None, where: str) -> _T:

@@ -82,8 +82,9 @@ def _row(
     reference = tally.rules.reference.get(label) if kind != "not counted" else None
     reference_low, reference_high = reference or (None, None)
     loinc = tally.rules.panel.exportable_loinc(label, tally.rules.specimen) if kind != "not counted" else None
+    note = " ".join((RESEARCH_USE_ONLY, *record.marks))
     values = (record.id, str(record.state), str(tally.rules.specimen), kind, label, title, count)
-    numbers = (value, unit, low, high, reference_low, reference_high, loinc, RESEARCH_USE_ONLY)
+    numbers = (value, unit, low, high, reference_low, reference_high, loinc, note)
     return dict(zip(COLUMNS, (*values, *numbers), strict=True))
 
 
@@ -149,6 +150,8 @@ def to_object(
         "weights": record.weights,
         "um_per_px": record.scale.um_per_px,
         "calibration": record.scale.id,
+        "calibration_source": record.scale.source,
+        "marks": list(record.marks),
         "camera": record.camera,
         "simulated": record.simulated,
         "version": record.version,

@@ -256,6 +256,8 @@ def facts(
         started=record.started.isoformat(timespec="seconds"),
         version=record.version,
         slide=slide,
+        calibration_source=record.scale.source,
+        marks=record.marks,
     )
 
 

@@ -25,12 +25,13 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
     simulated = " (simulated)" if run["simulated"] else ""
     lines = [
         f"{run['state'].capitalize()}. {run['reason']}",
+        *(f"Mark: {mark}" for mark in run["marks"]),
         None,
         *_beside(run),
         f"{number_of(fields['counted'], 'field')} counted{_skipped(fields['skipped'])}.",
         *(f"  {field.detail}" for field in skipped[:SKIPPED_SHOWN]),
         *([f"  and {more} more: hemadiff runs export {run['run']}"] if more else []),
-        f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({run['calibration']}).",
+        f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({_calibration(run)}).",
         f"Engine {run['engine']}; weights {run['weights']}.",
         f"Begun {local_time(datetime.fromisoformat(run['started']))} with hemadiff {run['version']}.",
         RESEARCH_USE_ONLY,
@@ -40,6 +41,11 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
             console.print(_differential(run))
         else:
             console.print(line, soft_wrap=True, markup=False)
+
+
+def _calibration(run: ChangedRun) -> str:
+    scale, source = run["calibration"], run["calibration_source"]
+    return scale if source in scale else f"{scale}, {source}"
 
 
 def local_time(at: datetime) -> str:

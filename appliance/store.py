@@ -105,6 +105,7 @@ class Store:
         camera: str | None = None,
         outputs: Sequence[str] = (),
         record_number: str | None = None,
+        marks: Sequence[str] = (),
         state: State = State.PREPARING,
         reason: str = "Getting ready.",
     ) -> None:
@@ -113,6 +114,7 @@ class Store:
         digest: the camera's, of all its fields.  camera: its name, where it is not the plan's.
         outputs: the names of the probabilities, in order.
         record_number: whose slide it is; kept in the table `records` and nowhere else.
+        marks: what a person must know of its result.
         """
         slide = secrets.token_hex(6)
         with self._atomic():
@@ -138,6 +140,7 @@ class Store:
                     "planned": planned,
                     "digest": digest,
                     "version": version(),
+                    "marks": json.dumps(list(marks), ensure_ascii=False),
                     "started": _iso(at),
                     "changed": _iso(at),
                 },
@@ -152,6 +155,20 @@ class Store:
                 (str(state), reason, _iso(at), run_id),
             )
             self._event(run_id, f"state:{state}", reason, at)
+
+    def add_marks(self, run_id: str, marks: Sequence[str], at: datetime) -> None:
+        """Put on record what else a person must know of a run's result. A mark never goes away again."""
+        before = self.run(run_id).marks
+        new = [mark for mark in dict.fromkeys(marks) if mark not in before]
+        if not new:
+            return
+        with self._atomic():
+            self.db.conn.execute(
+                "UPDATE runs SET marks = ? WHERE id = ?",
+                (json.dumps([*before, *new], ensure_ascii=False), run_id),
+            )
+            for mark in new:
+                self._event(run_id, "mark", mark, at)
 
     def set_ready(self, run_id: str, planned: int | None, survey: SlideSurvey | None, at: datetime) -> None:
         """Put on record how many fields a run has, and what it found when it looked its slide over.
@@ -168,8 +185,10 @@ class Store:
     ) -> list[int]:
         """Put a field on record whole: its row, its cells, their patches and the tally after it.
 
-        Returns the cells' ids in their order. Raises ApplianceError, and then nothing of it is on record.
+        Returns the cells' ids in their order. Raises ApplianceError, and ApplianceRefused for a frame of another
+        calibration than the run's; then nothing of it is on record.
         """
+        self._refuse_another_calibration(run_id, frame)
         height, width = frame.pixels.shape[:2]
         images = [None if cell.patch is None else to_png(cell.patch) for cell in cells]
         with self._atomic():
@@ -350,6 +369,14 @@ class Store:
         return bytes(rows[0]["png"])
 
     # Inside
+
+    def _refuse_another_calibration(self, run_id: str, frame: Frame) -> None:
+        for row in self._rows("SELECT calibration FROM runs WHERE id = ?", run_id):
+            if row["calibration"] != frame.calibration_id:
+                raise ApplianceRefused(
+                    f'{frame.name} was taken under the calibration "{frame.calibration_id}", the run uses '
+                    f'"{row["calibration"]}". Two calibrations never mix in a run: start a new one.'
+                )
 
     @contextmanager
     def _atomic(self) -> Iterator[None]:

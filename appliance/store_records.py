@@ -26,7 +26,7 @@ class RunRecord:
 
     outputs: the names of its cells' probabilities, in order.
     planned: fields; None where the plan has no end.  digest: of all its fields and their order.
-    started, changed: UTC.  version: of hemadiff.
+    started, changed: UTC.  version: of hemadiff.  marks: what a person must know of its result.
     """
 
     id: str
@@ -45,6 +45,7 @@ class RunRecord:
     version: str
     started: datetime
     changed: datetime
+    marks: tuple[str, ...] = ()
 
     @classmethod
     def from_row(cls, row: Row) -> RunRecord:
@@ -66,6 +67,7 @@ class RunRecord:
             version=row["version"],
             started=datetime.fromisoformat(row["started"]),
             changed=datetime.fromisoformat(row["changed"]),
+            marks=tuple(json.loads(row["marks"])),
         )
 
 

@@ -79,6 +79,7 @@ class ChangedRun(TypedDict):
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
+    marks: sentences that a person must know of the result (an expired calibration, no quality control).
     """
 
     run: str
@@ -105,6 +106,8 @@ class ChangedRun(TypedDict):
     weights: str
     um_per_px: float
     calibration: str
+    calibration_source: str
+    marks: list[str]
     simulated: bool
     camera: str
     fields: FieldsView
@@ -123,7 +126,8 @@ class InstrumentView(TypedDict):
     """The instrument. engine and weights are null until they are loaded.
 
     camera, simulated, calibration: what a start without a plan counts (the settings'), and not the current run's;
-    camera and calibration (the scale, or where it will come from) are null where the settings give no plan.
+    camera and calibration (the scale's id, or where it will come from) are null where the settings give no plan.
+    calibration_source: who says that scale; null where it is not known yet.
     run: the id of the current run.  why_not: a sentence when no run can be started now.
     """
 
@@ -132,6 +136,7 @@ class InstrumentView(TypedDict):
     camera: str | None
     simulated: bool
     calibration: str | None
+    calibration_source: str | None
     version: str
     can_start: bool
     why_not: str | None
@@ -180,6 +185,8 @@ class RunFacts:
     started: str
     version: str
     slide: SlideView | None = None
+    calibration_source: str = ""
+    marks: Sequence[str] = ()
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -211,6 +218,8 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         weights=facts.weights,
         um_per_px=facts.um_per_px,
         calibration=facts.calibration,
+        calibration_source=facts.calibration_source,
+        marks=list(facts.marks),
         simulated=facts.simulated,
         camera=facts.camera,
         fields=FieldsView(
@@ -275,6 +284,9 @@ def published(run: RunView | ChangedRun) -> dict[str, Any]:
         "weights": run["weights"],
         "um_per_px": run["um_per_px"],
         "fields": {"counted": run["fields"]["counted"], "skipped": run["fields"]["skipped"]},
+        "calibration": run["calibration"],
+        "calibration_source": run["calibration_source"],
+        "marks": run["marks"],
     }
 
 

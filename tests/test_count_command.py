@@ -29,7 +29,7 @@ from appliance.store import Store
 
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
-    "um_per_px", "fields",
+    "um_per_px", "fields", "calibration", "calibration_source", "marks",
 ]  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def test_a_calibration_on_the_command_wins_over_the_settings_and_a_scale_says_it
     assert "0.125 µm/px (settings: 0.125 µm/px)" in settings.stdout
     (tmp_path / "100x.json").write_text('{"hemadiff_calibration": 1, "id": "100x", "um_per_px": 0.11}')
     said = hemadiff("count", "--camera", f"folder:{smear}", "--calibration", "100x.json", *SHORT)
-    assert "0.11 µm/px (100x)" in said.stdout
+    assert "0.11 µm/px (100x, stated by the calibration file 100x.json)" in said.stdout
 
 
 def test_a_folder_with_names_that_are_not_utf_8_is_counted_and_shown(tmp_path: Path) -> None:

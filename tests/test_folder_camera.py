@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from builders_images import ome_tiff, picture, save
 
+from appliance.counting_scale import planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import open_source, planned_scale
+from appliance.field_source import open_source
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame, SkippedField
 from appliance.plan import Plan
@@ -204,4 +205,4 @@ def test_a_simulated_microscope_takes_no_other_scale_or_order(said: dict[str, An
     ],
 )
 def test_where_the_scale_will_come_from_is_known_before_the_camera_is_opened(plan: Plan, says: str) -> None:
-    assert planned_scale(plan) == says
+    assert planned_scale(plan).id == says

@@ -73,6 +73,17 @@ def parse_sensor(text: str) -> Sensor:
     )
 
 
+def name_begins(sensor: Sensor) -> str:
+    """Return how the name of a sensor's camera begins; in brackets after it stands what the sensor calls itself."""
+    match sensor:
+        case PiSensor(number=number):
+            return f"picamera2:{number}"
+        case UsbSensor(device=device):
+            return f"v4l2:{device}"
+        case RemoteSensor(host=host, port=port):
+            return f"remote:{host}:{port}"
+
+
 def open_driver(sensor: Sensor, options: DriverOptions | None = None) -> Camera:
     """Return a camera's driver, its sensor in hand. Put it behind a FreshCamera before anything is counted.
 

@@ -47,7 +47,10 @@ STARTING_WITHIN_S = 20.0
 @click.option("--truth", is_flag=True, help="Compare a simulated count with its slide's truth.")
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option(
-    "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="A calibration, instead."
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE|ID",
+    help="A calibration instead: a file, or one on record.",
 )
 @click.option("--order", metavar="ORDER", help="natural, or random:SEED.")
 @click.option("--panel", metavar="PANEL", help="The cell types to count. Default: smear-13.")
@@ -57,6 +60,12 @@ STARTING_WITHIN_S = 20.0
     "--min-cells", type=int, metavar="N", help="Enough, unless a percentage is in doubt. Default: 300."
 )
 @click.option("--max-cells", type=int, metavar="N", help="Where the count ends at the latest. Default: 500.")
+@click.option(
+    "--qc",
+    is_flag=True,
+    default=None,
+    help="Count for quality control: a failed or overdue one does not block it.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a paused run instead of starting one.")
 @click.option(
     "--json", "out", metavar="OUT", help="Write the result as JSON to a file; - is standard output."
@@ -143,11 +152,13 @@ def _show_truth(compared: Comparison, on_stderr: bool) -> None:
 
 def _plan(config: Config, calibration: Path | None, said: dict[str, Any]) -> Plan:
     from appliance.configured_plan import plan_from_config
+    from calibration.record import is_record_id
 
     if calibration is not None:
         if said["um_per_px"] is not None:
             raise click.UsageError("Give --um-per-px or --calibration, not both.")
-        said = {**said, "calibration": str(calibration.resolve())}
+        on_record = is_record_id(str(calibration))
+        said = {**said, "calibration": str(calibration if on_record else calibration.resolve())}
     return plan_from_config(config, **said)
 
 

@@ -1,0 +1,158 @@
+"""The scale under which a run counts: stated, or of the calibration that is in force for the setup in use."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.calibrations import Calibrations
+from appliance.camera_source import MICROSCOPE, SimulatedSource, parse_camera
+from appliance.errors import ApplianceRefused
+from appliance.file_name import printable
+from appliance.store import Store
+from appliance.store_place import is_there
+from calibration import CalibrationRefused, Scale
+from calibration.file import Calibration, read_calibration
+from calibration.record import CalibrationRecord, is_record_id
+from calibration.setup import PartialSetup, Setup
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.plan import Plan
+
+NOT_CALIBRATED = "not calibrated"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedScale:
+    """The scale that a plan's camera will have. source: None where it is known only when the camera is opened."""
+
+    id: str
+    source: str | None = None
+
+    @classmethod
+    def of(cls, scale: Scale) -> PlannedScale:
+        """Return what is planned with a scale that is known."""
+        return cls(scale.id, scale.source)
+
+
+def setup_in_use(config: Config, camera: str) -> Setup:
+    """Return the setup of the microscope's settings. camera: its name.
+
+    Raises ApplianceRefused where a setting is missing.
+    """
+    said = partial_setup(config, camera)
+    if said.objective is None or said.region is None or said.binning is None:
+        what = "[microscope] objective" if said.objective is None else "[camera] width_px and height_px"
+        raise ApplianceRefused(
+            f"Calibrations belong to an objective and a camera setting: give {what} in the settings."
+        )
+    return Setup(said.objective, camera, said.binning, said.region)
+
+
+def partial_setup(config: Config, camera: str | None = None) -> PartialSetup:
+    """Return as much of the microscope's setup as its settings say."""
+    width, height = config.camera.width_px, config.camera.height_px
+    region = None if width is None or height is None else (width, height)
+    return PartialSetup(config.microscope.objective, camera, config.camera.binning, region)
+
+
+def stated_calibration(plan: Plan, config: Config | None) -> Calibration | None:
+    """Return what a plan says of its scale; None where it leaves that to the images, or to what is in force.
+
+    Raises CalibrationRefused for what is no calibration, and ApplianceRefused for an id that is not on record.
+    """
+    if plan.um_per_px is not None:
+        return Calibration(Scale.stated(plan.um_per_px, plan.um_per_px_source))
+    if plan.calibration is None:
+        return None
+    if is_record_id(plan.calibration):
+        if config is None:
+            raise ApplianceRefused(
+                f"The calibration {plan.calibration} needs settings: the store that holds it."
+            )
+        with closing(Store.read_only(config.store.path)) as store:
+            return Calibration.of(Calibrations(store).get(plan.calibration).record)
+    return read_calibration(Path(plan.calibration))
+
+
+def microscope_scale(plan: Plan, stated: Calibration | None, config: Config, camera: str) -> Scale:
+    """Return the scale of the objective that counts.
+
+    stated: by the plan (`stated_calibration`).  camera: the name of the camera that was opened.
+    Raises CalibrationRefused where the calibration belongs to another setup or none is in force for this one.
+    """
+    if stated is None:
+        return _in_force(config, setup_in_use(config, camera)).scale
+    stated.check_setup(partial_setup(config, camera))
+    record = stated.record
+    if record is not None:
+        if plan.calibration is not None and not is_record_id(plan.calibration):
+            raise CalibrationRefused(
+                f"{printable(Path(plan.calibration).name)} was measured, and results should be traced to it: import it "
+                f"(hemadiff calibrate import), put it in force (hemadiff calibrate use {record.id}), and leave "
+                "[camera] calibration out."
+            )
+        if _in_force(config, record.setup) != record:
+            raise CalibrationRefused(
+                f"The calibration {record.id} is not the one in force for {record.setup}. "
+                f"Put it in force (hemadiff calibrate use {record.id}), or leave it out."
+            )
+    return stated.scale
+
+
+def _in_force(config: Config, setup: Setup) -> CalibrationRecord:
+    known: list[CalibrationRecord] = []
+    if is_there(config.store.path):
+        with closing(Store.read_only(config.store.path)) as store:
+            found = Calibrations(store).in_force(setup)
+            if found is not None:
+                return found
+            known = Calibrations(store).all_in_force()
+    if len(known) == 1:
+        Calibration.of(known[0]).check_setup(setup)
+    raise CalibrationRefused(
+        f"No calibration is in force for {setup}. Calibrate it (hemadiff calibrate), put one in force "
+        "(hemadiff calibrate use), or state [camera] um_per_px in the settings."
+    )
+
+
+def planned_scale(plan: Plan, config: Config | None = None) -> PlannedScale:
+    """Return the scale that a plan's camera will have, or where it will come from, without opening the camera.
+
+    config: the settings; without them nothing is known of what is in force.
+    Raises CalibrationRefused for an implausible one.
+    """
+    if isinstance(parse_camera(plan.camera), SimulatedSource):
+        from appliance.simulator.instrument import counting_scale
+
+        return PlannedScale.of(counting_scale())
+    if plan.um_per_px is not None:
+        return PlannedScale.of(Scale.stated(plan.um_per_px, plan.um_per_px_source))
+    if plan.calibration is not None:
+        if is_record_id(plan.calibration):
+            return PlannedScale(plan.calibration)
+        return PlannedScale(f"calibration file {printable(Path(plan.calibration).name)}")
+    if plan.camera != MICROSCOPE:
+        return PlannedScale("from the images' metadata")
+    return PlannedScale(NOT_CALIBRATED) if config is None else _planned_in_force(config)
+
+
+def _planned_in_force(config: Config) -> PlannedScale:
+    """What will be in force: a sensor's whole name is known only when it is opened."""
+    from appliance.cameras.open_driver import name_begins, parse_sensor
+
+    if not is_there(config.store.path) or config.camera.source is None:
+        return PlannedScale(NOT_CALIBRATED)
+    camera, said = name_begins(parse_sensor(config.camera.source)), partial_setup(config)
+    with closing(Store.read_only(config.store.path)) as store:
+        found = [
+            record
+            for record in Calibrations(store).all_in_force()
+            if (record.setup.objective, record.setup.binning, record.setup.region)
+            == (said.objective, said.binning, said.region)
+            and (record.setup.camera == camera or record.setup.camera.startswith(f"{camera} ("))
+        ]
+    return PlannedScale.of(found[0].scale) if len(found) == 1 else PlannedScale(NOT_CALIBRATED)

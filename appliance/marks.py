@@ -1,0 +1,70 @@
+"""What a person must know of the next results, or why there are to be none: an expired calibration, quality control.
+
+The laboratory decides by `[calibration] expired` and `[qc] unmet` whether results are marked (`warn`) or counts are
+refused (`block`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from appliance.camera_source import MICROSCOPE
+from appliance.errors import ApplianceRefused
+from appliance.qc_history import QcHistory
+from calibration import CalibrationRefused, Scale
+from calibration.qc import qc_mark
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.plan import Plan
+    from appliance.store import Store
+
+Judge = Callable[["Store", "Plan", Scale], tuple[str, ...]]
+"""Gives the marks of a run that is about to begin or go on; raises ApplianceRefused or CalibrationRefused."""
+
+FOR_QC = "Counted for quality control: no result of a patient."
+
+
+def marks_of(
+    config: Config, store: Store, plan: Plan, scale: Scale, now: datetime | None = None
+) -> tuple[str, ...]:
+    """Return the sentences that a result must carry.
+
+    scale: under which it is counted.  now: UTC; None asks the clock.
+    Quality control is asked of a microscope: images and simulated slides have none. A count for quality control is
+    never held up by a failed or overdue one.
+    Raises CalibrationRefused or ApplianceRefused where the laboratory wants no result instead.
+    """
+    now = now or datetime.now(UTC)
+    return (*_of_qc(config, store, plan, scale, now), *_of_expiry(config, scale, now))
+
+
+def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:
+    """Mark nothing: an instrument without settings."""
+    return ()
+
+
+def _of_expiry(config: Config, scale: Scale, now: datetime) -> tuple[str, ...]:
+    if scale.expires is None or now < scale.expires:
+        return ()
+    said = f"The calibration {scale.id} expired on {scale.expires:%Y-%m-%d}."
+    if config.calibration.expired == "block":
+        raise CalibrationRefused(f"{said} Calibrate anew; [calibration] expired blocks counts until then.")
+    return (f"{said} Calibrate anew.",)
+
+
+def _of_qc(config: Config, store: Store, plan: Plan, scale: Scale, now: datetime) -> tuple[str, ...]:
+    if plan.qc:
+        return (FOR_QC,)
+    if plan.camera != MICROSCOPE:
+        return ()
+    mark = qc_mark(QcHistory(store).last(), now, config.qc.every_h, scale.id)
+    if mark is None:
+        return ()
+    if config.qc.unmet == "block":
+        raise ApplianceRefused(
+            f"{mark} [qc] unmet blocks counts until then; for the control itself: count --qc."
+        )
+    return (mark,)

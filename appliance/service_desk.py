@@ -1,0 +1,104 @@
+"""What is put on record besides counts: calibrations, which is in force, quality controls.
+
+Only the instrument writes its store. A command asks the one that runs; where none does, it writes itself, with the
+instrument's lock in its hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.calibrations import IMPORTED, Calibrations
+from appliance.errors import ApplianceRefused
+from appliance.qc_history import QcHistory
+from appliance.store import Store
+from calibration.file import read_calibration
+from calibration.qc import QcLimits, judge_qc
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+
+Ask = Callable[..., dict[str, Any]]
+
+
+def use_calibration(
+    store: Store, at: datetime, *, name: str, by: str, confirmed: list[str]
+) -> dict[str, Any]:
+    """Put a calibration in force (`Calibrations.use`)."""
+    return {"calibration": Calibrations(store).use(name, by, at, confirmed).id}
+
+
+def import_calibration(store: Store, at: datetime, *, path: str) -> dict[str, Any]:
+    """Put an exported calibration on record. Raises CalibrationRefused for a file that is none, or was changed."""
+    record = read_calibration(Path(path)).record
+    if record is None:
+        raise ApplianceRefused(
+            f"{path} only states a scale (version 1): nobody measured it. "
+            "Name it as [camera] calibration, or calibrate."
+        )
+    return {"calibration": record.id, "new": Calibrations(store).add(record, at, IMPORTED)}
+
+
+def record_qc(
+    store: Store,
+    at: datetime,
+    *,
+    by: str,
+    slide: str,
+    located: int | None,
+    missed: int,
+    false_finds: int,
+    run: str | None,
+    note: str,
+    limits: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Judge a quality control and put it on record. located: None takes the cells of the run, less the false finds."""
+    if located is None:
+        if run is None:
+            raise ApplianceRefused(
+                "Say how many cells were located (--located N), or in which count (--run RUN)."
+            )
+        tally = store.tally(store.run(run).id)
+        located = tally.counted + tally.unidentified - false_finds
+    result = judge_qc(located, missed, false_finds, QcLimits(**limits))
+    QcHistory(store).record(result, by, slide, at, run=run, note=note)
+    return {"passed": result.passed, "said": str(result)}
+
+
+DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "use_calibration": use_calibration,
+    "import_calibration": import_calibration,
+    "record_qc": record_qc,
+}
+
+
+def at_desk(store: Store, ask: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what was asked, now. Raises ApplianceRefused for arguments that do not belong to it."""
+    try:
+        return DESK[ask](store, datetime.now(UTC), **arguments)
+    except TypeError as error:
+        raise ApplianceRefused(f'"{ask}" was asked with other arguments than it takes: {error}.') from error
+
+
+@contextmanager
+def desk(config: Config) -> Iterator[Ask]:
+    """Give a way to ask (`DESK`, by name): of the instrument that has the store, or with its lock in our hand.
+
+    Raises ApplianceRefused where the store cannot be had.
+    """
+    from appliance.channel_client import InstrumentClient
+    from appliance.store_lock import StoreLock, is_held
+
+    if is_held(config.lock_path):
+        yield InstrumentClient(config.socket_path).ask
+        return
+    with StoreLock(config.lock_path), Store(config.store.path) as store:
+
+        def ask(what: str, **arguments: Any) -> dict[str, Any]:
+            return at_desk(store, what, arguments)
+
+        yield ask
