@@ -6,9 +6,10 @@ much darker than their rim, and which belong to the commonest kind: no size in p
 diameter is a biweight mean; a cell counts by the inverse of its chance to lie clear of the border, so that small
 pictures give no smaller cells than large ones.
 
-What the ruler cannot know is the patient. Sources: 7.2-7.5 µm on dried smears (Bain, Dacie and Lewis Practical
-Haematology; Price-Jones 1933 has a mean of 7.2 µm with individuals from 6.7 to 7.7 µm); a volume of 65 fL goes with
-a diameter about 15 % smaller, one of 115 fL with one 13 % larger. Biweight location: Mosteller and Tukey 1977.
+What the ruler cannot know is the patient. Sources: 7.2-7.5 µm on dried smears (Dacie and Lewis, Practical
+Haematology; Price-Jones 1933, Red Blood Cell Diameters: a mean of 7.2 µm, healthy people's means from 6.7 to
+7.7 µm); a volume of 65 fL goes with a diameter about 15 % smaller, one of 115 fL with one 13 % larger. Biweight
+location: Mosteller and Tukey 1977.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from calibration.measured import Measured
 from calibration.single_cells import SingleCell, find_single_cells
 
 EXPECTED_UM = (7.2, 7.5)
-DIAMETER_UM = sum(EXPECTED_UM) / 2
+# Below the middle: the steepest part of an edge lies a little inside the outline that an eye follows.
+DIAMETER_UM = 7.3
 DIAMETER_UNCERTAINTY_UM = (EXPECTED_UM[1] - EXPECTED_UM[0]) / math.sqrt(12)  # all of that range is as likely
 BETWEEN_PATIENTS = 0.05  # standard deviation of the mean diameter among patients, as a share
 
-FEWEST_CELLS = 20
+FEWEST_CELLS = 12
 LEAST_DENSITY = 0.03  # of a rim in green: fainter is a ghost, a drop or a shadow
 LEAST_BLUE = 0.33  # of the density in green: haemoglobin has 0.4 to 0.7, azure 0.1 to 0.3
 MOST_RED = 1.0  # of the density in green: dirt takes all colours alike
@@ -132,11 +134,11 @@ def _commonest_kind(diameters: NDArray[np.float64], chances: NDArray[np.float64]
 
 
 def _refuse_a_mixture(diameters: NDArray[np.float64], kind: NDArray[np.bool_]) -> None:
-    share = diameters[kind].sum() / diameters.sum()
+    share = float(diameters[kind].sum() / diameters.sum())
     if share < LEAST_SHARE:
         raise CalibrationRefused(
-            f"Of {len(diameters)} single cells only {int(kind.sum())} are of one size: these are no red cells alone, or "
-            "pictures of several scales. Give pictures of one scale from a thin part of a smear."
+            f"Of {len(diameters)} single cells only {int(kind.sum())} are of one size: these are no red cells alone, "
+            "or pictures of several scales. Give pictures of one scale from a thin part of a smear."
         )
 
 
@@ -145,7 +147,6 @@ def _ruler(
 ) -> RedCellRuler:
     mean, weights = _biweight(diameters, 1 / chances)
     residuals = weights * (diameters - mean)
-    total = weights.sum()
     scatter = math.sqrt(float((residuals**2).sum() / (weights**2).sum())) / mean
     if scatter > WIDEST_SCATTER:
         raise CalibrationRefused(
@@ -156,7 +157,7 @@ def _ruler(
     by_picture = np.bincount(pictures, residuals)
     drawn = len(np.unique(pictures))
     among = float((by_picture**2).sum()) * drawn / (drawn - 1) if drawn > 1 else 0.0
-    uncertainty = math.sqrt(max(float((residuals**2).sum()), among)) / total
+    uncertainty = math.sqrt(max(float((residuals**2).sum()), among)) / float(weights.sum())
     diameter = Measured(mean, uncertainty, "px")
     shares = (diameter.relative, DIAMETER_UNCERTAINTY_UM / DIAMETER_UM, BETWEEN_PATIENTS)
     um_per_px = DIAMETER_UM / mean
@@ -170,9 +171,7 @@ def _ruler(
     )
 
 
-def _biweight(
-    values: NDArray[np.float64], given: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
+def _biweight(values: NDArray[np.float64], given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """Return the biweight mean of weighted values, and what each weighs in it."""
     centre = float(np.median(values))
     spread = max(float(np.median(np.abs(values - centre))), 1e-3 * centre)

@@ -22,15 +22,17 @@ from numpy.typing import NDArray
 
 from calibration.errors import CalibrationRefused
 
-LONGEST_SIDE_PX = 1400  # of what is looked at: larger pictures are reduced, and the cells given in their own pixels
+LONGEST_SIDE_PX = (
+    1400  # of what is looked at: larger pictures are reduced, and the cells given in their own pixels
+)
 LEAST_SIDE_PX = 32
 LEVELS = 40
 SMOOTHING_PX = 1.0
 
 LEAST_DIAMETER_PX = 12.0  # fewer pixels do not show a shape
-LONGEST_AXES = 1.35  # long to short: beyond it a cell lies oblique, is drawn out, or is two
-LEAST_ELLIPSE = 0.985  # area against that of the ellipse of its moments: 1 for an ellipse, 0.955 for a square
-LEAST_SOLIDITY = 0.95  # area against that of its hull
+LONGEST_AXES = 1.40  # long to short: beyond it a cell lies oblique, is drawn out, or is two
+LEAST_ELLIPSE = 0.978  # area against that of the ellipse of its moments: 1 for an ellipse, 0.955 for a square
+LEAST_SOLIDITY = 0.94  # area against that of its hull
 
 RIM = (0.12, 0.40)  # of the radius, inward from the edge: where haemoglobin is thickest
 DARKEST = 95  # percentile, of the whole cell: a nucleus shows here
@@ -84,14 +86,19 @@ def find_single_cells(pixels: NDArray[np.uint8]) -> list[SingleCell]:
     if min(pixels.shape[:2]) < LEAST_SIDE_PX:
         return []
     shrink = min(1.0, LONGEST_SIDE_PX / max(pixels.shape[:2]))
-    seen = pixels if shrink == 1 else cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    seen = (
+        pixels
+        if shrink == 1
+        else cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    )
     smooth = np.asarray(cv2.GaussianBlur(seen, (0, 0), SMOOTHING_PX), dtype=np.uint8)
     return [_cell(outline, smooth, shrink) for outline in _edges(_outlines(smooth[:, :, 1]))]
 
 
 def _outlines(green: NDArray[np.uint8]) -> Iterator[_Outline]:
     plane = green.astype(np.float32)
-    slope = cv2.magnitude(cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1))
+    across, down = cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1)
+    slope = np.asarray(cv2.magnitude(across, down), dtype=np.float32)
     low, high = np.percentile(green[::2, ::2], (0.5, 99.5))
     for level in np.unique(np.linspace(low, high, LEVELS).astype(int))[1:]:
         darker = (green < level).astype(np.uint8)
@@ -101,7 +108,7 @@ def _outlines(green: NDArray[np.uint8]) -> Iterator[_Outline]:
                 yield found
 
 
-def _outline(contour: Contour, slope: NDArray[np.float32]) -> _Outline | None:
+def _outline(contour: Contour, slope: Plane) -> _Outline | None:
     """Return a contour as an outline where it is that of one round thing clear of the border."""
     if len(contour) < LEAST_DIAMETER_PX * math.pi * 0.8:
         return None
@@ -153,9 +160,7 @@ def _cell(outline: _Outline, smooth: NDArray[np.uint8], shrink: float) -> Single
     return SingleCell(x, y, outline.diameter / shrink, outline.axes, rim, darkest, chance)
 
 
-def _densities(
-    outline: _Outline, smooth: NDArray[np.uint8]
-) -> tuple[tuple[float, float, float], float]:
+def _densities(outline: _Outline, smooth: NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
     radius = outline.diameter / 2
     margin = math.ceil(OUTSIDE[1] * radius) + 1
     left, top, width, height = cv2.boundingRect(outline.contour)

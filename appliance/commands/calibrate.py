@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import click
 
 COMMANDS: Mapping[str, str] = {
+    "red-cells": "appliance.commands.calibrate_red_cells:red_cells",
     "list": "appliance.commands.calibrate_records:list_records",
     "show": "appliance.commands.calibrate_records:show",
     "use": "appliance.commands.calibrate_records:use",
