@@ -27,6 +27,8 @@ from appliance.frame import Analyser
 from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
+from appliance.red_cell_check import RedCellCheck, Verdict
+from appliance.red_cell_watch import RedCellWatch
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import Equipment, RunInHand, Take, recover, remembered
 from appliance.service_desk import DESK, at_desk
@@ -257,7 +259,8 @@ class Instrument:
         with _closing_on_error(equipment.source):
             _refuse_unless_the_same(record, equipment)
             marks = self._judge(self._store, record.plan, equipment.source.scale)
-            self._store.add_marks(record.id, marks, datetime.now(UTC))
+            confirmed = _confirmed(record, self._store.red_cells(record.id))
+            self._store.add_marks(record.id, (*marks, *confirmed), datetime.now(UTC))
             record = self._store.run(record.id)
         run = remembered(self._store, record, record.reason)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
@@ -315,10 +318,13 @@ class Instrument:
             self._analysers[which] = self._load_analyser(*which)
         return self._analysers[which]
 
-    def _pipeline(self, equipment: Equipment, survey: SlideSurvey | None, take: Take) -> Pipeline:
+    def _pipeline(
+        self, equipment: Equipment, survey: SlideSurvey | None, watch: RedCellWatch | None, take: Take
+    ) -> Pipeline:
         itself: list[Pipeline] = []
         deliver = partial(self._deliver, take, itself)
-        pipeline = Pipeline(equipment.source, equipment.analyser, deliver, survey, self._analysis_within_s)
+        within_s = self._analysis_within_s
+        pipeline = Pipeline(equipment.source, equipment.analyser, deliver, survey, within_s, watch)
         itself.append(pipeline)
         self._pipelines = [*(each for each in self._pipelines if not each.join(0)), pipeline]
         return pipeline
@@ -387,6 +393,15 @@ def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
             f"The run {record.id} cannot be resumed: the fields of {source.name} are not the ones that it began with. "
             "Restore them, or start a new run."
         )
+
+
+def _confirmed(record: RunRecord, check: RedCellCheck | None) -> tuple[str, ...]:
+    """Return what a person confirms who resumes a run after its red cells were measured."""
+    if check is None or check.verdict in (Verdict.FITS, Verdict.NOT_MEASURED):
+        return ()
+    if check.verdict is Verdict.WRONG:  # cut off before the run was put into its end state
+        raise ApplianceRefused(f"The run {record.id} cannot be resumed. {check.said} Start a new run.")
+    return (check.confirmed,)
 
 
 @contextlib.contextmanager

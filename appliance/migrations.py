@@ -70,6 +70,17 @@ def marks(db: Database) -> None:
     db.conn.execute("ALTER TABLE runs ADD COLUMN marks TEXT NOT NULL DEFAULT '[]'")
 
 
+@migrations()
+def red_cell_checks(db: Database) -> None:
+    """What the red cells of a run's first fields said of its scale. off: a share."""
+    db.conn.execute(
+        "CREATE TABLE red_cell_checks (run TEXT PRIMARY KEY REFERENCES runs (id), verdict TEXT NOT NULL, "
+        "said TEXT NOT NULL, cells INTEGER NOT NULL, fields INTEGER NOT NULL, um_per_px REAL, uncertainty REAL, "
+        "off REAL, at TEXT NOT NULL) STRICT"
+    )
+    _only_added(db, "red_cell_checks")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

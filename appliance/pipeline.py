@@ -18,6 +18,8 @@ from typing import Literal
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser, Frame, SkippedField
+from appliance.red_cell_check import RedCellCheck
+from appliance.red_cell_watch import RedCellWatch
 from calibration import CalibrationRefused
 from models import AnalysisError, Cell, ModelRefused
 
@@ -74,7 +76,14 @@ class Ready:
     survey: SlideSurvey | None
 
 
-Outcome = Step | Ready | Analysed | Skipped | Exhausted | Broken
+@dataclass(frozen=True, slots=True)
+class RedCells:
+    """What the red cells of the first fields say of the scale; delivered before the field that decided it."""
+
+    check: RedCellCheck
+
+
+Outcome = Step | Ready | RedCells | Analysed | Skipped | Exhausted | Broken
 Deliver = Callable[[Outcome], None]
 """Takes one outcome, and returns once it is dealt with. Called from the pipeline's threads."""
 
@@ -82,7 +91,8 @@ Deliver = Callable[[Outcome], None]
 class Pipeline:
     """The fields of one source, through one analyser: `start` makes ready, `take_fields` begins.
 
-    survey: what a resumed run found when it looked its slide over.  Closes the source at its end.
+    survey: what a resumed run found when it looked its slide over.  watch: looks at the red cells of the first
+    fields; None where that is done.  Closes the source at its end.
     """
 
     def __init__(
@@ -92,6 +102,7 @@ class Pipeline:
         deliver: Deliver,
         survey: SlideSurvey | None = None,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
+        watch: RedCellWatch | None = None,
     ) -> None:
         self._source = source
         self._analyser = analyser
@@ -100,6 +111,7 @@ class Pipeline:
         self._survey = survey
         self._first: int | None = None
         self._analysis_within_s = analysis_within_s
+        self._watch = watch
         self._belt = _Belt(FRAMES_AHEAD)
         self._threads = [
             threading.Thread(target=self._acquire, name="acquisition", daemon=True),
@@ -163,7 +175,16 @@ class Pipeline:
 
     def _analyse(self) -> None:
         for item in self._belt:
+            if isinstance(item, Frame):
+                self._check_scale(item)
+                if self.stopped:  # by what its red cells say: the field must not count
+                    return
             self._deliver(self._outcome(item) if isinstance(item, Frame | SkippedField) else item)
+
+    def _check_scale(self, frame: Frame) -> None:
+        if self._watch is not None and (check := self._watch.look(frame)) is not None:
+            self._watch = None
+            self._deliver(RedCells(check))
 
     def _outcome(self, field: Frame | SkippedField) -> Outcome:
         if isinstance(field, SkippedField):

@@ -14,6 +14,7 @@ from typing import Literal
 
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
+from appliance.red_cell_check import RedCellCheck, Verdict
 from appliance.stopping import stopping_rule
 from appliance.tally import Tally
 from appliance.wording import number_of
@@ -112,6 +113,13 @@ class Interrupted:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RedCellsMeasured:
+    """What the red cells of the first fields say of the calibration."""
+
+    check: RedCellCheck
+
+
 Event = (
     Start
     | Preparing
@@ -119,6 +127,7 @@ Event = (
     | FieldCommitted
     | FieldSkipped
     | PlanExhausted
+    | RedCellsMeasured
     | PauseAsked
     | ResumeAsked
     | StopAsked
@@ -217,6 +226,8 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
             return _after_field(run, event)
         case State.COUNTING, FieldSkipped():
             return _after_skip(run, event)
+        case State.COUNTING, RedCellsMeasured(check=check):
+            return _after_red_cells(run, check)
         case State.COUNTING, PlanExhausted():
             return _after_last_field(run), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), PauseAsked()):
@@ -271,6 +282,19 @@ def _after_skip(run: Run, event: FieldSkipped) -> tuple[Run, list[Command]]:
             f"The analysis of {run.failed_in_a_row} fields in a row failed. "
             f"See the reasons of the skipped fields, then start again."
         )
+        return run.to(State.FAILED, reason), [StopAcquisition()]
+    return run, []
+
+
+def _after_red_cells(run: Run, check: RedCellCheck) -> tuple[Run, list[Command]]:
+    if check.verdict is Verdict.DIFFERS:
+        reason = (
+            f"{check.said} This patient's may be so, or the calibration is wrong: check the objective. "
+            "Resume the run to confirm it, or stop it and calibrate."
+        )
+        return run.to(State.PAUSED, reason), [StopAcquisition()]
+    if check.verdict is Verdict.WRONG:
+        reason = f"{check.said} The calibration is not this picture's. Check the objective, calibrate, start again."
         return run.to(State.FAILED, reason), [StopAcquisition()]
     return run, []
 

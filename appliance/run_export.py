@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from appliance.frame import SkippedField
+from appliance.red_cell_check import RedCellCheck
 from appliance.store_records import CellRecord, RunRecord
 from appliance.tally import Tally
 from appliance.view import RESEARCH_USE_ONLY
@@ -106,6 +107,7 @@ def to_object(
     skipped: Sequence[SkippedField],
     fields_counted: int,
     cells: Sequence[CellRecord],
+    red_cells: RedCellCheck | None = None,
 ) -> dict[str, Any]:
     """Return everything on record of a run but its patches. The keys of `count --json` mean the same here."""
     panel, specimen = tally.rules.panel, tally.rules.specimen
@@ -152,6 +154,7 @@ def to_object(
         "calibration": record.scale.id,
         "calibration_source": record.scale.source,
         "marks": list(record.marks),
+        "red_cells": None if red_cells is None else red_cells.view(),
         "camera": record.camera,
         "simulated": record.simulated,
         "version": record.version,

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser, Frame
-from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, Skipped, Step
+from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
+from appliance.red_cell_check import RedCellCheck
+from appliance.red_cell_watch import RedCellWatch
 from appliance.run import (
     Event,
     Failed,
@@ -22,6 +24,7 @@ from appliance.run import (
     Prepare,
     Prepared,
     Preparing,
+    RedCellsMeasured,
     Run,
     StartAcquisition,
     State,
@@ -59,7 +62,7 @@ class Equipment:
 
 
 Take = Callable[[Pipeline, Outcome], None]
-MakePipeline = Callable[[Equipment, SlideSurvey | None, Take], Pipeline]
+MakePipeline = Callable[[Equipment, SlideSurvey | None, RedCellWatch | None, Take], Pipeline]
 
 CUT_OFF = (
     "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."
@@ -70,8 +73,8 @@ class RunInHand:
     """One run. Everything here happens in the instrument's writer thread.
 
     changed: told of the new cells (oldest first) after each change.
-    pipeline: makes the one that takes the plan's fields, given the survey of a resumed run, and brings their
-    outcomes to `take`.
+    pipeline: makes the one that takes the plan's fields, given the survey of a resumed run and what looks at its red
+    cells unless that is done, and brings their outcomes to `take`.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class RunInHand:
         self.pipeline: Pipeline | None = None
         self._skipped = Counter(store.skipped(record.id))
         self._slide = slide_on_record(store, record)
+        self._red_cells = store.red_cells(record.id)
         self._latest = [
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in store.latest_cells(record.id, LATEST)
@@ -118,7 +122,8 @@ class RunInHand:
                 case Prepare():
                     assert self._equipment is not None
                     survey = self._store.survey(self.record.id)
-                    self.pipeline = self._make_pipeline(self._equipment, survey, self.take)
+                    watch = RedCellWatch(self.record.scale) if self._red_cells is None else None
+                    self.pipeline = self._make_pipeline(self._equipment, survey, watch, self.take)
                     self.pipeline.start()
                 case StartAcquisition(from_index=first) if self.pipeline is not None:
                     self.pipeline.take_fields(first)
@@ -144,7 +149,7 @@ class RunInHand:
 
     def view(self) -> RunView:
         """Return the run as others see it."""
-        said = facts(self.record, self.run, self._skipped, self._slide)
+        said = facts(self.record, self.run, self._skipped, self._slide, self._red_cells)
         return run_view(said, self.run.tally, self._latest)
 
     def _take(self, outcome: Outcome) -> None:
@@ -157,6 +162,10 @@ class RunInHand:
                 if survey is not None and self._slide is None:
                     self._slide = SlideView(newest=None)
                 self.handle(Prepared())
+            case RedCells(check=check):
+                self._store.commit_red_cells(self.record.id, check, _now())
+                self._red_cells = check
+                self.handle(RedCellsMeasured(check))
             case Analysed():
                 self._commit(outcome)
             case Skipped(field=field, kind=kind):
@@ -233,7 +242,11 @@ def on_the_map(field: FieldRecord, scale: Scale) -> FieldView:
 
 
 def facts(
-    record: RunRecord, run: Run, skipped: Mapping[str, int], slide: SlideView | None = None
+    record: RunRecord,
+    run: Run,
+    skipped: Mapping[str, int],
+    slide: SlideView | None = None,
+    red_cells: RedCellCheck | None = None,
 ) -> RunFacts:
     """Return what a run's view says beside its tally. slide: as `slide_on_record` has it."""
     return RunFacts(
@@ -258,6 +271,7 @@ def facts(
         slide=slide,
         calibration_source=record.scale.source,
         marks=record.marks,
+        red_cells=None if red_cells is None else red_cells.view(),
     )
 
 

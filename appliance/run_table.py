@@ -32,6 +32,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
         *(f"  {field.detail}" for field in skipped[:SKIPPED_SHOWN]),
         *([f"  and {more} more: hemadiff runs export {run['run']}"] if more else []),
         f"Run {run['run']}: {run['camera']}{simulated}, {run['um_per_px']:.4g} µm/px ({_calibration(run)}).",
+        *([run["red_cells"]["said"]] if run["red_cells"] else []),
         f"Engine {run['engine']}; weights {run['weights']}.",
         f"Begun {local_time(datetime.fromisoformat(run['started']))} with hemadiff {run['version']}.",
         RESEARCH_USE_ONLY,

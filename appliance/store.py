@@ -21,6 +21,7 @@ from appliance.frame import Frame, SkippedField
 from appliance.migrations import migrations
 from appliance.patches import to_png
 from appliance.plan import Plan
+from appliance.red_cell_check import RedCellCheck
 from appliance.run import FieldCommitted, FieldSkipped, State
 from appliance.store_failure import said
 from appliance.store_place import cannot_change, is_there
@@ -245,6 +246,12 @@ class Store:
                 },
             )
 
+    def commit_red_cells(self, run_id: str, check: RedCellCheck, at: datetime) -> None:
+        """Put on record what a run's red cells say of its scale. Once."""
+        with self._atomic():
+            row = {**asdict(check), "verdict": str(check.verdict)}
+            self._insert("red_cell_checks", {"run": run_id, **row, "at": _iso(at)})
+
     # Reading
 
     def run(self, run_id: str) -> RunRecord:
@@ -307,6 +314,11 @@ class Store:
         """Return what a run found when it looked its slide over; None before that."""
         rows = self._rows("SELECT regions, picture, x_um, y_um, um_per_px FROM surveys WHERE run = ?", run_id)
         return SlideSurvey(**rows[0]) if rows else None
+
+    def red_cells(self, run_id: str) -> RedCellCheck | None:
+        """Return what a run's red cells say of its scale; None before that is decided."""
+        rows = self._rows("SELECT * FROM red_cell_checks WHERE run = ?", run_id)
+        return RedCellCheck.from_row(rows[0]) if rows else None
 
     def fields_counted(self, run_id: str) -> int:
         """Return how many fields were analysed."""

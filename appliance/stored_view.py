@@ -19,4 +19,5 @@ def stored_view(store: Path, run_id: str) -> RunView:
             for cell in opened.latest_cells(record.id, LATEST)
         ]
         slide = slide_on_record(opened, record)
-        return run_view(facts(record, run, opened.skipped(record.id), slide), run.tally, latest)
+        said = facts(record, run, opened.skipped(record.id), slide, opened.red_cells(record.id))
+        return run_view(said, run.tally, latest)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from appliance.frame import Point
+from appliance.red_cell_check import RedCellsView
 from appliance.tally import Row, Tally
 from models.panel import MEASURES, UNIDENTIFIED, Panel
 
@@ -79,6 +80,7 @@ class ChangedRun(TypedDict):
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
+    red_cells: what the red cells of the first fields say of the scale; null before that is decided.
     marks: sentences that a person must know of the result (an expired calibration, no quality control).
     """
 
@@ -114,6 +116,7 @@ class ChangedRun(TypedDict):
     started: str
     version: str
     slide: SlideView | None
+    red_cells: RedCellsView | None
 
 
 class RunView(ChangedRun):
@@ -187,6 +190,7 @@ class RunFacts:
     slide: SlideView | None = None
     calibration_source: str = ""
     marks: Sequence[str] = ()
+    red_cells: RedCellsView | None = None
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -228,6 +232,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         started=facts.started,
         version=facts.version,
         slide=facts.slide,
+        red_cells=facts.red_cells,
     )
 
 
@@ -287,6 +292,7 @@ def published(run: RunView | ChangedRun) -> dict[str, Any]:
         "calibration": run["calibration"],
         "calibration_source": run["calibration_source"],
         "marks": run["marks"],
+        "red_cells": run["red_cells"],
     }
 
 

@@ -114,7 +114,8 @@ def export(session: Session, run: str, form: str, output: str) -> None:
             write_text(run_export.to_csv(run_export.rows(record, tally)), output)
         else:
             skipped, counted = store.skipped_fields(record.id), store.fields_counted(record.id)
-            write_json(run_export.to_object(record, tally, skipped, counted, store.cells(record.id)), output)
+            cells, red_cells = store.cells(record.id), store.red_cells(record.id)
+            write_json(run_export.to_object(record, tally, skipped, counted, cells, red_cells), output)
 
 
 def _store(session: Session) -> Store:

@@ -176,7 +176,8 @@ function drawProvenance(run, instrument) {
   for (const what of ["engine", "weights"]) sayInFull(what, from?.[what] || none);
   sayInFull("camera", from?.camera ?? "–");
   const calibration = from?.calibration ?? "–";
-  sayInFull("calibration", run?.um_per_px && !calibration.includes("µm") ? `${calibration} (${run.um_per_px} µm/px)` : calibration);
+  const scale = run?.um_per_px && !calibration.includes("µm") ? `${calibration} (${run.um_per_px} µm/px)` : calibration;
+  sayInFull("calibration", run?.red_cells ? `${scale}. ${run.red_cells.said}` : scale);
 }
 
 function sayInFull(id, text) {
