@@ -31,10 +31,14 @@ def write_text(text: str, out: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    path = Path(out)
+    write_bytes(text.encode(), Path(out))
+
+
+def write_bytes(data: bytes, path: Path) -> None:
+    """Write a file, whole or not at all. Raises ApplianceRefused where it cannot be written."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8", newline="")
+        beside.write_bytes(data)
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)

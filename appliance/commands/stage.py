@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from appliance.cli import Session, pass_session
 from appliance.errors import ApplianceError, ApplianceRefused
 
 if TYPE_CHECKING:
@@ -55,15 +56,16 @@ def _stage_options(command: Callable[..., None]) -> Callable[..., None]:
 @stage.command()
 @_stage_options
 @click.option("--json", "as_json", is_flag=True, help="The same as one object.")
-def info(as_json: bool, **said: str | None) -> None:
-    """Say which controller answers, and what it knows of the stage. Nothing moves.
+@pass_session
+def info(session: Session, /, as_json: bool, **said: str | None) -> None:
+    """Say which controller answers, what it knows of the stage, and which calibrations are in force. Nothing moves.
 
     \b
     Example:
       hemadiff stage info --port grbl:/dev/ttyUSB0
     """
     with _opened(said) as opened:
-        facts = _facts(opened)
+        facts = _facts(opened) | {"calibrations": _in_force(session)}
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
@@ -74,6 +76,11 @@ def info(as_json: bool, **said: str | None) -> None:
         click.echo(
             f"{name}: {axis['steps_per_mm']:g} steps/mm, at most {speed}, travel {travel}, limits {limits}"
         )
+    for each in facts["calibrations"]:
+        expired = ", expired" if each["expired"] else ""
+        click.echo(f"In force: {each['id']}, {each['um_per_px']:.4g} µm/px, {each['source']}{expired}")
+    if not facts["calibrations"]:
+        click.echo("No calibration is in force.")
 
 
 @stage.command()
@@ -250,6 +257,30 @@ def _facts(opened: Stage) -> dict[str, Any]:
         for name, steps in said.steps_per_mm.items()
     }
     return {"name": opened.name, "switches": opened.HAS_SWITCHES, "axes": axes}
+
+
+def _in_force(session: Session) -> list[dict[str, Any]]:
+    """The calibration in force for every setup, as its scale says it."""
+    from datetime import UTC, datetime
+
+    from appliance.store_place import is_there
+
+    if not is_there(session.config.store.path):
+        return []
+    from appliance.calibrations import Calibrations
+    from appliance.store import Store
+
+    with Store.read_only(session.config.store.path) as store:
+        records = Calibrations(store).all_in_force()
+    return [
+        {
+            "id": record.id,
+            "um_per_px": record.um_per_px.value,
+            "source": record.scale.source,
+            "expired": record.expired(datetime.now(UTC)),
+        }
+        for record in records
+    ]
 
 
 def _range(low_high: tuple[float, float] | None) -> str:
