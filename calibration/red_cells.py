@@ -26,9 +26,9 @@ from calibration.measured import Measured
 from calibration.single_cells import SingleCell, find_single_cells
 
 EXPECTED_UM = (7.2, 7.5)
-# Below the middle: the steepest part of an edge lies a little inside the outline that an eye follows.
-DIAMETER_UM = 7.3
-DIAMETER_UNCERTAINTY_UM = (EXPECTED_UM[1] - EXPECTED_UM[0]) / math.sqrt(12)  # all of that range is as likely
+# The lower end: the steepest part of an edge lies a little inside the outline that an eye follows.
+DIAMETER_UM = 7.2
+DIAMETER_UNCERTAINTY_UM = (EXPECTED_UM[1] - EXPECTED_UM[0]) / math.sqrt(3)  # to one side, all as likely
 BETWEEN_PATIENTS = 0.05  # standard deviation of the mean diameter among patients, as a share
 
 FEWEST_CELLS = 12

@@ -119,17 +119,17 @@ def _outline(contour: Contour, slope: Plane) -> _Outline | None:
         return None
     moments = cv2.moments(contour)
     area = moments["m00"]
-    pixels = area + len(contour) / 2 + 1  # Pick's theorem: the contour runs through the centres of its pixels
-    if pixels < math.pi / 4 * LEAST_DIAMETER_PX**2:
+    if area < math.pi / 4 * LEAST_DIAMETER_PX**2:
         return None
     long, short = _axes(moments)
     if long > LONGEST_AXES * short or area < LEAST_ELLIPSE * 4 * math.pi * long * short:
         return None
     if area < LEAST_SOLIDITY * cv2.contourArea(cv2.convexHull(contour)):
         return None
+    # The slope of the very line whose area is measured: through the centres of its pixels, not around them.
     steepness = float(slope[contour[:, 0, 1], contour[:, 0, 0]].mean())
     x, y = moments["m10"] / area, moments["m01"] / area
-    return _Outline(contour, x, y, math.sqrt(4 * pixels / math.pi), long / short, steepness)
+    return _Outline(contour, x, y, math.sqrt(4 * area / math.pi), long / short, steepness)
 
 
 def _axes(moments: dict[str, float]) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from appliance.store import Store
 
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
-    "um_per_px", "fields", "calibration", "calibration_source", "marks",
+    "um_per_px", "fields", "calibration", "calibration_source", "marks", "red_cells",
 ]  # fmt: skip
 
 
