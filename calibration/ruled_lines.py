@@ -1,0 +1,504 @@
+"""Parallel lines in a picture, to a hundredth of a pixel: which way they run, how far apart, and how surely.
+
+Every line is cut into short segments; each segment's samples, at their own distances from where the line is thought
+to be (no picture is turned or resampled), are fitted with the picture of a line, its derivative, a level and a slope.
+The derivative's share is how far aside the segment lies: the efficient estimate where noise is even. A plane through
+the numbers of the lines, k = a·x + b·y + c, robust against segments with dirt on them, gives spacing and direction.
+
+The uncertainty's model: segments scatter independently (noise of the picture), and every line may be off as a whole by
+an amount of its own (the ruler's making, the lens, edges on square pixels). How much that is, the lines' own scatter
+about the fit says, pooled with what is usual while lines are few; it is enlarged where neighbours are off alike, as a
+lens' distortion leaves them: their number then counts for less.
+
+Sources: the orientation tensor, Bigün and Granlund 1987, ICCV 433; the bound for a shift, Robinson and Milanfar 2004,
+IEEE Trans. Image Process. 13:1185; robust weights, Beaton and Tukey 1974, Technometrics 16:147; a line that is off as
+a whole, Scheffé 1959, The Analysis of Variance, 7.2; few degrees of freedom, GUM supplement 1, 6.4.9.4;
+neighbours that are alike, Bayley and Hammersley 1946, J. R. Stat. Soc. Suppl. 8:184.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+from scipy.signal import find_peaks
+from scipy.special import ndtr
+
+from calibration.errors import CalibrationRefused
+
+Plane = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+FEWEST_LINES = 3
+FEWEST_SEGMENTS = 12
+LEAST_DEPTH = 0.15  # of the light that a line takes
+CLOSEST_PX = 6.0  # lines nearer to each other run into one another on the sensor
+SOFTEST = 0.15  # of the spacing, an edge's standard deviation: beyond it neighbours' feet overlap
+SEGMENT_PX = 16
+STRIPES = 8
+TUKEY = 4.685
+FURTHER_PASSES = 3
+LEAST_UNUSUAL = 0.003  # of the light
+SHAPE_FROM = 30_000  # samples: enough for a line's shape, which is only a template
+FINER_DEPTH = 0.03  # of the light that a finer line between the lines takes at least
+# What is thought of lines before their own scatter is looked at, worth so many degrees of freedom: their mean square is
+# three times what segments alone would give. Found over simulated instruments, where sharp edges on square pixels do it.
+LINES_PRIOR, LINES_PRIOR_FREE = 3.0, 3
+ALIKE_FROM = 10  # lines, before neighbours can be said to be off alike
+
+
+@dataclass(frozen=True, slots=True)
+class LineShape:
+    """What a line looks like, across: how wide it is, how soft its edges are (standard deviation, px), how dark."""
+
+    width_px: float
+    soft_px: float
+    depth: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuledLines:
+    """A family of parallel, evenly spaced lines in one picture.
+
+    gradient: (a, b) of k = a·x + b·y + c, per px: it points across the lines and is as long as 1/spacing.
+    covariance: 2×2, of the gradient.  offset: c.  number, across_px, along_px, off_px: of every segment that was
+    measured: which line, where (x and y of its middle, px, the first pixel's middle is 0), how far off the fit.
+    left_out: the share of segments that were not believed (dirt, a line's end).
+    """
+
+    gradient: Numbers
+    covariance: Numbers
+    offset: float
+    number: NDArray[np.intp]
+    x_px: Numbers
+    y_px: Numbers
+    off_px: Numbers
+    left_out: float
+    shape: LineShape
+
+    @property
+    def spacing_px(self) -> float:
+        """How far apart lines are."""
+        return 1 / float(np.hypot(*self.gradient))
+
+    @property
+    def spacing_relative(self) -> float:
+        """The spacing's standard uncertainty, as a share of it."""
+        across = self.gradient / np.hypot(*self.gradient)
+        return math.sqrt(float(across @ self.covariance @ across)) * self.spacing_px
+
+    @property
+    def across_deg(self) -> float:
+        """Which way the ruler runs (across its lines), −90 to 90°, from the picture's x towards its y."""
+        return math.degrees(math.atan2(self.gradient[1], self.gradient[0]))
+
+    @property
+    def across_deg_uncertainty(self) -> float:
+        """The standard uncertainty of that direction."""
+        along = np.array([-self.gradient[1], self.gradient[0]]) / np.hypot(*self.gradient)
+        return math.degrees(math.sqrt(float(along @ self.covariance @ along)) * self.spacing_px)
+
+    @property
+    def lines(self) -> int:
+        """How many different lines were measured."""
+        return len(np.unique(self.number))
+
+    @property
+    def residual_px(self) -> float:
+        """Root mean square of the segments' distances from the fit."""
+        return float(np.sqrt(np.mean(self.off_px**2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Which ways the edges of a picture run.
+
+    across_deg: across most edges.  one_way, two_ways: 1 where all edges are parallel, or at right angles; 0 for dirt.
+    crossed_deg: across one of two families of lines at right angles, −45 to 45°.
+    """
+
+    across_deg: float
+    one_way: float
+    two_ways: float
+    crossed_deg: float
+
+
+def directions(dark: Plane, name: str) -> Directions:
+    """Return the directions of the edges of a picture of darkness.
+
+    Raises CalibrationRefused where nothing is dark enough for a line.
+    """
+    soft = cv2.GaussianBlur(dark, (0, 0), 1.5)
+    depth = float(np.percentile(soft[::2, ::2], 98.5))
+    if depth < LEAST_DEPTH:
+        raise CalibrationRefused(
+            f"{name} shows no ruler: nothing in it is darker than the light by {LEAST_DEPTH:.0%}. "
+            "Bring the ruled lines into view and into focus."
+        )
+    x, y = cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1)
+    squared = x * x + y * y
+    strong = squared > 0.09 * float(np.percentile(squared[::2, ::2], 99.0))
+    across = (x[strong] + 1j * y[strong]).astype(np.complex128)
+    weight = float(squared[strong].sum(dtype=np.float64)) or 1.0
+    twice = complex(np.sum(across**2)) / weight
+    four_fold = complex(np.sum(across**4 / np.abs(across) ** 2)) / weight
+    return Directions(
+        math.degrees(np.angle(twice)) / 2, abs(twice), abs(four_fold), math.degrees(np.angle(four_fold)) / 4
+    )
+
+
+def ruled_lines(dark: Plane, across_deg: float, name: str) -> RuledLines:
+    """Measure the lines that run at right angles to a direction, which need be known to a degree.
+
+    dark: H×W, share of the light that is missing.  across_deg: from the picture's x axis towards its y axis.
+    Raises CalibrationRefused: no even spacing, too few lines, too close together, or too soft.
+    """
+    turned = math.cos(math.radians(across_deg)) ** 2 < 0.5
+    if turned:
+        # Samples are taken along rows: lines that run along rows are looked at in the transposed picture.
+        found = _measure(np.ascontiguousarray(dark.T), 90.0 - across_deg, name)
+        swapped = found.gradient[::-1].copy()
+        sign = -1.0 if swapped[0] < 0 or (swapped[0] == 0 and swapped[1] < 0) else 1.0
+        return RuledLines(
+            sign * swapped, found.covariance[::-1, ::-1].copy(), sign * found.offset,
+            (found.number * int(sign)).astype(np.intp), found.y_px, found.x_px, sign * found.off_px,
+            found.left_out, found.shape,
+        )  # fmt: skip
+    return _measure(dark, (across_deg + 90.0) % 180.0 - 90.0, name)
+
+
+def _measure(dark: Plane, across_deg: float, name: str) -> RuledLines:
+    """Measure lines that run nearer to columns than to rows."""
+    plane = _comb(dark, across_deg, name)
+    shape: LineShape | None = None
+    for _ in range(1 + FURTHER_PASSES):
+        samples = _samples(dark, plane)
+        shape = _shape(samples, shape, name, 1 / float(np.hypot(*plane[:2])))
+        segments = _segments(samples, shape)
+        before, fit = plane, _fit(segments, shape, name)
+        plane = np.array([*fit.gradient, fit.offset])
+        corners = np.array([[0, 0, 1], [dark.shape[1], 0, 1], [0, dark.shape[0], 1], [*dark.shape[::-1], 1]])
+        if np.abs(corners @ (plane - before)).max() * fit.spacing_px < 0.02:
+            break
+    _refuse_finer_lines(samples, segments.good, fit, name)
+    return fit
+
+
+def _comb(dark: Plane, across_deg: float, name: str) -> Numbers:
+    """Which evenly spaced lines explain most of the peaks of some stripe: a, b, c of k = a·x + b·y + c."""
+    height, width = dark.shape
+    angle = math.radians(across_deg)
+    step = 2 if min(dark.shape) > 500 else 1
+    y, x = np.mgrid[0:height:step, 0:width:step]
+    across = x * math.cos(angle) + y * math.sin(angle)
+    along = -x * math.sin(angle) + y * math.cos(angle)
+    first = float(across.min())
+    places = np.rint(across - first).astype(np.intp).ravel()
+    stripe = np.minimum(((along - along.min()) / (np.ptp(along) + 1) * STRIPES).astype(np.intp), STRIPES - 1).ravel()
+    bins = int(places.max()) + 1
+    index = stripe * bins + places
+    few = dark[::step, ::step].ravel()
+    sums = np.bincount(index, weights=few, minlength=STRIPES * bins).reshape(STRIPES, bins)
+    counts = np.bincount(index, minlength=STRIPES * bins).reshape(STRIPES, bins)
+    depth = float(np.percentile(few, 98.5))
+    best: tuple[float, float, float] | None = None
+    for total, count in zip(sums, counts, strict=True):
+        enough = count >= max(2.0, 0.3 * np.median(count[count > 0]))
+        profile = np.where(enough, total / np.maximum(count, 1), 0.0)
+        peaks = _peaks(profile, depth)
+        candidate = _even_spacing(peaks)
+        if candidate is not None and (best is None or candidate[0] > best[0]):
+            best = candidate
+    if best is None:
+        raise CalibrationRefused(
+            f"{name} shows no {FEWEST_LINES} evenly spaced lines: too few of the ruler are in view, or there is no ruler. "
+            "Bring at least three whole lines into view, or take a ruler with a finer pitch."
+        )
+    _, spacing, start = best
+    if spacing < CLOSEST_PX:
+        raise CalibrationRefused(
+            f"The lines of {name[0].lower() + name[1:]} are {spacing:.1f} px apart: too close to be told from one another, "
+            "so their spacing may be an alias. Take a coarser ruler or a stronger objective."
+        )
+    return np.array([math.cos(angle), math.sin(angle), -(first + start)]) / spacing
+
+
+def _peaks(profile: Numbers, depth: float) -> Numbers:
+    """Where a stripe's darkness peaks, to about a pixel: the middles of what is over half a line's."""
+    soft = np.convolve(profile, [0.25, 0.5, 0.25], mode="same")
+    tops, found = find_peaks(soft, height=0.4 * depth, prominence=0.3 * depth, width=1, rel_height=0.5)
+    inside = (tops > 1) & (tops < len(soft) - 2)
+    return np.asarray((found["left_ips"] + found["right_ips"])[inside] / 2, dtype=np.float64)
+
+
+def _even_spacing(peaks: Numbers) -> tuple[float, float, float] | None:
+    """How well the best comb explains some peaks, its spacing and where a tooth lies; None for fewer than three."""
+    if len(peaks) < FEWEST_LINES:
+        return None
+    best: tuple[float, float, float] | None = None
+    reach = range(1, min(4, len(peaks)))
+    spacings = np.unique(np.concatenate([np.round(peaks[n:] - peaks[:-n], 1) for n in reach]))
+    for spacing in spacings[spacings > 2.0][:400]:
+        for start in peaks[: min(len(peaks), 6)]:
+            k = np.rint((peaks - start) / spacing)
+            near = np.abs(peaks - start - k * spacing) < 0.1 * spacing + 0.5
+            teeth = np.unique(k[near])
+            if len(teeth) < FEWEST_LINES:
+                continue
+            missing = teeth[-1] - teeth[0] + 1 - len(teeth)
+            score = len(teeth) - 0.7 * missing - 0.3 * (len(peaks) - near.sum())
+            if best is None or score > best[0]:
+                fit = np.polyfit(k[near], peaks[near], 1)
+                best = float(score), float(fit[0]), float(fit[1])
+    return best if best is not None and best[0] >= FEWEST_LINES - 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    """Pixels near lines: L lines × S segments × R rows × N columns.
+
+    aside_px: how far across from where the line is thought to be.  dark: what the pixel is; NaN beyond the picture.
+    x, y: of each row of pixels' place on the line, L × S × R.
+    """
+
+    number: NDArray[np.intp]
+    aside_px: Numbers
+    dark: Numbers
+    x: Numbers
+    y: Numbers
+    plane: Numbers
+
+
+def _samples(dark: Plane, plane: Numbers) -> _Samples:
+    height, width = dark.shape
+    a, b, c = map(float, plane)
+    spacing = 1 / math.hypot(a, b)
+    corners = [a * x + b * y + c for x in (0, width - 1) for y in (0, height - 1)]
+    number = np.arange(math.ceil(min(corners)), math.floor(max(corners)) + 1)
+    segment = SEGMENT_PX if height >= 300 else SEGMENT_PX // 2
+    rows = np.arange(height // segment * segment).reshape(-1, segment)
+    on_line = (number[:, None, None] - c - b * rows[None]) / a
+    half = max(3, math.floor(0.45 * spacing / (a * spacing)))
+    steps = np.arange(-half, half + 1)
+    columns = np.rint(on_line).astype(np.intp)[..., None] + steps
+    inside = (columns >= 0) & (columns < width)
+    values = dark[rows[None, :, :, None], np.clip(columns, 0, width - 1)].astype(np.float64)
+    values[~inside] = np.nan
+    aside = (columns - on_line[..., None]) * (a * spacing)
+    return _Samples(number, aside, values, on_line, np.broadcast_to(rows[None], on_line.shape), plane)
+
+
+def line_picture(aside: Numbers, width: float, soft: float) -> Numbers:
+    """Return a line's darkness at some distances across: a bar of a width, blurred."""
+    return np.asarray(ndtr((aside + width / 2) / soft) - ndtr((aside - width / 2) / soft))
+
+
+def _slope(aside: Numbers, width: float, soft: float) -> Numbers:
+    """By how much it rises per px."""
+    before, after = (aside + width / 2) / soft, (aside - width / 2) / soft
+    return np.asarray((np.exp(-(before**2) / 2) - np.exp(-(after**2) / 2)) / (soft * math.sqrt(2 * math.pi)))
+
+
+def _shape(samples: _Samples, was: LineShape | None, name: str, spacing: float) -> LineShape:
+    """Fit one bar to what all believable segments show."""
+    depth = was.depth if was else float(np.nanpercentile(samples.dark, 98.5))
+    aside = samples.aside_px
+    reach = 0.25 * was.width_px if was else 1.5
+    with np.errstate(invalid="ignore"):
+        middle = np.where(np.abs(aside) < max(1.0, reach), samples.dark, np.nan)
+        outer = np.where(np.abs(aside) > 0.35 * spacing, samples.dark, np.nan)
+        ink, glass = (_mean(part) for part in (middle, outer))
+    good = (ink > 0.5 * depth) & ~(glass > 0.4 * depth)
+    if good.sum() < FEWEST_SEGMENTS:
+        good = ink > 0.5 * depth
+    if good.sum() < FEWEST_SEGMENTS:
+        raise _too_few(name, 0)
+    x, y = aside[good].ravel(), samples.dark[good].ravel()
+    if len(x) > SHAPE_FROM:
+        some = np.random.default_rng(0).integers(0, len(x), SHAPE_FROM)
+        x, y = x[some], y[some]
+    bins = np.rint(x * 2).astype(int)
+    seen = np.isfinite(y)
+    low = int(bins.min())
+    places = np.arange(low, int(bins.max()) + 1) / 2
+    profile = np.array([np.median(y[seen & (bins == at)]) if (seen & (bins == at)).any() else np.nan for at in
+                        range(low, int(bins.max()) + 1)])  # fmt: skip
+    told = np.isfinite(profile)
+    places, profile = places[told], profile[told]
+    half = profile > (profile.max() + np.percentile(profile, 10)) / 2
+    width = max(1.0, float(half.sum()) / 2)
+    start = [width, max(0.7, 0.15 * width), float(profile.max()), float(np.percentile(profile, 10)), 0.0]
+
+    def missing(p: Numbers) -> Numbers:
+        return np.asarray(p[2] * line_picture(places - p[4], p[0], p[1]) + p[3] - profile)
+
+    bounds = ([0.5, 0.25, 0.02, -0.5, -0.45 * spacing], [0.9 * spacing, spacing, 3.0, 0.9, 0.45 * spacing])
+    start = [min(max(s, lo + 1e-3), hi - 1e-3) for s, lo, hi in zip(start, *bounds, strict=True)]
+    fit = least_squares(missing, start, bounds=bounds, loss="soft_l1", f_scale=0.05, max_nfev=60)
+    shape = LineShape(float(fit.x[0]), float(fit.x[1]), float(fit.x[2]))
+    seen_depth = shape.depth * float(line_picture(np.zeros(1), shape.width_px, shape.soft_px)[0])
+    if shape.soft_px > SOFTEST * spacing or seen_depth < LEAST_DEPTH:
+        raise CalibrationRefused(
+            f"The lines of {name[0].lower() + name[1:]} are blurred beyond use (their edges spread over "
+            f"{100 * 2.56 * shape.soft_px / spacing:.0f} % of their spacing). Focus, clean the lens, and take it again."
+        )
+    return shape
+
+
+def _mean(part: Numbers) -> Numbers:
+    """The mean of each segment's samples, over what is not NaN; NaN where nothing is."""
+    told = np.isfinite(part)
+    count = told.sum(axis=(2, 3))
+    return np.where(count > 0, np.where(told, part, 0.0).sum(axis=(2, 3)) / np.maximum(count, 1), np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Segments:
+    """Each believable segment: its line's number, its middle on the line (px).
+
+    good: which of the samples' segments they are.
+    """
+
+    number: NDArray[np.intp]
+    x: Numbers
+    y: Numbers
+    good: Flags
+    left_out: float
+
+
+def _segments(samples: _Samples, shape: LineShape) -> _Segments:
+    """Fit a line's picture, its derivative, a level and a slope to each segment."""
+    told = np.isfinite(samples.dark)
+    counted = told.astype(np.float64)
+    values = np.where(told, samples.dark, 0.0)
+    picture = line_picture(samples.aside_px, shape.width_px, shape.soft_px)
+    terms = [picture * counted, -_slope(samples.aside_px, shape.width_px, shape.soft_px) * counted, counted,
+             samples.aside_px * counted]  # fmt: skip
+    flat = [term.reshape(*term.shape[:2], -1) for term in [*terms, values]]
+    products = [[np.einsum("lsp,lsp->ls", one, other) for other in flat] for one in flat[:4]]
+    normal = np.moveaxis(np.array([row[:4] for row in products]), (0, 1), (-2, -1))
+    right = np.moveaxis(np.array([row[4] for row in products]), 0, -1)
+    whole = told.all(axis=(2, 3))
+    normal[~whole] = np.eye(4)
+    solved = np.linalg.solve(normal, right[..., None])[..., 0]
+    squares = np.einsum("lsp,lsp->ls", flat[4], flat[4]) - np.sum(solved * right, axis=-1)
+    rough = np.sqrt(np.maximum(squares, 0.0) / samples.dark[0, 0].size)
+    size, shifted = solved[..., 0], solved[..., 1]
+    inked = whole & (size > 0.6 * shape.depth) & (size < 1.5 * shape.depth)
+    off = np.where(inked, shifted / np.where(inked, size, 1.0), 0.0)
+    usual = float(np.median(rough[inked])) if inked.any() else 0.0
+    # Glass beside the line that is darker, or darker on one side, than beside the others: dirt, or another line crosses.
+    beside = [_usual(solved[..., 2], inked), _usual(solved[..., 3] * shape.width_px, inked)]
+    good = inked & beside[0] & beside[1] & (rough < 2.0 * usual + 1e-4) & (np.abs(off) < max(1.5, 0.1 * shape.width_px + shape.soft_px))
+    a, b, _ = samples.plane
+    across = np.array([a, b]) / math.hypot(a, b)
+    lines, which = np.nonzero(good)
+    x = samples.x.mean(axis=2)[good] + off[good] * across[0]
+    y = samples.y.mean(axis=2)[good] + off[good] * across[1]
+    tried = int((whole & (size > 0.3 * shape.depth)).sum())
+    return _Segments(
+        samples.number[lines].astype(np.intp), x, y, good, 1 - len(which) / max(1, tried)
+    )
+
+
+def _usual(values: Numbers, among: Flags) -> Flags:
+    """Which values are no outlier among some."""
+    if not among.any():
+        return among
+    off = np.abs(values - np.median(values[among]))
+    return np.asarray(off < max(LEAST_UNUSUAL, 6 * float(np.median(off[among]))))
+
+
+def _fit(segments: _Segments, shape: LineShape, name: str) -> RuledLines:
+    """Fit the plane k = a·x + b·y + c, robustly, and say how well it is known."""
+    number, left = _believed(segments)
+    if len(np.unique(number[left])) < FEWEST_LINES or left.sum() < FEWEST_SEGMENTS:
+        raise _too_few(name, len(np.unique(number[left])))
+    k = number.astype(np.float64)
+    middle = segments.x[left].mean(), segments.y[left].mean()
+    columns = np.column_stack([segments.x - middle[0], segments.y - middle[1], np.ones(len(k))])
+    weight = left.astype(np.float64)
+    plane = np.zeros(3)
+    spread = 0.0
+    for _ in range(12):
+        weighted = columns * weight[:, None]
+        plane = np.linalg.solve(weighted.T @ columns, weighted.T @ k)
+        off = k - columns @ plane
+        spread = 1.4826 * float(np.median(np.abs(off[left]))) + 1e-12
+        weight = np.where(left, np.square(np.maximum(0.0, 1 - np.square(off / (TUKEY * spread)))), 0.0)
+    used = weight > 0
+    x, off = columns[used], off[used]
+    covariance = _covariance(x, off, number[used], float(np.hypot(plane[0], plane[1])))
+    spacing = 1 / float(np.hypot(plane[0], plane[1]))
+    offset = float(plane[2] - plane[0] * middle[0] - plane[1] * middle[1])
+    out = 1 - (1 - segments.left_out) * used.sum() / len(used)
+    return RuledLines(
+        plane[:2], covariance, offset, number[used], segments.x[used], segments.y[used], off * spacing,
+        float(out), shape,
+    )  # fmt: skip
+
+
+def _believed(segments: _Segments) -> tuple[NDArray[np.intp], Flags]:
+    """The segments' lines, and which are of a line that is more than a speck: three segments or more."""
+    numbers, counts = np.unique(segments.number, return_counts=True)
+    return segments.number, np.isin(segments.number, numbers[counts >= 3])
+
+
+def _covariance(x: Numbers, off: Numbers, number: NDArray[np.intp], per_px: float) -> Numbers:
+    """Of a, b: independent segments, and lines that are off as a whole where their scatter says so."""
+    inverse = np.linalg.inv(x.T @ x)
+    _, line, counts = np.unique(number, return_inverse=True, return_counts=True)
+    lines, few = len(counts), len(off)
+    means = np.bincount(line, weights=off) / counts
+    within = off - means[line]
+    free = few - lines - 1
+    noise = float(within @ within) / max(1, free)
+    covariance = noise * inverse * (free / (free - 2) if free > 2 else 3.0)
+    own = float(counts @ means**2)  # on lines − 2 degrees of freedom
+    pooled = (own + LINES_PRIOR_FREE * LINES_PRIOR * noise) / (max(0, lines - 2) + LINES_PRIOR_FREE)
+    each = max(0.0, pooled - noise) / float(counts.mean())
+    if lines >= ALIKE_FROM:
+        alike = min(max(float(means[1:] @ means[:-1] / (means @ means)), 0.0), 0.9)
+        each *= (1 + alike) / (1 - alike)
+    member = np.zeros((few, lines))
+    member[np.arange(few), line] = 1.0
+    summed = member.T @ x
+    covariance = covariance + each * inverse @ summed.T @ summed @ inverse
+    return np.asarray(covariance[:2, :2])
+
+
+def _refuse_finer_lines(samples: _Samples, told: Flags, fit: RuledLines, name: str) -> None:
+    """Refuse lines between the lines: those that were found are then only every second, fifth or tenth."""
+    spacing, shape = fit.spacing_px, fit.shape
+    size = max(0.5, shape.soft_px / 2)
+    most = int(0.44 * spacing / size)
+    bins = np.rint(samples.aside_px[told] / size).astype(np.intp)
+    inside = np.abs(bins) <= most
+    index = (bins + most + (2 * most + 1) * np.arange(len(bins))[:, None, None])[inside]
+    many = len(bins) * (2 * most + 1)
+    count = np.bincount(index, minlength=many)
+    total = np.bincount(index, weights=samples.dark[told][inside], minlength=many)
+    profile = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(len(bins), 2 * most + 1)
+    usual = np.nanpercentile(profile, 75, axis=0)
+    noise = float(np.nanmedian(np.abs(np.diff(usual)))) + 1e-6
+    foot = shape.width_px / 2 + 3.5 * shape.soft_px
+    tops, _ = find_peaks(usual, prominence=max(FINER_DEPTH, 8 * noise))
+    between = np.abs((tops - most) * size) > foot
+    if between.any():
+        part = float(np.min(np.abs((tops - most)[between]))) * size / spacing
+        raise CalibrationRefused(
+            f"{name} shows fainter lines between the lines, at {part:.2f} of their spacing: the ruler is finer than what can "
+            "be told apart here. Focus, use a stronger objective, or state the pitch of the lines that are clear."
+        )
+
+
+def _too_few(name: str, lines: int) -> CalibrationRefused:
+    return CalibrationRefused(
+        f"{name} shows {lines or 'no'} whole line{'' if lines == 1 else 's'} that can be measured, and {FEWEST_LINES} "
+        "are needed. Bring more of the ruler into view, or take one with a finer pitch."
+    )
