@@ -65,7 +65,7 @@ def info(session: Session, /, as_json: bool, **said: str | None) -> None:
       hemadiff stage info --port grbl:/dev/ttyUSB0
     """
     with _opened(said) as opened:
-        facts = _facts(opened) | {"calibrations": _in_force(session)}
+        facts = _facts(opened) | _calibrations(session)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
@@ -80,7 +80,7 @@ def info(session: Session, /, as_json: bool, **said: str | None) -> None:
         expired = ", expired" if each["expired"] else ""
         click.echo(f"In force: {each['id']}, {each['um_per_px']:.4g} µm/px, {each['source']}{expired}")
     if not facts["calibrations"]:
-        click.echo("No calibration is in force.")
+        click.echo(facts["calibrations_unknown"] or "No calibration is in force.")
 
 
 @stage.command()
@@ -257,6 +257,16 @@ def _facts(opened: Stage) -> dict[str, Any]:
         for name, steps in said.steps_per_mm.items()
     }
     return {"name": opened.name, "switches": opened.HAS_SWITCHES, "axes": axes}
+
+
+def _calibrations(session: Session) -> dict[str, Any]:
+    """What is in force, or why that is not known: no reason not to look at a stage."""
+    from calibration.errors import CalibrationRefused
+
+    try:
+        return {"calibrations": _in_force(session), "calibrations_unknown": None}
+    except (ApplianceRefused, ApplianceError, CalibrationRefused) as error:
+        return {"calibrations": [], "calibrations_unknown": str(error)}
 
 
 def _in_force(session: Session) -> list[dict[str, Any]]:
