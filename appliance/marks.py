@@ -38,7 +38,7 @@ def marks_of(
     Raises CalibrationRefused or ApplianceRefused where the laboratory wants no result instead.
     """
     now = now or datetime.now(UTC)
-    return (*_of_qc(config, store, plan, scale, now), *_of_expiry(config, scale, now))
+    return (*_of_qc(config, store, plan, scale, now), *marks_of_expiry(config, scale, now))
 
 
 def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:
@@ -46,7 +46,9 @@ def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:
     return ()
 
 
-def _of_expiry(config: Config, scale: Scale, now: datetime) -> tuple[str, ...]:
+def marks_of_expiry(config: Config, scale: Scale, now: datetime | None = None) -> tuple[str, ...]:
+    """Return what results under an expired calibration must carry; nothing under a valid one. As `marks_of`."""
+    now = now or datetime.now(UTC)
     if scale.expires is None or now < scale.expires:
         return ()
     said = f"The calibration {scale.id} expired on {scale.expires:%Y-%m-%d}."

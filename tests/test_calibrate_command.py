@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from builders_calibration import SETUP, record, values
-from builders_commands import at_home, hemadiff
+from builders_commands import PixelCascade, at_home, centred, hemadiff, with_analyser
 from builders_stage import board
 from builders_store import counted_run
+from PIL import Image
 
 from appliance.calibrations import Calibrations
 from appliance.config import load_config
@@ -19,6 +20,7 @@ from appliance.store import Store
 from calibration.measured import Measured
 from calibration.record import CalibrationRecord
 from calibration.record_json import from_json, to_json
+from calibration.setup import Setup
 
 NOW = datetime.now(UTC)
 VALID = {"made": NOW, "expires": NOW + timedelta(days=100)}
@@ -133,6 +135,25 @@ def test_a_certificate_is_one_page_and_the_same_for_the_same_record(store: Path,
     assert pdf.count(b"/Type /Page ") == 1
     assert b"CreationDate" not in pdf
     assert hemadiff("calibrate", "certificate", ONE.id, "--pdf", "none/c.pdf").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["analyse", "classify"])
+def test_images_under_an_expired_calibration_are_marked_or_refused(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    old = record(
+        setup=Setup("100x oil", "camera 1", 1, (24, 16)), made=NOW - timedelta(9), expires=NOW - timedelta(1)
+    )
+    (tmp_path / "100x.json").write_text(to_json(old), encoding="utf-8")
+    (tmp_path / "images").mkdir()
+    Image.fromarray(centred("lymphocyte")).save(tmp_path / "images" / "0.png")
+    monkeypatch.setenv("HEMADIFF_CAMERA__CALIBRATION", str(tmp_path / "100x.json"))
+    with_analyser(monkeypatch)
+    monkeypatch.setattr("models.cascade.load_cascade", lambda *_: PixelCascade())
+    assert f"Mark: The calibration {old.id} expired" in hemadiff(command, "images").stderr
+    monkeypatch.setenv("HEMADIFF_CALIBRATION__EXPIRED", "block")
+    said = hemadiff(command, "images")
+    assert (said.exit_code, "Calibrate anew" in said.stderr) == (2, True)
 
 
 def test_stage_info_says_what_is_in_force(store: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,26 @@ def test_an_error_that_nobody_foresaw_is_a_skipped_field_too(tmp_path: Path) -> 
     assert isinstance(outcomes[0], Skipped)
     assert outcomes[0].kind == "analysis"
     assert "singular matrix" in outcomes[0].field.detail
+
+
+def test_a_frame_of_another_calibration_is_refused_by_name_and_never_analysed(tmp_path: Path) -> None:
+    class Exchanged(Slow):
+        """Its second frame comes from another objective."""
+
+        def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
+            for found in super().fields(first):
+                assert isinstance(found, Frame)
+                yield replace(found, calibration_id="cal-50x") if found.index == 1 else found
+
+    analyser = PixelAnalyser()
+    outcomes = run(Exchanged(folder(tmp_path, [field("basophil")] * 3)), analyser)
+    assert isinstance(outcomes[1], Skipped)
+    assert (outcomes[1].kind, outcomes[1].field.reason) == ("input", "other calibration")
+    assert (
+        '1.png was taken under the calibration "cal-50x", the run uses "stated: 0.1'
+        in outcomes[1].field.detail
+    )
+    assert analyser.seen == [0, 2]
 
 
 def test_an_unreadable_file_is_skipped_with_the_cameras_reason(tmp_path: Path) -> None:

@@ -59,9 +59,12 @@ def analyse(
     from appliance.image_command import work_through
     from appliance.image_input import stated_setup
     from appliance.instrument import load_network_analyser
+    from appliance.marks import marks_of_expiry
 
     config = session.config
     setup = stated_setup(um_per_px, config)
+    for mark in () if setup is None else marks_of_expiry(config, setup.scale):
+        click.echo(f"Mark: {mark}", err=True)
     panel = panel or config.count.panel
     specimen = specimen or config.count.specimen
     counted = _counted(panel, specimen)

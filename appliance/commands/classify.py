@@ -53,9 +53,12 @@ def classify(
     refuse_unwritable(out)
     from appliance.image_command import NotUsable, work_through
     from appliance.image_input import stated_setup
+    from appliance.marks import marks_of_expiry
     from models.cascade import load_cascade
 
     setup = stated_setup(um_per_px, session.config)
+    for mark in () if setup is None else marks_of_expiry(session.config, setup.scale):
+        click.echo(f"Mark: {mark}", err=True)
     cascade = load_cascade(panel or session.config.count.panel, specimen or session.config.count.specimen)
     if setup is not None:
         cascade.refuse_too_coarse(setup.scale.um_per_px)

@@ -93,7 +93,9 @@ function noticeFor(state) {
   if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: `Instrument lost at ${clock(snapshot.link.since)}.`, text: `${snapshot.link.why}${old}` };
   if (refused) return { tone: "warn", icon: "warning", title: "Not done.", text: refused };
   const { tone, title, icon } = STATES[state];
-  if (tone) return { tone, title, icon, text: snapshot.run.reason ?? "" };
+  const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
+  if (tone) return { tone, title, icon, text: [snapshot.run.reason, marks].filter(Boolean).join(" ") };
+  if (marks) return { tone: "warn", icon: "warning", title: "Marked.", text: marks };
   const doubt = snapshot.run?.aim > snapshot.run?.min_cells; // otherwise the reason is only that it counts
   if (doubt && snapshot.run.reason) return { tone: "calm", icon, title: "", text: snapshot.run.reason };
   return null;
