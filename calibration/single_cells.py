@@ -126,10 +126,11 @@ def _outline(contour: Contour, slope: Plane) -> _Outline | None:
         return None
     if area < LEAST_SOLIDITY * cv2.contourArea(cv2.convexHull(contour)):
         return None
-    # The slope of the very line whose area is measured: through the centres of its pixels, not around them.
     steepness = float(slope[contour[:, 0, 1], contour[:, 0, 0]].mean())
+    # The slope is that at the centres of the outermost pixels; the edge crosses between them and the next ones.
+    area_to_edge = area + len(contour) / 4
     x, y = moments["m10"] / area, moments["m01"] / area
-    return _Outline(contour, x, y, math.sqrt(4 * area / math.pi), long / short, steepness)
+    return _Outline(contour, x, y, math.sqrt(4 * area_to_edge / math.pi), long / short, steepness)
 
 
 def _axes(moments: dict[str, float]) -> tuple[float, float]:

@@ -31,7 +31,7 @@ KEYS = [
 @pytest.mark.parametrize("um_per_px", [0.05, 0.10, 0.20])
 def test_drawn_red_cells_tell_the_pixel_size(um_per_px: float) -> None:
     ruler = measure_red_cells(fields(um_per_px, diameters_um=(DIAMETER_UM,) * 18))
-    assert ruler.um_per_px.value == pytest.approx(um_per_px, rel=0.015)
+    assert ruler.um_per_px.value == pytest.approx(um_per_px, rel=0.025)
 
 
 def test_the_pale_middle_of_a_red_cell_belongs_to_it() -> None:
