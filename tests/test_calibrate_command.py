@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders_calibration import SETUP, record, values
@@ -23,7 +24,7 @@ from calibration.record_json import from_json, to_json
 from calibration.setup import Setup
 
 NOW = datetime.now(UTC)
-VALID = {"made": NOW, "expires": NOW + timedelta(days=100)}
+VALID: dict[str, Any] = {"made": NOW, "expires": NOW + timedelta(days=100)}
 ONE, FAR, OLD = record(**VALID), record(0.2062, **VALID), record()
 
 
@@ -127,7 +128,7 @@ def test_a_running_instrument_is_asked_to_write(store: Path) -> None:
 
 
 def test_a_certificate_is_one_page_and_the_same_for_the_same_record(store: Path, tmp_path: Path) -> None:
-    many = {f"value_{n}": Measured(float(n + 1), 0.1, "µm") for n in range(25)}
+    many: dict[str, Any] = {f"value_{n}": Measured(float(n + 1), 0.1, "µm") for n in range(25)}
     on_record(store, record(values=values(**many), note="word " * 200, **VALID), ONE, use=True)
     assert hemadiff("calibrate", "certificate", ONE.id, "--pdf", "c.pdf").exit_code == 0
     pdf = (tmp_path / "c.pdf").read_bytes()
