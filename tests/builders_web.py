@@ -138,7 +138,7 @@ def a_stored_cell(path: Path) -> tuple[int, Any]:
     """A store of one run, one field and one cell: the cell's number and its patch."""
     opinion = Opinion("lymphocyte", 0.97, np.float32([0.97]), "lymphocyte", 0.97, np.float32([0.97]), 1)
     patch = np.random.default_rng(1).integers(0, 255, (96, 96, 3), np.uint8)
-    frame = Frame(0, "a.png", np.zeros((99, 99, 3), np.uint8), Point(0, 0), 0, None, None, "stated")
+    frame = Frame(0, "a.png", np.zeros((99, 99, 3), np.uint8), Point(0, 0), 0, None, None, Scale.stated(0.1).id)
     with Store(path) as store:
         now = datetime.now(UTC)
         plan = Plan(camera="simulated")
@@ -186,7 +186,7 @@ def put_field(store: Store, field: dict[str, Any], tally: Tally, run: str = "c0f
     else:
         size = round(FIELD_UM[1] / 0.1), round(FIELD_UM[0] / 0.1)
         pixels = np.broadcast_to(np.uint8(0), (*size, 3))
-        frame = Frame(field["number"], "field", pixels, place, 0, None, None, "stated")
+        frame = Frame(field["number"], "field", pixels, place, 0, None, None, Scale.stated(0.1).id)
         store.commit_field(run, frame, [], tally, now)
 
 
