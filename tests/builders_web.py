@@ -138,7 +138,9 @@ def a_stored_cell(path: Path) -> tuple[int, Any]:
     """A store of one run, one field and one cell: the cell's number and its patch."""
     opinion = Opinion("lymphocyte", 0.97, np.float32([0.97]), "lymphocyte", 0.97, np.float32([0.97]), 1)
     patch = np.random.default_rng(1).integers(0, 255, (96, 96, 3), np.uint8)
-    frame = Frame(0, "a.png", np.zeros((99, 99, 3), np.uint8), Point(0, 0), 0, None, None, Scale.stated(0.1).id)
+    frame = Frame(
+        0, "a.png", np.zeros((99, 99, 3), np.uint8), Point(0, 0), 0, None, None, Scale.stated(0.1).id
+    )
     with Store(path) as store:
         now = datetime.now(UTC)
         plan = Plan(camera="simulated")

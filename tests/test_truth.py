@@ -57,7 +57,9 @@ def simulated_run(path: Path, cells: Sequence[TrueCell], **changes: Any) -> str:
     with Store(path) as store:
         run = create(store, simulated=True, outputs=("lymphocyte",), **changes)
         tally = Tally(plan(**changes).rules()).adding(cell.label for cell in cells)
-        store.commit_field(run, Frame(0, "field 1", pixels, corner, 1, 1, None, SCALE.id), found, tally, at(1))
+        store.commit_field(
+            run, Frame(0, "field 1", pixels, corner, 1, 1, None, SCALE.id), found, tally, at(1)
+        )
     return run
 
 
