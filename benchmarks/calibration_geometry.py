@@ -119,7 +119,10 @@ def ruler_trials(instrument: Instrument, across_um: float) -> Iterator[Trial]:
     try:
         fit: RulerFit = measure_ruler([picture], PITCH_UM)
     except CalibrationRefused as error:
-        yield from (Trial(name, instrument.number, truth, None, str(error)) for name, truth in zip(names, truths, strict=True))
+        yield from (
+            Trial(name, instrument.number, truth, None, str(error))
+            for name, truth in zip(names, truths, strict=True)
+        )
         return
     for name, truth, value in zip(names, truths, (fit.um_per_px, fit.rotation_deg), strict=True):
         yield Trial(name, instrument.number, truth, value)
@@ -153,7 +156,7 @@ class StageSession:
     """A stage under an eye, and what an engineer has it do."""
 
     def __init__(self, instrument: Instrument, smear: bool = True, side_px: int = STAGE_FRAME_PX) -> None:
-        """Put a smear, or specks, under it. side_px: of its square frames at most; they are 40 µm wide where they can."""
+        """Put a smear, or specks, under it. side_px: of its square frames at most; 40 µm wide where they can."""
         self.instrument = instrument
         side = min(side_px, round(STAGE_FRAME_UM / instrument.um_per_px))
         self.size_px = (side, side)
@@ -165,7 +168,10 @@ class StageSession:
             else Speckled(instrument.number, ON_SMEAR_UM, reach, instrument.um_per_px)
         )
         self.eye: Eye = instrument.under(slide)
-        start = ON_SMEAR_UM[0] - 0.2 * MAP_STEPS * self.field_um, ON_SMEAR_UM[1] - 0.2 * MAP_STEPS * self.field_um
+        start = (
+            ON_SMEAR_UM[0] - 0.2 * MAP_STEPS * self.field_um,
+            ON_SMEAR_UM[1] - 0.2 * MAP_STEPS * self.field_um,
+        )
         self.carriage = Carriage(instrument, start)
 
     def look(self, place: tuple[float, float]) -> Picture:
@@ -176,7 +182,9 @@ class StageSession:
         """Walk along x, then along y, always upward, and add the shifts of neighbouring pictures."""
         step = 0.4 * self.field_um
         self.carriage.go(-20.0, -20.0)
-        told = [(step * n, 0.0) for n in range(steps + 1)] + [(step * steps, step * n) for n in range(1, steps + 1)]
+        told = [(step * n, 0.0) for n in range(steps + 1)] + [
+            (step * steps, step * n) for n in range(1, steps + 1)
+        ]
         pictures = [self.look(self.carriage.go(*at)) for at in told]
         found, whole = [], Shift(0.0, 0.0, 0.0)
         for n in range(1, len(told)):
@@ -195,7 +203,9 @@ class StageSession:
             for _ in range(2 * times):
                 up = not up
                 after = self.look(self.carriage.go(*(20.0 - (0.0 if up else way) * part for part in one)))
-                found.append(Reversal("x" if axis == "x" else "y", way if up else -way, shift_between(before, after)))
+                found.append(
+                    Reversal("x" if axis == "x" else "y", way if up else -way, shift_between(before, after))
+                )
                 before = after
         return found
 

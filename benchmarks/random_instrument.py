@@ -109,7 +109,13 @@ class Eye:
         self.taken += 1
         place = Point(x_um, y_um, self.instrument.away_um)
         view = View(
-            LENS, Trail.still(place), *size_px, EXPOSURE_US, 1.0, self.instrument.colour_gains, index=self.taken
+            LENS,
+            Trail.still(place),
+            *size_px,
+            EXPOSURE_US,
+            1.0,
+            self.instrument.colour_gains,
+            index=self.taken,
         )
         return self.microscope.render(view)
 
@@ -146,7 +152,9 @@ class Carriage:
 class Remembered:
     """A part of a slide that is drawn once, for an eye that looks at it many times with pixels of one size."""
 
-    def __init__(self, slide: Slide, middle_um: tuple[float, float], reach_um: float, um_per_px: float) -> None:
+    def __init__(
+        self, slide: Slide, middle_um: tuple[float, float], reach_um: float, um_per_px: float
+    ) -> None:
         self.slide = slide
         self.width_um, self.height_um, self.digest = slide.width_um, slide.height_um, slide.digest
         self.truth = slide.truth
@@ -173,12 +181,16 @@ class Speckled:
     width_um = height_um = 1_000.0
     digest = "specks"
 
-    def __init__(self, number: int, middle_um: tuple[float, float], reach_um: float, um_per_px: float) -> None:
+    def __init__(
+        self, number: int, middle_um: tuple[float, float], reach_um: float, um_per_px: float
+    ) -> None:
         rng = np.random.default_rng([number, 0x59EC])
         side = round(2 * reach_um / um_per_px)
         field_of = np.zeros((side, side), dtype=np.float32)
         for size_um in (0.5, 1.5, 4.0):
-            few = max(1, round(size_um / um_per_px / 3))  # drawn small and drawn out: soft specks need no fine pixels
+            few = max(
+                1, round(size_um / um_per_px / 3)
+            )  # drawn small and drawn out: soft specks need no fine pixels
             small = rng.standard_normal((side // few + 1, side // few + 1), dtype=np.float32)
             small = np.asarray(cv2.GaussianBlur(small, (0, 0), size_um / um_per_px / few), dtype=np.float32)
             soft = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))

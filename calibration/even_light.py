@@ -56,7 +56,7 @@ def _light(green: NDArray[np.uint8]) -> Plane:
     x, y = _terms(np.linspace(-1, 1, 2 * size[0] + 1)[1::2], np.linspace(-1, 1, 2 * size[1] + 1)[1::2])
     columns = np.stack([np.outer(v, u).ravel() for u, v in _pairs(x, y)], axis=1)
     bare = small > np.median(small) * 0.5
-    whole = np.zeros(columns.shape[1])
+    whole: NDArray[np.floating] = np.zeros(columns.shape[1])
     for _ in range(ROUNDS):
         whole = np.linalg.lstsq(columns[bare], small[bare], rcond=None)[0]
         fitted = columns @ whole

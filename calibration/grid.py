@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.edge_directions import directions
 from calibration.errors import CalibrationRefused
 from calibration.even_light import darkness, green_of
 from calibration.measured import Measured
-from calibration.ruled_lines import RuledLines, directions, ruled_lines
+from calibration.ruled_lines import RuledLines, ruled_lines
 from calibration.ruler import (
     ONE_WAY,
     TWO_WAYS,
@@ -93,8 +94,8 @@ def _both(image: NDArray[np.uint8], name: str) -> tuple[RuledLines, RuledLines]:
         raise CalibrationRefused(
             f"{name} shows lines in one direction only, as a ruler has. Measure it as a ruler, or move to the grid."
         )
-    across = ruled_lines(dark, edges.crossed_deg, name)
-    down = ruled_lines(dark, edges.crossed_deg + 90.0, name)
+    across = ruled_lines(dark, edges.crossed_deg, name, crossed=True)
+    down = ruled_lines(dark, edges.crossed_deg + 90.0, name, crossed=True)
     down = _pointing(down, across)
     if abs(_values(across.gradient, down.gradient, 1.0)[4]) > MOST_SHEAR_DEG:
         raise CalibrationRefused(
@@ -104,7 +105,8 @@ def _both(image: NDArray[np.uint8], name: str) -> tuple[RuledLines, RuledLines]:
     if not 0.8 < ratio < 1.25:
         raise CalibrationRefused(
             f"The lines of {name[0].lower() + name[1:]} are {across.spacing_px:.1f} px apart one way and "
-            f"{down.spacing_px:.1f} px the other: some lines were missed, or it is no square grid. Focus, clean it, and "
+            f"{down.spacing_px:.1f} px the other: some lines were missed, or it is no square grid. "
+            "Focus, clean it, and "
             "take the picture again."
         )
     return across, down
@@ -140,5 +142,7 @@ def _propagated(across: RuledLines, down: RuledLines, pitch_um: float) -> tuple[
     at: Callable[[Numbers], Numbers] = lambda four: _values(four[:2], four[2:], pitch_um)  # noqa: E731
     value = at(whole)
     step = STEP * float(np.hypot(*across.gradient))
-    derivative = np.array([(at(whole + step * unit) - at(whole - step * unit)) / (2 * step) for unit in np.eye(4)])
+    derivative = np.array(
+        [(at(whole + step * unit) - at(whole - step * unit)) / (2 * step) for unit in np.eye(4)]
+    )
     return value, np.sqrt(np.einsum("ij,ik,kj->j", derivative, covariance, derivative))

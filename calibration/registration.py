@@ -32,9 +32,13 @@ LEAST_SHARE = 0.12  # of the picture, that both show
 LEAST_SIDE_PX = 40
 LEAST_ALIKE = 0.30
 TWIN = 0.93  # of the best likeness: another place so alike leaves the shift open
+VALLEY = 0.7  # of a twin's likeness, that lies between it and the best: otherwise both are one peak
 FINE_SMOOTH_PX = 1.3
 ROUNDS = 4
 PARTS = 6  # along the longer side of the overlap
+SURE_PX = (
+    0.004  # eight bits and the edges of the overlap leave so much, found over drawn pictures that lie exactly
+)
 TAPS = 4  # on each side, of the filter that moves a picture by part of a pixel
 
 
@@ -75,7 +79,9 @@ def shift_between(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Shift:
             f"Pictures of {first.shape[1]} × {first.shape[0]} and {second.shape[1]} × {second.shape[0]} px cannot be "
             "compared. Take both with one camera setting."
         )
-    evened = [_evened(green_of(each, name)) for each, name in ((first, "The first picture"), (second, "The second"))]
+    evened = [
+        _evened(green_of(each, name)) for each, name in ((first, "The first picture"), (second, "The second"))
+    ]
     coarse, alike = _coarse(*evened)
     fine = [cv2.GaussianBlur(each, (0, 0), FINE_SMOOTH_PX) for each in evened]
     return _fine(_plane(fine[0]), _plane(fine[1]), coarse, alike)
@@ -91,7 +97,9 @@ def _evened(green: NDArray[np.uint8]) -> Plane:
     wide = max(light.shape) / EVEN_OVER
     few = 4
     small = cv2.resize(light, (light.shape[1] // few, light.shape[0] // few), interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.GaussianBlur(small, (0, 0), wide / few), light.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    around = cv2.resize(
+        cv2.GaussianBlur(small, (0, 0), wide / few), light.shape[::-1], interpolation=cv2.INTER_LINEAR
+    )
     return _plane(np.clip(light / around - 1, -0.6, 0.6))
 
 
@@ -118,10 +126,14 @@ def _coarse(first: Plane, second: Plane) -> tuple[tuple[float, float], float]:
     alike, dx, dy = judged[0]
     if alike < LEAST_ALIKE:
         raise CalibrationRefused(
-            "The two pictures share nothing that can be told: they lie too far apart, or show bare glass, or one is out of "
+            "The two pictures share nothing that can be told: they lie too far apart, or show bare "
+            "glass, or one is out of "
             "focus. Move by less than half a picture, over a smear."
         )
-    if any(value > TWIN * alike and math.hypot(x - dx, y - dy) > 6 for value, x, y in judged[1:]):
+    if any(
+        value > TWIN * alike and _valley(one, other, (dx, dy), (x, y)) < VALLEY * value
+        for value, x, y in judged[1:]
+    ):
         raise CalibrationRefused(
             "The two pictures fit over one another in several ways, as those of a ruler or grid do. Take pictures of a "
             "smear instead."
@@ -129,12 +141,21 @@ def _coarse(first: Plane, second: Plane) -> tuple[tuple[float, float], float]:
     return (dx * factor, dy * factor), alike
 
 
+def _valley(one: Plane, other: Plane, peak: tuple[int, int], twin: tuple[int, int]) -> float:
+    """The least likeness on the way from one shift to another: soft pictures have one broad peak, rulers have many."""
+    way = [(round(a + (b - a) * n / 9) for a, b in zip(peak, twin, strict=True)) for n in range(1, 9)]
+    return min(_alike(one, other, *step) for step in way)
+
+
 def _peaks(likely: Numbers) -> list[tuple[int, int]]:
     """The shifts (x, y) at the highest peaks of a correlation, which is taken apart."""
     found = []
     for _ in range(PEAKS):
         row, column = np.unravel_index(int(np.argmax(likely)), likely.shape)
-        y, x = (int(at) - (side if at > side // 2 else 0) for at, side in zip((row, column), likely.shape, strict=True))
+        y, x = (
+            int(at) - (side if at > side // 2 else 0)
+            for at, side in zip((row, column), likely.shape, strict=True)
+        )
         found.append((x, y))
         near = np.arange(-4, 5)
         likely[np.ix_((row + near) % likely.shape[0], (column + near) % likely.shape[1])] = -np.inf
@@ -183,9 +204,12 @@ def _fine(first: Plane, second: Plane, start: tuple[float, float], alike: float)
             break
     if not np.all(np.isfinite(shift)) or np.abs(change).max() > 0.2 or np.hypot(*(shift - start)) > 25:
         raise CalibrationRefused(
-            "The two pictures look alike, but no shift makes them fit. Was one taken while the stage moved? Take them again."
+            "The two pictures look alike, but no shift makes them fit. Was one taken while the stage "
+            "moved? Take them again."
         )
-    return Shift(float(shift[0]), float(shift[1]), math.sqrt(float(np.trace(covariance)) / 2), alike)
+    return Shift(
+        float(shift[0]), float(shift[1]), math.sqrt(float(np.trace(covariance)) / 2 + SURE_PX**2), alike
+    )
 
 
 def _moved(plane: Plane, dx: float, dy: float) -> Plane:
@@ -201,9 +225,7 @@ def _remaining(one: Plane, other: Plane) -> tuple[Numbers, Numbers]:
     mean = (one + other) / 2
     kernel = np.array([-0.5, 0.0, 0.5], dtype=np.float32)
     still = np.array([1.0], dtype=np.float32)
-    x, y = (
-        _plane(cv2.sepFilter2D(mean, cv2.CV_32F, *pair)) for pair in ((kernel, still), (still, kernel))
-    )
+    x, y = (_plane(cv2.sepFilter2D(mean, cv2.CV_32F, *pair)) for pair in ((kernel, still), (still, kernel)))
     difference = one - other
     side = max(16.0, max(one.shape) / PARTS)
     rows, columns = (max(2, round(length / side)) for length in one.shape)
@@ -214,8 +236,12 @@ def _remaining(one: Plane, other: Plane) -> tuple[Numbers, Numbers]:
                 slice(row * one.shape[0] // rows, (row + 1) * one.shape[0] // rows),
                 slice(column * one.shape[1] // columns, (column + 1) * one.shape[1] // columns),
             )
-            sides, d, light = np.stack([x[tile].ravel(), y[tile].ravel()]), difference[tile].ravel(), mean[tile]
-            own, rest = _without_light(sides.astype(np.float64), d.astype(np.float64), light)
+            sides, d, light = (
+                np.stack([x[tile].ravel(), y[tile].ravel()]),
+                difference[tile].ravel(),
+                mean[tile],
+            )
+            own, rest = _without_light(sides.astype(np.float64), d.astype(np.float64), _plane(light))
             normal.append(own @ own.T)
             right.append(own @ rest)
     return _combined(np.array(normal), np.array(right))

@@ -10,7 +10,7 @@ an amount of its own (the ruler's making, the lens, edges on square pixels). How
 about the fit says, pooled with what is usual while lines are few; it is enlarged where neighbours are off alike, as a
 lens' distortion leaves them: their number then counts for less.
 
-Sources: the orientation tensor, Bigün and Granlund 1987, ICCV 433; the bound for a shift, Robinson and Milanfar 2004,
+Sources: the bound for a shift, Robinson and Milanfar 2004,
 IEEE Trans. Image Process. 13:1185; robust weights, Beaton and Tukey 1974, Technometrics 16:147; a line that is off as
 a whole, Scheffé 1959, The Analysis of Variance, 7.2; few degrees of freedom, GUM supplement 1, 6.4.9.4;
 neighbours that are alike, Bayley and Hammersley 1946, J. R. Stat. Soc. Suppl. 8:184.
@@ -21,33 +21,33 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.signal import find_peaks
 from scipy.special import ndtr
 
+from calibration.edge_directions import LEAST_DEPTH
 from calibration.errors import CalibrationRefused
+from calibration.line_comb import FEWEST_LINES, evenly_spaced
 
 Plane = NDArray[np.float32]
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-FEWEST_LINES = 3
 FEWEST_SEGMENTS = 12
-LEAST_DEPTH = 0.15  # of the light that a line takes
-CLOSEST_PX = 6.0  # lines nearer to each other run into one another on the sensor
 SOFTEST = 0.15  # of the spacing, an edge's standard deviation: beyond it neighbours' feet overlap
 SEGMENT_PX = 16
-STRIPES = 8
 TUKEY = 4.685
 FURTHER_PASSES = 3
+# Which percentile of the segments must show a finer line. A ruler's finer ones may be short; what crosses a grid's
+# lines is seen beside some of them.
+SEEN, CROSSED_SEEN = 75.0, 25.0
 LEAST_UNUSUAL = 0.003  # of the light
 SHAPE_FROM = 30_000  # samples: enough for a line's shape, which is only a template
 FINER_DEPTH = 0.03  # of the light that a finer line between the lines takes at least
 # What is thought of lines before their own scatter is looked at, worth so many degrees of freedom: their mean square is
-# three times what segments alone would give. Found over simulated instruments, where sharp edges on square pixels do it.
+# three times what segments alone would give. Found over simulated instruments: sharp edges on square pixels do it.
 LINES_PRIOR, LINES_PRIOR_FREE = 3.0, 3
 ALIKE_FROM = 10  # lines, before neighbours can be said to be off alike
 
@@ -114,54 +114,17 @@ class RuledLines:
         return float(np.sqrt(np.mean(self.off_px**2)))
 
 
-@dataclass(frozen=True, slots=True)
-class Directions:
-    """Which ways the edges of a picture run.
-
-    across_deg: across most edges.  one_way, two_ways: 1 where all edges are parallel, or at right angles; 0 for dirt.
-    crossed_deg: across one of two families of lines at right angles, −45 to 45°.
-    """
-
-    across_deg: float
-    one_way: float
-    two_ways: float
-    crossed_deg: float
-
-
-def directions(dark: Plane, name: str) -> Directions:
-    """Return the directions of the edges of a picture of darkness.
-
-    Raises CalibrationRefused where nothing is dark enough for a line.
-    """
-    soft = cv2.GaussianBlur(dark, (0, 0), 1.5)
-    depth = float(np.percentile(soft[::2, ::2], 98.5))
-    if depth < LEAST_DEPTH:
-        raise CalibrationRefused(
-            f"{name} shows no ruler: nothing in it is darker than the light by {LEAST_DEPTH:.0%}. "
-            "Bring the ruled lines into view and into focus."
-        )
-    x, y = cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1)
-    squared = x * x + y * y
-    strong = squared > 0.09 * float(np.percentile(squared[::2, ::2], 99.0))
-    across = (x[strong] + 1j * y[strong]).astype(np.complex128)
-    weight = float(squared[strong].sum(dtype=np.float64)) or 1.0
-    twice = complex(np.sum(across**2)) / weight
-    four_fold = complex(np.sum(across**4 / np.abs(across) ** 2)) / weight
-    return Directions(
-        math.degrees(np.angle(twice)) / 2, abs(twice), abs(four_fold), math.degrees(np.angle(four_fold)) / 4
-    )
-
-
-def ruled_lines(dark: Plane, across_deg: float, name: str) -> RuledLines:
+def ruled_lines(dark: Plane, across_deg: float, name: str, crossed: bool = False) -> RuledLines:
     """Measure the lines that run at right angles to a direction, which need be known to a degree.
 
     dark: H×W, share of the light that is missing.  across_deg: from the picture's x axis towards its y axis.
+    crossed: whether others cross them, as in a grid.
     Raises CalibrationRefused: no even spacing, too few lines, too close together, or too soft.
     """
     turned = math.cos(math.radians(across_deg)) ** 2 < 0.5
     if turned:
         # Samples are taken along rows: lines that run along rows are looked at in the transposed picture.
-        found = _measure(np.ascontiguousarray(dark.T), 90.0 - across_deg, name)
+        found = _measure(np.ascontiguousarray(dark.T), 90.0 - across_deg, name, crossed)
         swapped = found.gradient[::-1].copy()
         sign = -1.0 if swapped[0] < 0 or (swapped[0] == 0 and swapped[1] < 0) else 1.0
         return RuledLines(
@@ -169,12 +132,12 @@ def ruled_lines(dark: Plane, across_deg: float, name: str) -> RuledLines:
             (found.number * int(sign)).astype(np.intp), found.y_px, found.x_px, sign * found.off_px,
             found.left_out, found.shape,
         )  # fmt: skip
-    return _measure(dark, (across_deg + 90.0) % 180.0 - 90.0, name)
+    return _measure(dark, (across_deg + 90.0) % 180.0 - 90.0, name, crossed)
 
 
-def _measure(dark: Plane, across_deg: float, name: str) -> RuledLines:
+def _measure(dark: Plane, across_deg: float, name: str, crossed: bool) -> RuledLines:
     """Measure lines that run nearer to columns than to rows."""
-    plane = _comb(dark, across_deg, name)
+    plane = evenly_spaced(dark, across_deg, name)
     shape: LineShape | None = None
     for _ in range(1 + FURTHER_PASSES):
         samples = _samples(dark, plane)
@@ -185,77 +148,8 @@ def _measure(dark: Plane, across_deg: float, name: str) -> RuledLines:
         corners = np.array([[0, 0, 1], [dark.shape[1], 0, 1], [0, dark.shape[0], 1], [*dark.shape[::-1], 1]])
         if np.abs(corners @ (plane - before)).max() * fit.spacing_px < 0.02:
             break
-    _refuse_finer_lines(samples, segments.good, fit, name)
+    _refuse_finer_lines(samples, segments.good, fit, name, CROSSED_SEEN if crossed else SEEN)
     return fit
-
-
-def _comb(dark: Plane, across_deg: float, name: str) -> Numbers:
-    """Which evenly spaced lines explain most of the peaks of some stripe: a, b, c of k = a·x + b·y + c."""
-    height, width = dark.shape
-    angle = math.radians(across_deg)
-    step = 2 if min(dark.shape) > 500 else 1
-    y, x = np.mgrid[0:height:step, 0:width:step]
-    across = x * math.cos(angle) + y * math.sin(angle)
-    along = -x * math.sin(angle) + y * math.cos(angle)
-    first = float(across.min())
-    places = np.rint(across - first).astype(np.intp).ravel()
-    stripe = np.minimum(((along - along.min()) / (np.ptp(along) + 1) * STRIPES).astype(np.intp), STRIPES - 1).ravel()
-    bins = int(places.max()) + 1
-    index = stripe * bins + places
-    few = dark[::step, ::step].ravel()
-    sums = np.bincount(index, weights=few, minlength=STRIPES * bins).reshape(STRIPES, bins)
-    counts = np.bincount(index, minlength=STRIPES * bins).reshape(STRIPES, bins)
-    depth = float(np.percentile(few, 98.5))
-    best: tuple[float, float, float] | None = None
-    for total, count in zip(sums, counts, strict=True):
-        enough = count >= max(2.0, 0.3 * np.median(count[count > 0]))
-        profile = np.where(enough, total / np.maximum(count, 1), 0.0)
-        peaks = _peaks(profile, depth)
-        candidate = _even_spacing(peaks)
-        if candidate is not None and (best is None or candidate[0] > best[0]):
-            best = candidate
-    if best is None:
-        raise CalibrationRefused(
-            f"{name} shows no {FEWEST_LINES} evenly spaced lines: too few of the ruler are in view, or there is no ruler. "
-            "Bring at least three whole lines into view, or take a ruler with a finer pitch."
-        )
-    _, spacing, start = best
-    if spacing < CLOSEST_PX:
-        raise CalibrationRefused(
-            f"The lines of {name[0].lower() + name[1:]} are {spacing:.1f} px apart: too close to be told from one another, "
-            "so their spacing may be an alias. Take a coarser ruler or a stronger objective."
-        )
-    return np.array([math.cos(angle), math.sin(angle), -(first + start)]) / spacing
-
-
-def _peaks(profile: Numbers, depth: float) -> Numbers:
-    """Where a stripe's darkness peaks, to about a pixel: the middles of what is over half a line's."""
-    soft = np.convolve(profile, [0.25, 0.5, 0.25], mode="same")
-    tops, found = find_peaks(soft, height=0.4 * depth, prominence=0.3 * depth, width=1, rel_height=0.5)
-    inside = (tops > 1) & (tops < len(soft) - 2)
-    return np.asarray((found["left_ips"] + found["right_ips"])[inside] / 2, dtype=np.float64)
-
-
-def _even_spacing(peaks: Numbers) -> tuple[float, float, float] | None:
-    """How well the best comb explains some peaks, its spacing and where a tooth lies; None for fewer than three."""
-    if len(peaks) < FEWEST_LINES:
-        return None
-    best: tuple[float, float, float] | None = None
-    reach = range(1, min(4, len(peaks)))
-    spacings = np.unique(np.concatenate([np.round(peaks[n:] - peaks[:-n], 1) for n in reach]))
-    for spacing in spacings[spacings > 2.0][:400]:
-        for start in peaks[: min(len(peaks), 6)]:
-            k = np.rint((peaks - start) / spacing)
-            near = np.abs(peaks - start - k * spacing) < 0.1 * spacing + 0.5
-            teeth = np.unique(k[near])
-            if len(teeth) < FEWEST_LINES:
-                continue
-            missing = teeth[-1] - teeth[0] + 1 - len(teeth)
-            score = len(teeth) - 0.7 * missing - 0.3 * (len(peaks) - near.sum())
-            if best is None or score > best[0]:
-                fit = np.polyfit(k[near], peaks[near], 1)
-                best = float(score), float(fit[0]), float(fit[1])
-    return best if best is not None and best[0] >= FEWEST_LINES - 1 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -392,18 +286,22 @@ def _segments(samples: _Samples, shape: LineShape) -> _Segments:
     inked = whole & (size > 0.6 * shape.depth) & (size < 1.5 * shape.depth)
     off = np.where(inked, shifted / np.where(inked, size, 1.0), 0.0)
     usual = float(np.median(rough[inked])) if inked.any() else 0.0
-    # Glass beside the line that is darker, or darker on one side, than beside the others: dirt, or another line crosses.
+    # Glass beside the line that is darker, or darker on one side, than elsewhere: dirt, or another line crosses.
     beside = [_usual(solved[..., 2], inked), _usual(solved[..., 3] * shape.width_px, inked)]
-    good = inked & beside[0] & beside[1] & (rough < 2.0 * usual + 1e-4) & (np.abs(off) < max(1.5, 0.1 * shape.width_px + shape.soft_px))
+    good = (
+        inked
+        & beside[0]
+        & beside[1]
+        & (rough < 2.0 * usual + 1e-4)
+        & (np.abs(off) < max(1.5, 0.1 * shape.width_px + shape.soft_px))
+    )
     a, b, _ = samples.plane
     across = np.array([a, b]) / math.hypot(a, b)
     lines, which = np.nonzero(good)
     x = samples.x.mean(axis=2)[good] + off[good] * across[0]
     y = samples.y.mean(axis=2)[good] + off[good] * across[1]
     tried = int((whole & (size > 0.3 * shape.depth)).sum())
-    return _Segments(
-        samples.number[lines].astype(np.intp), x, y, good, 1 - len(which) / max(1, tried)
-    )
+    return _Segments(samples.number[lines].astype(np.intp), x, y, good, 1 - len(which) / max(1, tried))
 
 
 def _usual(values: Numbers, among: Flags) -> Flags:
@@ -472,7 +370,9 @@ def _covariance(x: Numbers, off: Numbers, number: NDArray[np.intp], per_px: floa
     return np.asarray(covariance[:2, :2])
 
 
-def _refuse_finer_lines(samples: _Samples, told: Flags, fit: RuledLines, name: str) -> None:
+def _refuse_finer_lines(
+    samples: _Samples, told: Flags, fit: RuledLines, name: str, percentile: float
+) -> None:
     """Refuse lines between the lines: those that were found are then only every second, fifth or tenth."""
     spacing, shape = fit.spacing_px, fit.shape
     size = max(0.5, shape.soft_px / 2)
@@ -484,15 +384,19 @@ def _refuse_finer_lines(samples: _Samples, told: Flags, fit: RuledLines, name: s
     count = np.bincount(index, minlength=many)
     total = np.bincount(index, weights=samples.dark[told][inside], minlength=many)
     profile = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(len(bins), 2 * most + 1)
-    usual = np.nanpercentile(profile, 75, axis=0)
-    noise = float(np.nanmedian(np.abs(np.diff(usual)))) + 1e-6
+    seen = np.isfinite(profile).sum(axis=0) >= FEWEST_SEGMENTS
+    profile, places = profile[:, seen], (np.arange(2 * most + 1) - most)[seen] * size
+    usual = np.nanpercentile(profile, percentile, axis=0)
+    scatter = 1.4826 * float(np.median(np.nanmedian(np.abs(profile - np.nanmedian(profile, axis=0)), axis=0)))
+    noise = 1.4 * scatter / math.sqrt(len(profile))
     foot = shape.width_px / 2 + 3.5 * shape.soft_px
-    tops, _ = find_peaks(usual, prominence=max(FINER_DEPTH, 8 * noise))
-    between = np.abs((tops - most) * size) > foot
+    tops, _ = find_peaks(usual, prominence=max(FINER_DEPTH, 6 * noise))
+    between = np.abs(places[tops]) > foot
     if between.any():
-        part = float(np.min(np.abs((tops - most)[between]))) * size / spacing
+        part = float(np.min(np.abs(places[tops[between]]))) / spacing
         raise CalibrationRefused(
-            f"{name} shows fainter lines between the lines, at {part:.2f} of their spacing: the ruler is finer than what can "
+            f"{name} shows fainter lines between the lines, at {part:.2f} of their spacing: the ruler "
+            "is finer than what can "
             "be told apart here. Focus, use a stronger objective, or state the pitch of the lines that are clear."
         )
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from calibration.edge_directions import directions
 from calibration.errors import CalibrationRefused
 from calibration.even_light import darkness, green_of
 from calibration.measured import Measured
-from calibration.ruled_lines import RuledLines, directions, ruled_lines
+from calibration.ruled_lines import RuledLines, ruled_lines
 from calibration.scale import PLAUSIBLE_UM_PER_PX
 
 FAR_OFF = 1.2  # times the expected pixel size: lens tubes and adapters do less, another ruler or objective does more
@@ -28,7 +29,8 @@ UNLIKE_BELOW = 0.01  # chance
 class RulerFit:
     """What a ruler said.
 
-    um_per_px: across its lines.  rotation_deg: which way it runs, −90 to 90°, from the picture's x axis towards its y.
+    um_per_px: across its lines.
+    rotation_deg: which way it runs, −90 to 90°, from the picture's x axis towards its y.
     residual_um: root mean square distance of the lines' segments from evenly spaced straight ones.
     lines: what was measured, one for each picture.
     """
@@ -49,8 +51,9 @@ def measure_ruler(
 ) -> RulerFit:
     """Return the pixel size that pictures of a ruler tell.
 
-    images: uint8, H×W×3, RGB, of one camera and objective.  pitch_um: from line to line; its standard uncertainty as the
-    certificate states it.  expected_um_per_px: what objective and camera promise, so that another ruler is noticed.
+    images: uint8, H×W×3, RGB, of one camera and objective.
+    pitch_um: from line to line; its standard uncertainty as the certificate states it.
+    expected_um_per_px: what objective and camera promise, so that another ruler is noticed.
     The uncertainty is that of the mean over the field (see `ruled_lines`); a distorted lens has another in its middle.
     Raises CalibrationRefused: no ruler, too few or unresolved lines, blurred, or not the ruler or objective as stated.
     """
@@ -59,7 +62,9 @@ def measure_ruler(
     scales = [each.spacing_px for each in found]
     values = [pitch_um / scale for scale in scales]
     um_per_px = averaged(values, [v * each.spacing_relative for v, each in zip(values, found, strict=True)])
-    refuse_implausible(um_per_px.value, pitch_um, min(each.shape.soft_px for each in found), expected_um_per_px)
+    refuse_implausible(
+        um_per_px.value, pitch_um, min(each.shape.soft_px for each in found), expected_um_per_px
+    )
     first = found[0].across_deg
     turned = [(each.across_deg - first + 90.0) % 180.0 - 90.0 for each in found]
     rotation = averaged(turned, [each.across_deg_uncertainty for each in found], "°")
@@ -79,7 +84,8 @@ def _lines(image: NDArray[np.uint8], name: str) -> RuledLines:
     if edges.one_way < ONE_WAY:
         if edges.two_ways > TWO_WAYS:
             raise CalibrationRefused(
-                f"{name} shows lines in two directions, as a grid has, and no ruler. Measure it as a grid, or move to the "
+                f"{name} shows lines in two directions, as a grid has, and no ruler. Measure it as a "
+                "grid, or move to the "
                 "ruler."
             )
         raise CalibrationRefused(
@@ -90,7 +96,7 @@ def _lines(image: NDArray[np.uint8], name: str) -> RuledLines:
 
 
 def named(images: Sequence[NDArray[np.uint8]]) -> list[tuple[NDArray[np.uint8], str]]:
-    """Return pictures with what to call them. Raises CalibrationRefused for none, and for pictures of different sizes."""
+    """Return pictures with what to call them. Raises CalibrationRefused for none, and for different sizes."""
     if len(images) == 0:
         raise CalibrationRefused("There is no picture to measure. Take one of the ruler.")
     if len({image.shape for image in images}) > 1:
@@ -128,7 +134,8 @@ def refuse_pitch(pitch_um: float, uncertainty_um: float) -> None:
     """Raise CalibrationRefused for a pitch that no ruler has."""
     if not (math.isfinite(pitch_um) and 0.5 <= pitch_um <= 5000):
         raise CalibrationRefused(
-            f"A pitch of {pitch_um:g} µm is not plausible for a ruler. State micrometres from line to line, 0.5 to 5000."
+            f"A pitch of {pitch_um:g} µm is not plausible for a ruler. State micrometres from line to "
+            "line, 0.5 to 5000."
         )
     if not 0 <= uncertainty_um <= 0.05 * pitch_um:
         raise CalibrationRefused(
@@ -147,7 +154,11 @@ def refuse_implausible(um_per_px: float, pitch_um: float, soft_px: float, expect
         coarser = um_per_px < high
         raise CalibrationRefused(
             f"With a pitch of {pitch_um:g} µm a pixel would be {um_per_px:.3g} µm, "
-            + ("and lines sharper than light can draw them: the ruler is coarser" if coarser else "the ruler is finer")
+            + (
+                "and lines sharper than light can draw them: the ruler is coarser"
+                if coarser
+                else "the ruler is finer"
+            )
             + " than stated. State its real pitch."
         )
     if expected is None or 1 / FAR_OFF < um_per_px / expected < FAR_OFF:
@@ -156,7 +167,8 @@ def refuse_implausible(um_per_px: float, pitch_um: float, soft_px: float, expect
     nearest = min(USUAL_PITCHES, key=lambda times: abs(math.log(ratio / times)))
     likely = abs(math.log(ratio / nearest)) < math.log(1.1)
     raise CalibrationRefused(
-        f"With a pitch of {pitch_um:g} µm a pixel is {um_per_px:.4g} µm, where {expected:.4g} is expected: the ruler is "
+        f"With a pitch of {pitch_um:g} µm a pixel is {um_per_px:.4g} µm, where {expected:.4g} is "
+        "expected: the ruler is "
         + ("coarser" if ratio > 1 else "finer")
         + " than stated"
         + (f" (a pitch of {pitch_um * nearest:g} µm would fit)" if likely else "")

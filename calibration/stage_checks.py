@@ -86,7 +86,9 @@ def measure_backlash(reversals: Sequence[Reversal], stage_map: StageMap) -> tupl
     axes: list[Axis] = [axis for axis in ("x", "y") if any(each.axis == axis for each in reversals)]
     if not axes:
         raise CalibrationRefused("There is no reversal to measure backlash from. Move each axis to and fro.")
-    return tuple(_backlash(axis, [each for each in reversals if each.axis == axis], stage_map) for axis in axes)
+    return tuple(
+        _backlash(axis, [each for each in reversals if each.axis == axis], stage_map) for axis in axes
+    )
 
 
 def _backlash(axis: Axis, reversals: Sequence[Reversal], stage_map: StageMap) -> Backlash:

@@ -26,6 +26,7 @@ Numbers = NDArray[np.float64]
 FEWEST_MOVES = 6
 TUKEY = 5.0
 FARTHEST_OFF = 0.25  # of the moves may be left out as failed, no more
+WIDEST = 0.03  # of the whole way, that positions may scatter
 LEAST_SPAN_PX = 20.0
 AGREES = 0.005
 WELL_KNOWN = 0.003  # standard uncertainty of a ratio, beyond which half a per cent cannot be told
@@ -48,8 +49,8 @@ class Move:
 class StageMap:
     """Where places lie in the picture. Micrometres are those that the stage is told.
 
-    matrix: 2×2, px per µm: a place of the slide that is d away from the one in the picture's middle (so that a move by d
-    would bring it there) lies at matrix·d from the middle, x to the right and y down.
+    matrix: 2×2, px per µm: a place of the slide that is d away from the one in the picture's middle (so that a
+    move by d would bring it there) lies at matrix·d from the middle, x to the right and y down.
     covariance: 4×4, of xx, xy, yx, yy.  scatter_um: standard deviation of one position about the map, along each axis.
     left_out: how many moves did not fit the others.
     """
@@ -117,7 +118,9 @@ class StageMap:
                 for unit_of in np.eye(4).reshape(4, 2, 2)
             ]
         )
-        return Measured(of(self.matrix) + add, math.sqrt(float(derivative @ self.covariance @ derivative)), unit)
+        return Measured(
+            of(self.matrix) + add, math.sqrt(float(derivative @ self.covariance @ derivative)), unit
+        )
 
 
 class _OfMatrix(Protocol):
@@ -139,13 +142,15 @@ def fit_stage_map(moves: Sequence[Move]) -> StageMap:
     columns = np.column_stack([told, np.ones(len(told))])
     matrix, weight = _robust(columns, seen)
     used = weight > 0
-    if used.sum() < max(FEWEST_MOVES - 1, (1 - FARTHEST_OFF) * len(moves)):
+    off = (seen - columns @ matrix)[used]
+    wide = float(np.sqrt(np.mean(off**2))) > WIDEST * float(np.ptp(seen, axis=0).max())
+    if wide or used.sum() < max(FEWEST_MOVES - 1, (1 - FARTHEST_OFF) * len(moves)):
         raise CalibrationRefused(
-            f"{len(moves) - used.sum()} of {len(moves)} moves do not fit the others: the stage loses steps, or pictures were "
+            f"{'Most' if wide else len(moves) - used.sum()} of {len(moves)} moves do not fit the "
+            "others: the stage loses steps, or pictures were "
             "taken before it stood still. Check the axes for play and the speed, and measure again."
         )
     sure = np.array([move.shift.uncertainty_px for move in moves])[used]
-    off = (seen - columns @ matrix)[used]
     free = int(used.sum()) - 3
     few = free / (free - 2) if free > 2 else 3.0
     noise = off.T @ off / free
@@ -153,13 +158,13 @@ def fit_stage_map(moves: Sequence[Move]) -> StageMap:
     noise = (noise + np.eye(2) * max(0.0, floor - float(np.trace(noise)) / 2)) * few
     inverse = np.linalg.inv(columns[used].T @ columns[used])
     covariance = np.kron(noise, inverse[:2, :2])
-    # The ends of a chain of pictures are less well known than its links: what the farthest shift may be off by, all along.
+    # The ends of a chain of pictures are less well known than its links: the farthest shift may be off all along.
     spans = np.ptp(told[used], axis=0)
     covariance += np.kron(np.eye(2), np.diag((float(sure.max()) / spans) ** 2))
     forward = matrix[:2].T
     per_px = 1 / math.sqrt(abs(float(np.linalg.det(forward))))
     return StageMap(
-        forward, covariance, math.sqrt(float(np.trace(noise)) / 2 / few) * per_px, int(used.sum()),
+        forward, np.asarray(covariance, dtype=np.float64), math.sqrt(float(np.trace(noise)) / 2 / few) * per_px, int(used.sum()),
         len(moves) - int(used.sum()),
     )  # fmt: skip
 
@@ -170,14 +175,17 @@ def _refuse_one_line(told: Numbers, seen: Numbers) -> None:
         singular = np.linalg.svd(centred, compute_uv=False)
         if singular[1] < 0.02 * singular[0] or singular[0] == 0:
             if what == "told":
-                raise CalibrationRefused("The moves lie along one line. Move the stage along both of its axes.")
+                raise CalibrationRefused(
+                    "The moves lie along one line. Move the stage along both of its axes."
+                )
             raise CalibrationRefused(
                 "The pictures moved along one line only, though the stage was told to move along both axes: one axis "
                 "stands still. Check its motor and its cable."
             )
     if float(np.ptp(seen, axis=0).max()) < LEAST_SPAN_PX:
         raise CalibrationRefused(
-            f"The pictures moved by {float(np.ptp(seen, axis=0).max()):.1f} px in all, too little for a map. Make longer "
+            f"The pictures moved by {float(np.ptp(seen, axis=0).max()):.1f} px in all, too little for "
+            "a map. Make longer "
             "moves, or check that the stage moves at all."
         )
 
@@ -194,7 +202,7 @@ def _robust(columns: Numbers, seen: Numbers) -> tuple[Numbers, Numbers]:
         weight = (off < TUKEY * np.median(off) / 0.94 + 1e-6).astype(np.float64)
         matrix = np.linalg.lstsq(columns * weight[:, None], seen * weight[:, None], rcond=None)[0]
         off = np.hypot(*(seen - columns @ matrix).T)
-    return matrix, weight
+    return np.asarray(matrix, dtype=np.float64), np.asarray(weight, dtype=np.float64)
 
 
 class _Ruled(Protocol):
@@ -226,12 +234,14 @@ def agreement(ruler: _Ruled, stage_map: StageMap) -> Agreement:
     if unsure > WELL_KNOWN:
         return Agreement(
             False, x, y,
-            f"The stage map is known to ± {196 * unsure:.1f} % only, too little to be checked against the ruler to 0.5 %. "
+            f"The stage map is known to ± {196 * unsure:.1f} % only, too little to be checked against "
+            "the ruler to 0.5 %. "
             "Make more and longer moves.",
         )  # fmt: skip
     return Agreement(
         True, x, y,
-        f"Stage and ruler agree: x goes {100 * (x.value - 1):+.2f} %, y {100 * (y.value - 1):+.2f} % of what it is told.",
+        f"Stage and ruler agree: x goes {100 * (x.value - 1):+.2f} %, y "
+        f"{100 * (y.value - 1):+.2f} % of what it is told.",
     )  # fmt: skip
 
 
@@ -245,7 +255,8 @@ def _blame(x: float, y: float, off_x: bool, off_y: bool) -> str:
         both = math.sqrt(x * y)
         return (
             f"Both axes go {both:.4g} times as far as they are told, by the ruler: the ruler's pitch is not as stated "
-            f"({1 / both:.3g} times the stated pitch would agree), or another objective is in place. Check these first; "
+            f"({1 / both:.3g} times the stated pitch would agree), or another objective is in place. "
+            "Check these first; "
             "steps/mm of both axes only then."
         )
     said = [
@@ -255,7 +266,9 @@ def _blame(x: float, y: float, off_x: bool, off_y: bool) -> str:
     ]
     wrong = " and ".join(axis for axis, off in (("x", off_x), ("y", off_y)) if off)
     divide = ", ".join(f"{v:.4g} for {a}" for a, v, off in (("x", x, off_x), ("y", y, off_y)) if off)
-    return f"{'; '.join(said)}: steps/mm of {wrong} is likely wrong. Divide it by {divide}, and measure again."
+    return (
+        f"{'; '.join(said)}: steps/mm of {wrong} is likely wrong. Divide it by {divide}, and measure again."
+    )
 
 
 def _cause(value: float) -> str:

@@ -31,7 +31,7 @@ class Seat:
     @property
     def straight(self) -> bool:
         """Whether the picture's axes are the slide's."""
-        return self == Seat()
+        return self == STRAIGHT
 
     @property
     def matrix(self) -> Matrix:
@@ -55,6 +55,10 @@ class Seat:
             return x_um, y_um
         x, y = np.linalg.solve(self.matrix, (x_um, y_um))
         return float(x), float(y)
+
+
+STRAIGHT = Seat()
+"""A camera whose rows run along the stage's x."""
 
 
 class AskewSlide:

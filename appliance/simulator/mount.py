@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.simulator.askew import Seat
+from appliance.simulator.askew import STRAIGHT, Seat
 from firmware_bridge.point import Point
 
 MM_UM = 1000.0
@@ -36,7 +36,7 @@ class Mount:
     bow: float = 0.0
     ripple_um: float = 0.0
     ripple_every_um: float = 2500.0
-    seat: Seat = Seat()
+    seat: Seat = STRAIGHT
 
     @classmethod
     def drawn(cls, seed: int, width_um: float, height_um: float, corner: Point | None = None) -> Mount:
