@@ -164,7 +164,8 @@ def fit_stage_map(moves: Sequence[Move]) -> StageMap:
     forward = matrix[:2].T
     per_px = 1 / math.sqrt(abs(float(np.linalg.det(forward))))
     return StageMap(
-        forward, np.asarray(covariance, dtype=np.float64), math.sqrt(float(np.trace(noise)) / 2 / few) * per_px, int(used.sum()),
+        forward, np.asarray(covariance, dtype=np.float64),
+        math.sqrt(float(np.trace(noise)) / 2 / few) * per_px, int(used.sum()),
         len(moves) - int(used.sum()),
     )  # fmt: skip
 

@@ -14,11 +14,16 @@ from calibration.errors import CalibrationRefused
 from calibration.grid import measure_grid
 
 
-def grid(across_deg: float = 3.0, sheared_deg: float = 0.0, spacing: tuple[float, float] = (40.0, 40.0),
-         size: tuple[int, int] = (320, 260), **kwargs: float) -> np.ndarray:  # fmt: skip
+def grid(
+    across_deg: float = 3.0,
+    sheared_deg: float = 0.0,
+    spacing: tuple[float, float] = (40.0, 40.0),
+    size: tuple[int, int] = (320, 260),
+    line_px: float = 8.0,
+) -> np.ndarray:
     """Light through a grid whose second lines lie sheared by so much more than 90° from the first."""
-    one = lines(across_deg, spacing[0], size=size, **kwargs)
-    return np.minimum(one, lines(across_deg + 90 + sheared_deg, spacing[1], size=size, **kwargs))
+    one = lines(across_deg, spacing[0], line_px, size=size)
+    return np.minimum(one, lines(across_deg + 90 + sheared_deg, spacing[1], line_px, size=size))
 
 
 @pytest.mark.parametrize("across_deg", [0.0, 3.0, -9.0, 30.0])

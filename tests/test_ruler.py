@@ -162,7 +162,14 @@ def test_a_distorting_lens_makes_the_claim_wider() -> None:
     y, x = np.mgrid[0:220, 0:400].astype(np.float32)
     out = 1 + 0.01 * ((x - 200) ** 2 + (y - 110) ** 2) / 200**2
     sharp = picture(lines(1.0, 25.0, 6.0, size=(400, 220)), noise=0.5)
-    bent = cv2.remap(
-        sharp, (x - 200) * out + 200, (y - 110) * out + 110, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    bent = np.asarray(
+        cv2.remap(
+            sharp,
+            (x - 200) * out + 200,
+            (y - 110) * out + 110,
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        dtype=np.uint8,
     )
     assert measure_ruler([bent]).um_per_px.uncertainty > 5 * measure_ruler([sharp]).um_per_px.uncertainty

@@ -189,7 +189,9 @@ def test_a_shifts_claimed_uncertainty_is_honest() -> None:
     in_units = []
     for seed in range(40):
         way = rng.uniform(-40, 40, 2)
-        found = shift_between(moved(PATCH, 0, 0, seed=seed), moved(PATCH, *way, seed=seed + 500))
+        found = shift_between(
+            moved(PATCH, 0, 0, seed=seed), moved(PATCH, float(way[0]), float(way[1]), seed=seed + 500)
+        )
         in_units += list((np.array([found.dx_px, found.dy_px]) - way) / found.uncertainty_px)
     assert np.mean(np.abs(in_units) < 1.96) >= 0.9
     assert 0.4 < np.mean(np.square(in_units)) < 1.8
