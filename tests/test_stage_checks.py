@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from builders_rulers import straight_map
 
-from benchmarks.calibration_geometry import StageSession, fit_stage_map
+from benchmarks.calibration_geometry import StageSession
 from benchmarks.random_instrument import Instrument
 from calibration.errors import CalibrationRefused
 from calibration.registration import Shift
 from calibration.stage_checks import Reversal, measure_backlash, measure_drift, measure_repeatability
+from calibration.stage_map import fit_stage_map
 
 UM_PER_PX = 0.1
 MAP = straight_map(UM_PER_PX)
@@ -102,7 +103,7 @@ def test_drift_is_told_for_ten_minutes_and_honestly_known() -> None:
     for seed in range(200):
         rng = np.random.default_rng(seed)
         places = np.outer(seconds / 600, (1.5, -0.4)) + rng.normal(0, 0.05, (21, 2))
-        found = measure_drift(seconds, [seen(*at) for at in places - places[0]], MAP)
+        found = measure_drift(seconds.tolist(), [seen(*at) for at in places - places[0]], MAP)
         in_units += [
             (found.x_um.value - 1.5) / found.x_um.uncertainty,
             (found.y_um.value + 0.4) / found.y_um.uncertainty,
@@ -117,7 +118,7 @@ def test_drift_is_told_for_ten_minutes_and_honestly_known() -> None:
 )
 def test_a_stage_watched_too_little_tells_no_drift(seconds: float, looks: int, says: str) -> None:
     with pytest.raises(CalibrationRefused, match=says):
-        measure_drift(np.linspace(0, seconds, looks), [seen(0, 0)] * looks, MAP)
+        measure_drift(np.linspace(0, seconds, looks).tolist(), [seen(0, 0)] * looks, MAP)
 
 
 def test_times_and_shifts_must_belong_together() -> None:
