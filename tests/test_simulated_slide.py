@@ -69,6 +69,16 @@ def test_views_agree_where_they_overlap() -> None:
     np.testing.assert_allclose(here[100:, 200:], beside[:-100, :-200], rtol=1e-5)
 
 
+def test_a_whole_pixel_is_a_whole_pixel_however_it_is_reckoned() -> None:
+    um_per_px = 0.086
+    column = next(k for k in range(35_000, 50_000) if math.floor(k * um_per_px / um_per_px) < k)
+    before, there = (
+        smear().light(k * um_per_px, 20_000 * um_per_px, 60, 60, um_per_px) for k in (column - 1, column)
+    )
+
+    assert np.array_equal(there[:, :-1], before[:, 1:])
+
+
 def test_half_a_pixel_further_lies_between_two_pixels() -> None:
     whole = look(smear(), MONOLAYER)
     half = look(smear(), (MONOLAYER[0] + 0.1, MONOLAYER[1]))

@@ -30,6 +30,7 @@ from appliance.simulator.zones import Map
 
 WIDTH_UM, HEIGHT_UM = 24_000.0, 12_000.0
 COARSEST_DRAWN_UM_PER_PX = 1.2  # beyond it the slide is seen from afar
+ON_RASTER_PX = 0.01  # a corner so near a whole pixel lies on it: k · 0.1 / 0.1 may be a little less than k
 TILE_UM = 96.0
 FILM_PX = 16
 TILES_KEPT = 400
@@ -98,10 +99,10 @@ class Smear:
             if self._afar is None:
                 self._afar = Afar(self)
             return self._afar.light(x_um, y_um, width_px, height_px, um_per_px)
-        column, row = math.floor(x_um / um_per_px), math.floor(y_um / um_per_px)
+        column, row = math.floor(x_um / um_per_px + ON_RASTER_PX), math.floor(y_um / um_per_px + ON_RASTER_PX)
         off_x, off_y = x_um / um_per_px - column, y_um / um_per_px - row
         whole = self._view(column, row, width_px + 1, height_px + 1, um_per_px)
-        if max(off_x, off_y) < 0.01:
+        if max(off_x, off_y) < ON_RASTER_PX:
             return whole[:height_px, :width_px]
         across, down = np.array([1 - off_x, off_x], np.float32), np.array([1 - off_y, off_y], np.float32)
         shifted = cv2.sepFilter2D(whole, -1, across, down, anchor=(0, 0))
