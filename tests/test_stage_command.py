@@ -65,11 +65,14 @@ def test_move_homes_and_goes_there_at_the_height_of_home() -> None:
     assert (true.x_um, true.y_um) == pytest.approx((3_000.0, 2_000.0), abs=10.0)
 
 
-def test_a_move_outside_the_limits_is_bad_input() -> None:
+@pytest.mark.parametrize(("wish", "axis"), [(("13000", "2000"), "x"), (("3000", "2000", "2001"), "z")])
+def test_a_move_outside_the_limits_is_bad_input_and_not_even_homes(wish: tuple[str, ...], axis: str) -> None:
     with board("grbl") as of:
-        said = run(of, "move", "--yes", "13000", "2000")
+        before = of.true_position()
+        said = run(of, "move", "--yes", *wish)
+        assert of.true_position() == before
     assert isinstance(said.exception, ApplianceRefused)
-    assert "above the soft limit of 12000.0 µm" in str(said.exception)
+    assert str(said.exception).startswith(f"Axis {axis}: the wish is")
 
 
 def test_a_stage_that_is_not_there_is_a_failure() -> None:
@@ -94,6 +97,17 @@ def test_jog_refuses_in_words_and_goes_on() -> None:
         said = run(of, "jog", typed="dhdq").output.splitlines()
     assert "not known" in said[1]
     assert said[-1].startswith("x 1100.0 µm")
+
+
+def test_jogging_without_a_keyboard_says_where_to_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_terminal(echo: bool = False) -> str:
+        raise OSError(6, "No such device or address", "/dev/tty")
+
+    monkeypatch.setattr("click.getchar", no_terminal)
+    with board("grbl") as of:
+        said = CliRunner().invoke(stage, ["jog", "--port", of.address], standalone_mode=False)
+    assert isinstance(said.exception, ApplianceRefused)
+    assert "Run it in a terminal" in str(said.exception)
 
 
 def test_jog_nudges_a_stage_without_switches_to_its_reference() -> None:
