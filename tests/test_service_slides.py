@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
 import pytest
+from builders_microscope import view
 
 from appliance.errors import ApplianceRefused
+from appliance.simulator.microscope import Microscope
+from appliance.simulator.mixture import marrow
+from appliance.simulator.objectives import OBJECTIVES
 from appliance.simulator.service_slides import (
     KNOWN_CELLS,
     Blank,
@@ -17,6 +22,7 @@ from appliance.simulator.service_slides import (
     qc_slide,
 )
 from appliance.simulator.slide import NOT_COUNTED
+from firmware_bridge.point import Point
 
 
 def falling_edges(row: np.ndarray, first_um: float, um_per_px: float) -> np.ndarray:
@@ -50,6 +56,21 @@ def test_grid_lines_cross_at_whole_multiples_of_the_pitch() -> None:
     assert np.count_nonzero(light[0] < 0.5) == 40
 
 
+@pytest.mark.parametrize("name", ["100x", "50x", "20x"])
+def test_a_grid_seen_through_a_lens_is_as_wide_as_it_is(name: str) -> None:
+    lens, at = OBJECTIVES[name], Point(12_025.033, 6_025.0, OBJECTIVES[name].parfocal_um)
+    pixels = Microscope(GridSlide(50, 4)).render(view(at, name, size=(1388, 64), exposure_us=5_000))
+    green = pixels[20:44, :, 1].mean(axis=0)
+    share, half_um = green / np.percentile(green, 80), 694 * lens.um_per_px
+    falls = falling_edges(share, at.x_um - half_um, lens.um_per_px)
+    rises = at.x_um + half_um - falling_edges(share[::-1], 0.0, lens.um_per_px)[::-1]
+    first, last = math.ceil((at.x_um - half_um) / 50), math.floor((at.x_um + half_um) / 50)
+
+    np.testing.assert_allclose(
+        (falls + rises) / 2, 50 * np.arange(first, last + 1), atol=0.1 * lens.um_per_px
+    )
+
+
 def test_a_grid_as_wide_as_its_pitch_is_refused() -> None:
     with pytest.raises(ApplianceRefused, match="narrower"):
         GridSlide(pitch_um=5, line_um=5)
@@ -66,6 +87,12 @@ def test_a_qc_slide_holds_200_countable_cells_in_exact_proportions() -> None:
 
     assert Counter(c.label for c in cells) == {"lymphocyte": 50, "monocyte": 150}
     assert all(c.countable for c in cells)
+
+
+def test_a_qc_slide_holds_the_cells_of_its_mixture() -> None:
+    slide = qc_slide(1, mixture=marrow(shares={"lymphocyte": 1.0}))
+
+    assert {c.label for c in slide.truth(11_000, 5500, 800, 400)} - set(NOT_COUNTED) == {"lymphocyte"}
 
 
 def test_counts_add_up_to_the_total() -> None:
