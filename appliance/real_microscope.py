@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,16 +12,20 @@ from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sensor
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
+from appliance.overview import overview_places
 from appliance.safe_height import HeightLimits
 from calibration import Scale
-from calibration.file import read_calibration
+from calibration.file import Calibration, read_calibration
 from firmware_bridge.connect import open_stage
 from firmware_bridge.errors import BridgeError, StageRefused
+from firmware_bridge.motion import refuse_outside
+from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
+from firmware_bridge.stage import Stage
 
 if TYPE_CHECKING:
     from appliance.config import Config
-    from appliance.config_microscope import AxisSection, SensorSection, StageSection
+    from appliance.config_microscope import AxisSection, OverviewSection, SensorSection, StageSection
     from appliance.plan import Plan
 
 _T = TypeVar("_T")
@@ -35,25 +40,19 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     scope, source = config.microscope, config.camera.source
     if source is None:
         raise ApplianceRefused("No camera is set. Give [camera] source in the settings, as in picamera2.")
-    area = Area(
-        *_both(scope.area_x_um, "[microscope] area_x_um"), *_both(scope.area_y_um, "[microscope] area_y_um")
-    )
+    left_um, right_um = _both(scope.area_x_um, "[microscope] area_x_um")
+    top_um, bottom_um = _both(scope.area_y_um, "[microscope] area_y_um")
+    area = Area(left_um, top_um, right_um, bottom_um)
     heights = HeightLimits(*_both(scope.heights_um, "[microscope] heights_um"))
     expected = _said(scope.focus_um, "[microscope] focus_um")
     settings = stage_settings(config.stage)
+    setup = counting_setup(plan)
     with contextlib.ExitStack() as stack:
-        counting = _eye(source, config.camera, counting_scale(plan), "[camera]")
+        counting = _eye(source, config.camera, setup.scale, "[camera]")
         stack.callback(counting.camera.close)
-        overview = None
-        if scope.overview.source is not None:
-            um_per_px = _said(scope.overview.um_per_px, "[microscope.overview] um_per_px")
-            overview = _eye(
-                scope.overview.source,
-                scope.overview,
-                Scale.stated(um_per_px, "settings, overview"),
-                "[microscope.overview]",
-                scope.overview.aside_um,
-            )
+        setup.check_frame(counting.setting.width_px, counting.setting.height_px)
+        overview = _overview(config.microscope.overview)
+        if overview is not None:
             stack.callback(overview.camera.close)
         try:
             stage = open_stage(settings)
@@ -61,8 +60,20 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
             raise ApplianceRefused(str(refused)) from refused
         except BridgeError as error:
             raise ApplianceError(f"The stage does not answer: {error}") from error
+        stack.callback(stage.close)
+        microscope = Microscope(
+            stage,
+            counting,
+            overview,
+            area,
+            heights,
+            expected,
+            scope.light,
+            focus_within_um=scope.focus_within_um,
+        )
+        _refuse_out_of_reach(stage, microscope)
         stack.pop_all()
-    return Microscope(stage, counting, overview, area, heights, expected, scope.light)
+    return microscope
 
 
 def stage_settings(section: StageSection) -> StageSettings:
@@ -81,16 +92,48 @@ def stage_settings(section: StageSection) -> StageSettings:
         raise ApplianceRefused(f"[stage]: {refused}") from refused
 
 
-def counting_scale(plan: Plan) -> Scale:
-    """Return the scale of the objective that counts. Raises ApplianceRefused where nothing says it."""
+def counting_setup(plan: Plan) -> Calibration:
+    """Return the scale of the objective that counts, and the frames that it belongs to.
+
+    Raises ApplianceRefused where nothing says it, CalibrationRefused for a file that is no calibration.
+    """
     if plan.um_per_px is not None:
-        return Scale.stated(plan.um_per_px, plan.um_per_px_source)
+        return Calibration(Scale.stated(plan.um_per_px, plan.um_per_px_source))
     if plan.calibration is not None:
-        return read_calibration(Path(plan.calibration)).scale
+        return read_calibration(Path(plan.calibration))
     raise ApplianceRefused(
         "Nothing says how many micrometres a pixel of the microscope is. Calibrate it, and give [camera] calibration "
         "or um_per_px in the settings."
     )
+
+
+def _refuse_out_of_reach(stage: Stage, microscope: Microscope) -> None:
+    """Say before anything moves that the stage cannot go wherever smears may lie."""
+    area, overview = microscope.area, microscope.overview
+    places = {
+        "area_x_um and area_y_um": [
+            Point(area.left_um, area.top_um),
+            Point(area.right_um, area.bottom_um),
+        ]
+    }
+    if overview is not None:
+        x_um, y_um = overview.aside_um
+        seen = overview_places(area, overview)
+        places["aside_um of the overview camera"] = [Point(p.x_um - x_um, p.y_um - y_um) for p in seen]
+    anywhere = Point(math.inf, math.inf, math.inf)
+    for key, ends in places.items():
+        for place in ends:
+            try:
+                refuse_outside(
+                    stage.settings,
+                    stage.controller.steps_um,
+                    anywhere,
+                    Point(place.x_um, place.y_um, microscope.expected_um),
+                )
+            except StageRefused as refused:
+                raise ApplianceRefused(
+                    f"The stage cannot go where [microscope] {key} ask it to. {refused}"
+                ) from refused
 
 
 def _axis(section: AxisSection, usual: AxisSettings) -> AxisSettings:
@@ -122,6 +165,14 @@ def _eye(
     # A slide's own edge is as sharp as a seam from far away.
     limits = FreshnessLimits(seam=None) if where == "[microscope.overview]" else None
     return Eye(FreshCamera(open_driver(parse_sensor(source), options), limits), setting, scale, aside_um)
+
+
+def _overview(section: OverviewSection) -> Eye | None:
+    if section.source is None:
+        return None
+    where = "[microscope.overview]"
+    scale = Scale.stated(_said(section.um_per_px, f"{where} um_per_px"), "settings, overview")
+    return _eye(section.source, section, scale, where, section.aside_um)
 
 
 def _said(value: _T | None, where: str) -> _T:
