@@ -23,6 +23,7 @@ class SlideSurvey:
     """What was found when a slide was looked over.
 
     regions: a region map, JSON.  picture: of the slide, JPEG; x_um, y_um: the stage's place of its upper left corner.
+    tour: names the fields and their order that were made of it; empty before that.
     """
 
     regions: str
@@ -30,6 +31,7 @@ class SlideSurvey:
     x_um: float
     y_um: float
     um_per_px: float
+    tour: str = ""
 
 
 class FieldSource(Protocol):
@@ -71,6 +73,9 @@ class FieldSource(Protocol):
 
         Raises ApplianceError when the camera itself is lost.
         """
+
+    def halt(self) -> None:
+        """Give up soon what is being prepared or taken: nobody wants it. From any thread, at once."""
 
     def close(self) -> None:
         """Let go of what the camera holds. May be called twice."""

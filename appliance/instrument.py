@@ -170,7 +170,10 @@ class Instrument:
         Not in the writer thread, which that field waits for.
         """
         if self._left_over():
-            raise ApplianceError("The last field is still being analysed. Restart the instrument.")
+            raise ApplianceError(
+                "What was going on when the run was paused or stopped is not over: a field is still being analysed, "
+                "or the stage still homes. Try again in a minute; if that is no use, restart the instrument."
+            )
 
     def _left_over(self) -> bool:
         """Wait for every pipeline that was told to stop; return whether one has still not ended."""

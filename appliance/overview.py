@@ -52,12 +52,13 @@ def look_over(microscope: Microscope, height_um: float) -> Iterator[tuple[int, i
     """
     eye = microscope.overview
     if eye is None:
-        raise ApplianceRefused("This microscope has no overview camera. Draw the region to count in.")
+        raise ApplianceRefused("This microscope has no overview camera. Survey it by a grid of fields.")
     places = overview_places(microscope.area, eye)
     aside_x, aside_y = eye.aside_um
     for number, place in enumerate(places):
         microscope.go_to(Point(place.x_um - aside_x, place.y_um - aside_y, height_um))
         yield number, len(places), Piece(microscope.look(eye).pixels, place)
+    microscope.where()  # a controller that was restarted during the last picture let the lamp go out
 
 
 def put_together(pieces: Sequence[Piece], um_per_px: float) -> Overview:

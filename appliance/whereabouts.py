@@ -116,7 +116,8 @@ class Whereabouts:
 
 
 _BLOCKED = (
-    "An axis is blocked or loses steps, or the slide moved. Look at them, then resume: the stage homes first."
+    "An axis is blocked or loses steps, or the slide moved. Look at them, then resume: the stage homes first. (On a "
+    "microscope just set up: the camera may be turned, or its pixel size wrong.)"
 )
 
 
