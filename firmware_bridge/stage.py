@@ -48,8 +48,7 @@ class Stage(ABC):
     def __init__(self, settings: StageSettings) -> None:
         """Open the port and greet the controller; nothing moves.
 
-        Raises StageRefused where the settings do not fit the controller, PortSilent, PortGarbled or PortVanished where
-        none answers.
+        Raises StageRefused where the settings do not fit it; PortSilent, PortGarbled, PortVanished where none answers.
         """
         self.settings = settings
         self._orders = Orders()
@@ -84,10 +83,12 @@ class Stage(ABC):
     def home(self) -> Point:
         """Find the end switches and return where the stage then is.
 
-        A stage without switches takes the place where it stands as its reference: a person has put it there. A port
-        that had vanished is opened again first. Raises Recoverable (the controller refused), PositionLost.
+        A stage without switches takes the place where a person has put it as its reference, and keeps that while its
+        position is known. A vanished port is opened again first. Raises Recoverable (refused), PositionLost.
         """
         with self._order():
+            if self._known and not self.HAS_SWITCHES and not self._wire.gone:
+                return self._position()
             self._lose()
             if self._wire.gone:
                 self._wire.close()
@@ -116,8 +117,7 @@ class Stage(ABC):
     def move_by(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> Point:
         """Move relatively to where the stage was last sent. As `move_to`."""
         with self._order():
-            at = self._at
-            return self._travel(Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um))
+            return self._travel(self._at.aside(dx_um, dy_um, dz_um))
 
     @final
     def nudge(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> None:
@@ -134,7 +134,7 @@ class Stage(ABC):
             if not all(abs(d) <= NUDGE_UM for d in (dx_um, dy_um, dz_um)):
                 raise StageRefused(f"A nudge is at most {NUDGE_UM:g} µm along an axis. Nudge less.")
             at = self._place()
-            self._run(leg(self.settings, at, Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um)))
+            self._run(leg(self.settings, at, at.aside(dx_um, dy_um, dz_um)))
             time.sleep(self.settings.settle_s)
 
     @final
@@ -179,7 +179,7 @@ class Stage(ABC):
     def set_light(self, share: float) -> None:
         """Set the lamp (0 off, 1 full) and wait until it is steady.
 
-        Raises StageRefused for a share outside 0 to 1 or a controller without a lamp, Recoverable, PositionLost.
+        Raises StageRefused outside 0 to 1 or without a lamp, Recoverable, PositionLost.
         """
         if not 0.0 <= share <= 1.0:
             raise StageRefused(f"The light is a share from 0 to 1; {share} is not. Correct it.")

@@ -369,6 +369,16 @@ def test_a_stage_without_switches_is_nudged_to_its_reference(name: str) -> None:
         assert of.true_position().x_um == pytest.approx(5_250.0)
 
 
+@pytest.mark.parametrize("name", NO_SWITCHES)
+def test_a_reference_that_is_known_is_kept_by_homing_again(name: str) -> None:
+    of = board(name)
+    with stage_on(of) as stage:
+        stage.move_to(Point(100.0, 50.0, 200.0))
+        assert stage.home() == stage.position() == Point(100.0, 50.0, 200.0)
+        with pytest.raises(StageRefused, match="above the soft limit"):
+            stage.move_by(dz_um=of.limits_um[2][1] - 100.0)
+
+
 def test_only_small_nudges_are_taken() -> None:
     with stage_on(board("sangaboard"), home=False) as stage, pytest.raises(StageRefused, match="at most"):
         stage.nudge(dz_um=501.0)
