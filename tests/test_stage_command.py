@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from builders_stage import board
+from builders_stage import board, until
 from click.testing import CliRunner, Result
 
 from appliance.commands.stage import stage
 from appliance.errors import ApplianceError, ApplianceRefused
 from firmware_bridge.emulated.board import EmulatedBoard
+from firmware_bridge.emulated.faults import Fault
+from firmware_bridge.point import Point
+from firmware_bridge.protocols.grbl import GrblStage
 
 
 def run(of: EmulatedBoard, command: str, *words: str, typed: str | None = None) -> Result:
@@ -134,6 +137,26 @@ def test_monitor_says_what_the_controller_complains_of() -> None:
     with board("grbl") as of:
         said = run(of, "monitor", "--count", "1").output
     assert 'in the state "Alarm"' in said
+
+
+def test_monitor_ends_when_the_port_vanishes() -> None:
+    with board("marlin") as of:
+        of.schedule(Fault("unplug", on="M114", after=4))
+        said = run(of, "monitor", "--every", "0.05")
+    assert isinstance(said.exception, ApplianceError)
+    assert "Plug it in again" in str(said.exception)
+
+
+@pytest.mark.parametrize("command", ["home", "move", "jog"])
+def test_an_interrupted_command_leaves_nothing_moving(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(stage: GrblStage) -> tuple[bool, Point | None]:
+        raise KeyboardInterrupt
+
+    words = {"home": ("--yes",), "move": ("3000", "2000", "--yes"), "jog": ()}[command]
+    with board("grbl") as of:
+        monkeypatch.setattr(GrblStage, "_look", interrupted)
+        run(of, command, *words, typed="hq")
+        until(lambda: of.heard[-1] == "\x18")
 
 
 @pytest.mark.parametrize("command", ["info", "home", "move", "jog", "monitor"])

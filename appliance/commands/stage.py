@@ -120,8 +120,7 @@ def move(to_x: float, to_y: float, to_z: float | None, yes: bool, **said: str | 
         anywhere = Point(math.nan, math.nan, 0.0 if to_z is None else math.nan)
         refuse_outside(opened.settings, opened.controller.steps_um, anywhere, target)  # before it homes
         at = _homed(opened, yes)
-        with _stopped_by_hand(opened):
-            click.echo(f"Reached: {opened.move_to(Point(to_x, to_y, at.z_um if to_z is None else to_z))}")
+        click.echo(f"Reached: {opened.move_to(Point(to_x, to_y, at.z_um if to_z is None else to_z))}")
 
 
 @stage.command()
@@ -169,6 +168,8 @@ def monitor(every: float, count: int | None, **said: str | None) -> None:
                 with _in_words():
                     click.echo(f"{time.strftime('%H:%M:%S')}  {_place(opened)}")
             except ApplianceError as error:
+                if _vanished(error):
+                    raise
                 click.echo(f"{time.strftime('%H:%M:%S')}  {error}")
             printed += 1
 
@@ -199,22 +200,19 @@ def _in_words() -> Iterator[None]:
         raise ApplianceError(str(error)) from error
 
 
+def _vanished(error: ApplianceError) -> bool:
+    """Whether a failure is the port's, which no waiting mends."""
+    from firmware_bridge.errors import PortVanished
+
+    return error.__cause__ is not None and isinstance(error.__cause__.__cause__, PortVanished)
+
+
 @contextlib.contextmanager
 def _opened(said: dict[str, Any]) -> Iterator[Stage]:
     from firmware_bridge.connect import open_stage
 
     with _in_words(), open_stage(settings_of(**said)) as opened:
         yield opened
-
-
-@contextlib.contextmanager
-def _stopped_by_hand(opened: Stage) -> Iterator[None]:
-    """Let Ctrl+C bring the stage to a stand before it ends the program."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        opened.stop()
-        raise
 
 
 def _homed(opened: Stage, yes: bool) -> Point:
@@ -225,18 +223,16 @@ def _homed(opened: Stage, yes: bool) -> Point:
     )
     if not yes:
         click.confirm(question, abort=True)
-    with _stopped_by_hand(opened):
-        return opened.home()
+    return opened.home()
 
 
 def _obey(opened: Stage, key: str, step: float) -> None:
-    with _stopped_by_hand(opened):
-        if key == "h":
-            opened.home()
-        elif key in KEYS:
-            dx, dy, dz = (share * step for share in KEYS[key])
-            nudged = not opened.position_known and not opened.HAS_SWITCHES
-            (opened.nudge if nudged else opened.move_by)(dx, dy, dz / FINER_Z)
+    if key == "h":
+        opened.home()
+    elif key in KEYS:
+        dx, dy, dz = (share * step for share in KEYS[key])
+        nudged = not opened.position_known and not opened.HAS_SWITCHES
+        (opened.nudge if nudged else opened.move_by)(dx, dy, dz / FINER_Z)
 
 
 def _key() -> str:
