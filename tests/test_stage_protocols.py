@@ -36,7 +36,10 @@ def grbl(**changed: float) -> EmulatedGrbl:
         ({"n13": 1.0}, r"Set \$13=0"),
         ({"n10": 2.0}, r"Set \$10=1"),
         ({"n100": 400.0}, "Axis x: the settings say 800 steps per mm, the controller 400"),
-        ({"n112": 60.0}, "Axis z: the settings ask for 2000 µm/s, and the controller allows 1000"),
+        (
+            {"n112": 60.0},
+            "Axis z: the settings ask for 2000 µm/s, and the controller allows 1000. Set speed_um_s=1000",
+        ),
         ({"n131": 5.0}, "Axis y: the soft limits 0 to 8000 µm are outside the stage's travel of 0 to 5000"),
     ],
 )
