@@ -11,7 +11,7 @@ from builders_microscope import view
 
 from appliance.errors import ApplianceRefused
 from appliance.simulator.microscope import Microscope
-from appliance.simulator.mixture import marrow
+from appliance.simulator.mixture import blood, marrow
 from appliance.simulator.objectives import OBJECTIVES
 from appliance.simulator.service_slides import (
     KNOWN_CELLS,
@@ -82,7 +82,7 @@ def test_clean_glass_lets_all_light_pass() -> None:
 
 
 def test_a_qc_slide_holds_200_countable_cells_in_exact_proportions() -> None:
-    slide = qc_slide(1, {"lymphocyte": 1.0, "monocyte": 3.0})
+    slide = qc_slide(1, {"lymphocyte": 1.0, "monocyte": 3.0}, blood(platelets_per_red=0.0))
     cells = [c for c in slide.truth(10_600, 5300, 2800, 1400) if c.label not in NOT_COUNTED]
 
     assert Counter(c.label for c in cells) == {"lymphocyte": 50, "monocyte": 150}
@@ -90,7 +90,7 @@ def test_a_qc_slide_holds_200_countable_cells_in_exact_proportions() -> None:
 
 
 def test_a_qc_slide_holds_the_cells_of_its_mixture() -> None:
-    slide = qc_slide(1, mixture=marrow(shares={"lymphocyte": 1.0}))
+    slide = qc_slide(1, mixture=marrow(shares={"lymphocyte": 1.0}, platelets_per_red=0.0))
 
     assert {c.label for c in slide.truth(11_000, 5500, 800, 400)} - set(NOT_COUNTED) == {"lymphocyte"}
 

@@ -138,7 +138,8 @@ def test_what_overlaps_multiplies() -> None:
 
 def test_the_smear_thins_out_from_its_thick_end_to_empty_glass() -> None:
     along = [
-        float(smear().light(x, 300.0, 60, 300, 8.0).mean()) for x in (THICK[0], 2000.0, MONOLAYER[0], 5100.0)
+        float(smear().light(x, 300.0, 240, 1200, 2.0).mean())
+        for x in (THICK[0], 2000.0, MONOLAYER[0], 5100.0)
     ]
 
     assert along == sorted(along)
