@@ -17,7 +17,7 @@ from appliance.simulator import litter, population, red_cells
 from appliance.simulator.afar import Afar
 from appliance.simulator.grain import Grain
 from appliance.simulator.ink import PLASMA, Light, densities
-from appliance.simulator.layout import LayOut, red_crowd, smear_layout
+from appliance.simulator.layout import LayingOut, red_crowd, smear_layout
 from appliance.simulator.mixture import Mixture, blood
 from appliance.simulator.population import SMALL, Stock
 from appliance.simulator.real_cells import RealCells
@@ -54,7 +54,7 @@ class Smear:
         mixture: Mixture | None = None,
         width_um: float = WIDTH_UM,
         height_um: float = HEIGHT_UM,
-        lay: LayOut = smear_layout,
+        lay: LayingOut = smear_layout,
     ) -> None:
         """Place everything, as `lay` says.
 
@@ -254,7 +254,7 @@ class Smear:
                 float(self.cells.grown[k]),
             )
             if self._stock.source(label, variant):
-                turn, grown = 0.0, 1.0  # a real cell is shown as it was photographed
+                turn, grown = 0.0, 1.0  # a photograph is mirrored at most: turning would resample it
             self._keep_stamp(key, self._stock.sprite(label, variant).stamp(um_per_px, turn, grown, flipped))
         self._stamps.move_to_end(key)
         return self._stamps[key]
@@ -315,7 +315,7 @@ class Smear:
             clear &= np.hypot(laid.x_um - self.cells.x_um[k], laid.y_um - self.cells.y_um[k]) > radius
         return clear | careless
 
-    def _digest(self, lay: LayOut) -> str:
+    def _digest(self, lay: LayingOut) -> str:
         said = repr(
             (DRAWING, self._seed, replace(self.mixture, cells=None, shares=dict(self.mixture.shares)))
         )
