@@ -99,24 +99,21 @@ def plan_tour(
     regions: Sequence[Region],
     field: FieldSize,
     *,
-    start: Point | None = None,
-    taken: Sequence[Point] = (),
     most: int = MOST_FIELDS,
 ) -> Tour:
     """Plan a tour through regions, the first one first.
 
-    start: where the stage stands.  taken: centres of fields that were taken before; none that could overlap them
-    is visited again.  most: how many fields at most.
+    most: how many fields at most.
     Raises ApplianceRefused where no field fits into any region.
     """
     grid = _grid(regions, field)
     stops: list[Stop] = []
-    at = start
+    at: Point | None = None
     for number, region in enumerate(regions):
         cells = {
             (row, column): centre
             for (row, column), centre in grid.within(region.bounds)
-            if region.holds(_frame(centre, field)) and _free(centre, taken, field)
+            if region.holds(_frame(centre, field))
         }
         ordered = ploughed(cells, field.pitch_um, partial(_cost_um, field=field), at)
         stops += [Stop(centre, number) for centre in ordered[: most - len(stops)]]
@@ -177,14 +174,6 @@ def _frame(centre: Point, field: FieldSize) -> Rectangle:
     """Return what a field may show, wherever within its uncertainty the stage stands."""
     wide, high = field.pitch_um
     return Rectangle(centre.x_um - wide / 2, centre.y_um - high / 2, wide, high)
-
-
-def _free(centre: Point, taken: Sequence[Point], field: FieldSize) -> bool:
-    wide, high = field.pitch_um
-    return all(
-        abs(centre.x_um - other.x_um) >= wide - 1e-6 or abs(centre.y_um - other.y_um) >= high - 1e-6
-        for other in taken
-    )
 
 
 def _cost_um(order: Sequence[Point], field: FieldSize) -> float:
