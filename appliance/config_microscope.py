@@ -81,6 +81,7 @@ class MicroscopeSection(Section):
     area_x_um, area_y_um: where smears may lie, low and high.  heights_um: the lowest and the highest at which neither
     slide nor objective comes to harm.  focus_um: about where focus is; focus_within_um: how far from there it may be,
     at the first place (slides differ in thickness).  light: the lamp, 0 to 1; none leaves it.
+    strobe: whether it is lit for pictures only.
     """
 
     area_x_um: Limits | None = None
@@ -89,4 +90,5 @@ class MicroscopeSection(Section):
     focus_um: float | None = None
     focus_within_um: float = Field(default=16.0, ge=4, le=200)
     light: float | None = Field(default=None, ge=0, le=1)
+    strobe: bool = False
     overview: OverviewSection = OverviewSection()

@@ -11,6 +11,7 @@ from appliance.camera_source import MICROSCOPE, NATURAL, FolderSource, Simulated
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 from appliance.frame import Frame, SkippedField
+from appliance.region_map import DrawnRegion, drawn_region
 from calibration import Scale
 
 if TYPE_CHECKING:
@@ -98,7 +99,11 @@ def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
     from appliance.real_microscope import open_microscope
     from appliance.slide_source import SlideSource
 
-    return SlideSource(open_microscope(config, plan), plan.specimen)
+    return SlideSource(open_microscope(config, plan), plan.specimen, region=_drawn(plan))
+
+
+def _drawn(plan: Plan) -> DrawnRegion | None:
+    return None if plan.region is None else drawn_region(plan.region)
 
 
 def planned_scale(plan: Plan) -> str:
@@ -130,7 +135,7 @@ def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
             raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
     cells = None if plan.cells is None else Path(plan.cells)
     instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells, plan.panel), rate=rate)
-    return SlideSource(instrument.microscope, plan.specimen)
+    return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
 
 
 def _folder_camera(folder: Path, plan: Plan) -> FieldSource:

@@ -58,6 +58,7 @@ class Microscope:
     expected_um: the height at which focus is looked for first.  focus_within_um: how far from there it may be; a focus
     search reaches at least its own way.
     light: the lamp while it counts (0 to 1); None leaves the lamp as it is.
+    strobe: whether the lamp is lit for pictures only.
     Raises ApplianceRefused where focus is expected at a height that is not safe.
     """
 
@@ -73,6 +74,7 @@ class Microscope:
         simulated: bool = False,
         let_go: Callable[[], None] = lambda: None,
         focus_within_um: float = 0.0,
+        strobe: bool = False,
     ) -> None:
         """Take hold of both; they are closed with it, and then what is behind them (`let_go`)."""
         self._stage = stage
@@ -89,6 +91,7 @@ class Microscope:
         self.focus_within_um = focus_within_um
         self.simulated = simulated
         self._light = light
+        self._strobe = strobe and light is not None
         self._let_go = let_go
         self._halted = threading.Event()
 
@@ -114,7 +117,7 @@ class Microscope:
         """Set the lamp and lock the cameras. Raises ApplianceRefused where a sensor cannot be set so."""
         if self._light is not None:
             with _for_a_person():
-                self._stage.set_light(self._light)
+                self._stage.set_light(0.0 if self._strobe else self._light)
         for eye in (self.counting, self.overview):
             if eye is not None:
                 eye.camera.configure(eye.setting)
@@ -146,12 +149,13 @@ class Microscope:
             return self._stage.position()
 
     def look(self, eye: Eye | None = None) -> Exposure:
-        """Take a picture that began after everything had settled.
+        """Take a picture that began after everything had settled, the lamp too.
 
         Raises NotFresh where none could be had, and ApplianceError when the camera is lost.
         """
         self._refuse_halted()
-        return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
+        with self._lit():
+            return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
 
     def halt(self) -> None:
         """Let nothing more be done: the next move or picture raises ApplianceError. From any thread, at once.
@@ -168,6 +172,20 @@ class Microscope:
                 if eye is not None:
                     stack.callback(eye.camera.close)
             stack.callback(self._stage.close)
+
+    @contextlib.contextmanager
+    def _lit(self) -> Iterator[None]:
+        """Light the lamp for a picture, where it strobes."""
+        if not self._strobe or self._light is None:
+            yield
+            return
+        with _for_a_person():
+            self._stage.set_light(self._light)
+        try:
+            yield
+        finally:
+            with _for_a_person():
+                self._stage.set_light(0.0)
 
     def _refuse_halted(self) -> None:
         if self._halted.is_set():

@@ -11,6 +11,7 @@ from typing import Any
 from appliance.camera_source import FolderSource, SimulatedSource, parse_camera, parse_order
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
+from appliance.region_map import drawn_region
 from appliance.rules import Overrides, Rules
 from models.panel import Specimen, did_you_mean, load_panel
 
@@ -24,6 +25,7 @@ class Plan:
     camera: "folder:/absolute/dir", "microscope" (the settings' own), "simulated" or "simulated:SEED".
     order: "natural" or "random:SEED".
     cells: a folder of real single cells that are blended into a simulated smear.
+    region: corners (x, y, µm of the stage) of a region that a person drew, to count in instead of those found.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
     calibration: path of a calibration file.
@@ -34,6 +36,7 @@ class Plan:
     camera: str
     order: str = "natural"
     cells: str | None = None
+    region: Sequence[Sequence[float]] | None = None
     um_per_px: float | None = None
     um_per_px_source: str = "stated"
     calibration: str | None = None
@@ -55,6 +58,7 @@ class Plan:
         _check_numbers(self)
         _check_kinds(self)
         _check_cells(self)
+        _check_region(self)
         object.__setattr__(self, "specimen", _specimen(self.specimen))
 
     def rules(self) -> Rules:
@@ -109,6 +113,16 @@ def _check_camera(camera: object) -> None:
 def _check_cells(plan: Plan) -> None:
     if plan.cells is not None and not isinstance(parse_camera(plan.camera), SimulatedSource):
         raise ApplianceRefused("Cells are blended into a simulated smear only. Leave them out.")
+
+
+def _check_region(plan: Plan) -> None:
+    if plan.region is None:
+        return
+    if isinstance(parse_camera(plan.camera), FolderSource):
+        raise ApplianceRefused(
+            "A region is drawn on a slide under a microscope, not on a folder. Leave it out."
+        )
+    drawn_region(plan.region)
 
 
 def _check_numbers(plan: Plan) -> None:

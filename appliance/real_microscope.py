@@ -70,6 +70,7 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
             expected,
             scope.light,
             focus_within_um=scope.focus_within_um,
+            strobe=scope.strobe,
         )
         _refuse_out_of_reach(stage, microscope)
         stack.pop_all()

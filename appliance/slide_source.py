@@ -22,7 +22,7 @@ from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
 from appliance.looking_over import survey_slide
 from appliance.microscope import Microscope
-from appliance.region_map import RegionMap
+from appliance.region_map import DrawnRegion, RegionMap
 from appliance.tour import Tour, plan_tour
 from appliance.whereabouts import Whereabouts
 from calibration import Scale
@@ -56,7 +56,7 @@ class SlideSource:
     """The fields of the slide under a microscope.
 
     specimen: decides which regions are sought.  search, focus_places: how focus is found, and at how many places.
-    watch: when it is due to be refined.
+    watch: when it is due to be refined.  region: to count in, whatever is found.
     Raises ApplianceError and ApplianceRefused as `Microscope` does.
     """
 
@@ -67,6 +67,7 @@ class SlideSource:
         search: Search | None = None,
         watch: FocusWatch | None = None,
         focus_places: int = FOCUS_PLACES,
+        region: DrawnRegion | None = None,
     ) -> None:
         """Take the microscope; it is closed with this."""
         self._microscope = microscope
@@ -74,6 +75,7 @@ class SlideSource:
         self._focusing = Focusing(microscope, search)
         self._whereabouts = Whereabouts(microscope, self._at)
         self._focus_places = focus_places
+        self._region = region
         self._ready: _Ready | None = None
         self._watch = self._unused_watch = watch or FocusWatch()
         self._without_picture = self._without_focus = self._empty = 0
@@ -139,6 +141,8 @@ class SlideSource:
         self._microscope.make_ready()
         if survey is None:
             survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
+        if self._region is not None:
+            survey = replace(survey, regions=self._with(self._region, survey))
         tour = self._tour(survey)
         places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], self._focus_places)
         focus = yield from self._focusing.map(places)
@@ -146,6 +150,21 @@ class SlideSource:
         self._whereabouts.remember(focus.first, focus.picture)
         self._watch = self._unused_watch
         self._without_picture = self._without_focus = self._empty = 0
+
+    def _with(self, drawn: DrawnRegion, survey: SlideSurvey) -> str:
+        """Return a survey's regions with a person's in their place. Raises ApplianceRefused beyond where smears lie."""
+        bounds, area = drawn.bounds, self._microscope.area
+        if not (
+            area.left_um <= bounds.x_um
+            and bounds.right_um <= area.right_um
+            and area.top_um <= bounds.y_um
+            and bounds.bottom_um <= area.bottom_um
+        ):
+            raise ApplianceRefused(
+                f"The drawn region reaches beyond where smears may lie, x {area.left_um:g} to {area.right_um:g} and "
+                f"y {area.top_um:g} to {area.bottom_um:g} µm. Draw it again, in a new run."
+            )
+        return RegionMap.from_json(survey.regions).drawn(drawn).to_json()
 
     def _tour(self, survey: SlideSurvey) -> Tour:
         """Return the tour of a survey. Raises ApplianceRefused where there is none, or it is not the run's own."""

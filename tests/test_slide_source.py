@@ -33,6 +33,7 @@ from appliance.field_quality import FieldQuality, FieldVerdict
 from appliance.focus_watch import FocusWatch
 from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
+from appliance.region_map import DrawnRegion, RegionMap
 from appliance.simulator.camera_faults import CameraFault, Scheduled
 from appliance.simulator.mount import Mount
 
@@ -245,6 +246,39 @@ def test_the_first_search_reaches_as_far_as_slides_differ_and_later_ones_no_fart
         assert isinstance(focusing.search(place), Focus)
         assert isinstance(focusing.refine(place), FocusFailed)
         microscope.close()
+
+
+def test_a_region_that_a_person_drew_is_counted_in_whatever_was_found() -> None:
+    x, y = CORNER.x_um + 300.0, CORNER.y_um + 300.0
+    corners = ((x, y), (x + 120.0, y), (x + 120.0, y + 120.0), (x, y + 120.0))
+    with Bench(named={"region": DrawnRegion(corners)}) as bench:
+        source = prepared(bench)
+        frame = next(source.fields())
+        source.close()
+    assert isinstance(frame, Frame)
+    assert x <= frame.position.x_um <= x + 120.0
+    assert y <= frame.position.y_um <= y + 120.0
+    assert source.survey is not None
+    assert RegionMap.from_json(source.survey.regions).regions == (DrawnRegion(corners),)
+
+
+def test_a_region_drawn_beyond_where_smears_may_lie_is_refused() -> None:
+    region = DrawnRegion(((0.0, 0.0), (3_000.0, 0.0), (0.0, 3_000.0)))
+    with a_bench(named={"region": region}) as bench:
+        source = bench.open()
+        with pytest.raises(ApplianceRefused, match="beyond where smears may lie"):
+            list(source.prepare(None))
+        source.close()
+
+
+def test_a_lamp_that_strobes_is_lit_for_pictures_only() -> None:
+    with Bench() as bench, contextlib.closing(bench.microscope(strobe=True, light=0.8)) as microscope:
+        microscope.home()
+        microscope.make_ready()
+        assert bench.board.light_at() == 0.0
+        exposure = microscope.look()
+        assert bench.board.light_at(exposure.start_ns) == pytest.approx(0.8, abs=0.01)
+        assert bench.board.light_at() == 0.0
 
 
 def test_a_slide_without_focus_anywhere_is_not_counted() -> None:

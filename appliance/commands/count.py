@@ -44,6 +44,10 @@ STARTING_WITHIN_S = 20.0
     "--cells", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Real single cells to blend into the simulated smear (a folder with cells.csv).",
 )  # fmt: skip
+@click.option(
+    "--region", metavar='"X,Y X,Y X,Y…"', callback=lambda _, __, text: _corners(text),
+    help="Corners (µm of the stage) of the region to count in, instead of those found.",
+)  # fmt: skip
 @click.option("--truth", is_flag=True, help="Compare a simulated count with its slide's truth.")
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option(
@@ -108,6 +112,19 @@ def count(
     if compared is not None:
         _show_truth(compared, on_stderr=out == "-")
     ctx.exit(STATUS[run["state"]])
+
+
+def _corners(text: str | None) -> list[list[float]] | None:
+    """Return the corners of "X,Y X,Y X,Y"."""
+    if text is None:
+        return None
+    try:
+        corners = [[float(at) for at in corner.split(",")] for corner in text.split()]
+    except ValueError:
+        corners = []
+    if len(corners) < 3 or any(len(corner) != 2 for corner in corners):
+        raise click.BadParameter('Three corners or more are needed, as in "6500,5500 8500,5500 8500,7000".')
+    return corners
 
 
 def _simulation(
