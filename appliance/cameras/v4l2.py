@@ -121,7 +121,7 @@ class V4l2Camera:
             pixels=self._decoded(np.asarray(raw, dtype=np.uint8).reshape(-1), self._in_use),
             start_ns=start_ns,
             exposure_us=self._locks.exposure_us(),
-            gain=self._in_use.gain,
+            gain=self._locks.gain(),
             in_use=self._in_use,
         )
 
