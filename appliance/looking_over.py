@@ -55,7 +55,7 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
     for number, place in enumerate(places):
         if number % 20 == 0:
             yield f"Looking the slide over: field {number + 1} of {len(places)}."
-        height = microscope.heights.nearest(focus.predict(place.x_um, place.y_um).z_um)
+        height = microscope.heights.nearest(focus.predict_um(place.x_um, place.y_um))
         microscope.go_to(Point(place.x_um, place.y_um, height.z_um))
         pixels = microscope.look().pixels
         readings.append(read_field(pixels, scale.um_per_px, place.x_um, place.y_um))

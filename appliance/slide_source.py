@@ -255,7 +255,7 @@ class SlideSource:
     def _at(self, centre: Point) -> Point:
         """Where a field is in focus, as far as is known; within the safe heights."""
         assert self._ready is not None
-        expected = self._ready.focus.predict(centre.x_um, centre.y_um).z_um
+        expected = self._ready.focus.predict_um(centre.x_um, centre.y_um)
         return Point(centre.x_um, centre.y_um, self._microscope.heights.nearest(expected).z_um)
 
     def _no_picture(self, index: int, name: str, centre: Point, refusal: NotFresh) -> SkippedField:
