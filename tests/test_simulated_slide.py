@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -214,6 +215,30 @@ def test_where_the_truth_says_a_cell_is_the_slide_is_dark() -> None:
     light = [slide.light(c.x_um - 1.5, c.y_um - 1.5, 30, 30, 0.1).mean() for c in inside]
 
     assert max(light) < 0.85
+
+
+@pytest.mark.parametrize("made", [smear, marrow_smear], ids=["blood", "marrow"])
+def test_what_looks_like_a_nucleus_is_a_cell_of_the_truth_and_every_cell_has_one(
+    made: Callable[[], Smear],
+) -> None:
+    slide, left, top, side_um, um_per_px = made(), 3300.0, 1300.0, 250.0, 0.25
+    light = look(slide, (left, top), um_per_px, round(side_um / um_per_px))[..., 1]
+    dark = cv2.morphologyEx((light < 0.4).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    parts, _, stats, middles = cv2.connectedComponentsWithStats(dark)
+    large = stats[1:parts, cv2.CC_STAT_AREA] * um_per_px**2 > 6  # smaller: where red cells overlap
+    x, y = ((middles[1:parts] + 0.5) * um_per_px + (left, top))[large].T
+    known = slide.truth(left, top, side_um, side_um)
+    away = np.hypot(x[:, None] - [cell.x_um for cell in known], y[:, None] - [cell.y_um for cell in known])
+    inside = away < [cell.radius_um for cell in known]
+
+    def whole(x_um: float, y_um: float) -> bool:
+        return left + 12 < x_um < left + side_um - 12 and top + 12 < y_um < top + side_um - 12
+
+    nuclei = [k for k, at in enumerate(zip(x.tolist(), y.tolist(), strict=True)) if whole(*at)]
+    wanted = [k for k, cell in enumerate(known) if cell.countable and whole(cell.x_um, cell.y_um)]
+    assert len(wanted) > 8
+    assert inside[nuclei].any(axis=1).all()
+    assert inside[:, wanted].any(axis=0).all()
 
 
 def test_labels_come_in_the_proportions_that_the_caller_sets() -> None:
