@@ -24,7 +24,6 @@ from firmware_bridge.emulated.grbl import EmulatedGrbl
 from firmware_bridge.emulated.mechanics import Mechanics
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
-from firmware_bridge.stage import Stage
 from models.panel import Specimen
 
 CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
@@ -45,7 +44,6 @@ class SimulatedInstrument:
     """Everything there is: what a count uses (microscope), and what only a simulation can tell."""
 
     microscope: Microscope
-    stage: Stage
     board: EmulatedBoard
     optics: Optics
     camera: MicroscopeCamera
@@ -75,11 +73,13 @@ def simulated_instrument(
     objective: str = "100x",
     rate: float = 1.0,
     drawn_by: Callable[[Renderer], Renderer] | None = None,
+    kind: type[Microscope] = Microscope,
 ) -> SimulatedInstrument:
     """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
 
     seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
     drawn_by: what stands between the cameras and the optics, to keep pictures; None for nothing.
+    kind: of the microscope, where somebody wants to see what is done with it.
     Raises ApplianceRefused for what cannot be simulated.
     """
     slide, mount = slide_on_its_mount(seed, mixture)
@@ -93,7 +93,7 @@ def simulated_instrument(
     renderer = optics if drawn_by is None else drawn_by(optics)
     camera = MicroscopeCamera(renderer, board, objective)
     overview = MicroscopeCamera(renderer, board, "overview")
-    microscope = Microscope(
+    microscope = kind(
         stage,
         Eye(FreshCamera(camera), SETTING, _scale(objective)),
         Eye(FreshCamera(overview, FreshnessLimits(seam=None)), SETTING, _scale("overview")),
@@ -109,7 +109,7 @@ def simulated_instrument(
         simulated=True,
         let_go=board.close,
     )
-    return SimulatedInstrument(microscope, stage, board, optics, camera, overview)
+    return SimulatedInstrument(microscope, board, optics, camera, overview)
 
 
 def counting_scale(objective: str = "100x") -> Scale:
