@@ -12,7 +12,7 @@ from appliance.field_source import SlideSurvey
 from appliance.focus_map import places_to_focus
 from appliance.focusing import Focusing
 from appliance.microscope import Microscope
-from appliance.overview import look_over, put_together
+from appliance.overview import look_over, put_together, within
 from appliance.region_map import Rectangle
 from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview, survey_places
 from firmware_bridge.point import Point
@@ -37,7 +37,7 @@ def survey_slide(microscope: Microscope, focusing: Focusing, specimen: Specimen)
     for number, of, piece in look_over(microscope, microscope.expected_um):
         yield f"Looking the slide over: picture {number + 1} of {of}."
         pieces.append(piece)
-    overview = put_together(pieces, microscope.overview.scale.um_per_px)
+    overview = within(put_together(pieces, microscope.overview.scale.um_per_px), microscope.area)
     return _with_picture(survey_overview(overview, specimen).to_json(), overview)
 
 
