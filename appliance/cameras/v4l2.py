@@ -228,6 +228,8 @@ class V4l2Camera:
 
 
 def _opened(device: str) -> Any:
+    if not Path(device).exists():  # OpenCV would print a warning of its own
+        raise ApplianceError(_why_not_opened(device))
     return cv2.VideoCapture(device, cv2.CAP_V4L2)
 
 
