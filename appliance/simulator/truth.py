@@ -48,7 +48,10 @@ def truth_of_run(store: Path, run_id: str) -> Comparison:
 
 
 def evidence_of_run(store: Path, run_id: str) -> Evidence:
-    """Make the slide of a run on record anew. Raises ApplianceRefused for a run of another camera."""
+    """Make the slide of a run on record anew.
+
+    Raises ApplianceRefused for a run of another camera, and where another slide would be drawn now.
+    """
     with Store.read_only(store) as opened:
         record = opened.run(run_id)
         source = parse_camera(record.plan.camera)
@@ -58,6 +61,11 @@ def evidence_of_run(store: Path, run_id: str) -> Evidence:
         places, cells = opened.places(record.id), opened.cells(record.id)
     mixture = _mixture(record.plan)
     slide, mount = slide_on_its_mount(source.seed, mixture)
+    if slide.digest not in record.camera:
+        raise ApplianceRefused(
+            f"The slide of the run {record.id} cannot be drawn again: this version or its folder of cells draws "
+            "another. Count it anew."
+        )
     um_per_px = record.scale.um_per_px
     fields = []
     truth = []
