@@ -223,7 +223,7 @@ def resumed(bench: Bench, made: Instrument, *, mended: bool = True) -> RunView:
 def homed_first(bench: Bench) -> bool:
     """Whether nothing moved between the last resumption and homing."""
     moves = [order for order in bench.board.heard if order == "$H" or "G1" in order]
-    return bench.steps[0][1] == "home" and moves[:1] == ["$H"]
+    return bench.steps[0][1] == "home" and moves[:1] in ([], ["$H"])  # or homing did not even begin
 
 
 def too_high(bench: Bench) -> Iterator[str]:
