@@ -20,6 +20,7 @@ from appliance.frame import Analyser, Point
 from appliance.plan import Plan
 from appliance.simulator.instrument import SimulatedInstrument, mixture_of, simulated_instrument
 from appliance.simulator.microscope import Renderer
+from appliance.simulator.mixture import Mixture
 from appliance.simulator.rehearsal import Rehearsed
 from appliance.slide_source import SlideSource
 from appliance.travel import improved_by_two_opt, shortest_possible_um, travel_um
@@ -29,6 +30,8 @@ from benchmarks.row import Figure, Row
 from benchmarks.timed_analysis import DETECTION, NAMING, SECOND_LOOKS, WHOLE, Silent, Spent, timed_analyser
 from benchmarks.timed_count import Counted, count
 from benchmarks.timed_instrument import TimedFields, TimedMicroscope
+from models.data import data_folder
+from models.errors import ModelRefused
 from models.panel import Specimen
 
 SEED = 1
@@ -59,13 +62,32 @@ def measure(options: Options) -> list[Figure]:
     specimen = Specimen(options.specimen)
     spent = Spent()
     analyser = timed_analyser("smear-13", specimen, spent)
+    cells = real_cells(options)
     with tempfile.TemporaryDirectory() as folder:
         kept: list[Rehearsed] = []
-        instrument = partial(_rehearsed, specimen, Path(folder) / "pictures", kept)
+        instrument = partial(_rehearsed, mixture_of(specimen, cells), Path(folder) / "pictures", kept)
         fields, turns = in_turns(instrument, analyser, spent, specimen, Path(folder), options)
         drawn = sum(pictures.drawn for pictures in kept[1:])
-    where = f"{fields} fields of {specimen}, {cores} cores; {drawn} pictures drawn while measured"
+    kind = "drawn" if cells is None else "real"
+    where = (
+        f"{fields} fields of {specimen}, {kind} cells, {cores} cores; {drawn} pictures drawn while measured"
+    )
     return rows(turns, where)
+
+
+def real_cells(options: Options) -> Path | None:
+    """Return the folder of single cells to blend in; None for drawn ones, which the networks doubt more often.
+
+    Raises ModelRefused for a stated folder without labelled images.
+    """
+    if options.simulated:
+        return None
+    try:
+        return data_folder(options.folder) / "cells"
+    except ModelRefused:
+        if options.folder is not None:
+            raise
+    return None
 
 
 def in_turns(
@@ -196,11 +218,9 @@ def _median(turns: Sequence[Turn], value: Callable[[Turn], float]) -> float:
     return statistics.median(value(turn) for turn in turns)
 
 
-def _rehearsed(specimen: Specimen, pictures: Path, kept: list[Rehearsed], rate: float) -> SimulatedInstrument:
+def _rehearsed(mixture: Mixture, pictures: Path, kept: list[Rehearsed], rate: float) -> SimulatedInstrument:
     def drawn_by(renderer: Renderer) -> Renderer:
         kept.append(Rehearsed(renderer, pictures))
         return kept[-1]
 
-    return simulated_instrument(
-        SEED, mixture_of(specimen), rate=rate, drawn_by=drawn_by, kind=TimedMicroscope
-    )
+    return simulated_instrument(SEED, mixture, rate=rate, drawn_by=drawn_by, kind=TimedMicroscope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from itertools import islice
@@ -13,15 +14,20 @@ import pytest
 from appliance.field_source import SlideSurvey
 from appliance.frame import Frame, Point, SkippedField
 from appliance.plan import Plan
+from appliance.simulator.instrument import mixture_of
+from appliance.simulator.rehearsal import Rehearsed
 from benchmarks import acquisition
 from benchmarks.acquisition import Turn
 from benchmarks.diary import Act, FieldTaken, Look, Move, Step, split, way
+from benchmarks.options import Options
 from benchmarks.row import Row
 from benchmarks.timed_analysis import DETECTION, Silent, Spent, TimedAnalyser, TimedDetector
 from benchmarks.timed_count import Counted, count
-from benchmarks.timed_instrument import TimedFields
+from benchmarks.timed_instrument import TimedFields, TimedMicroscope
 from calibration import Scale
 from models import Cell, Detection, Opinion
+from models.errors import ModelRefused
+from models.panel import Specimen
 
 EVEN = np.full(2, 0.5, dtype=np.float32)
 SCALE = Scale.stated(0.1, "test")
@@ -218,3 +224,31 @@ def test_the_figures_can_be_written_down() -> None:
 
     assert json.dumps([row.what for row in rows])
     assert {row.item for row in rows} == {"f"}
+
+
+def test_what_was_rehearsed_is_not_drawn_while_it_is_measured(tmp_path: Path) -> None:
+    kept: list[Rehearsed] = []
+    for rate in (50.0, 20.0):
+        instrument = acquisition._rehearsed(mixture_of(Specimen.BLOOD), tmp_path, kept, rate)
+        microscope = instrument.microscope
+        assert isinstance(microscope, TimedMicroscope)
+        with contextlib.closing(microscope):
+            microscope.home()
+            microscope.make_ready()
+            microscope.go_to(Point(16_000.0, 10_000.0, 2_000.0))
+            microscope.look()
+        assert [type(act) for act in microscope.acts] == [Move, Look]
+
+    rehearsed, measured = kept
+    assert rehearsed.drawn > 0
+    assert (measured.drawn, measured.found) == (0, rehearsed.drawn + rehearsed.found)
+
+
+def test_cells_are_drawn_where_there_are_no_real_ones_and_a_stated_folder_without_any_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEMADIFF_DATA", str(tmp_path))
+
+    assert acquisition.real_cells(Options()) is None
+    with pytest.raises(ModelRefused, match="holds no cells"):
+        acquisition.real_cells(Options(data=str(tmp_path)))
