@@ -36,6 +36,7 @@ MECHANICS = Mechanics(
     power_on_um=(9_000.0, 7_000.0, 1_500.0),
 )
 SETTING = CameraSetting(width_px=1388, height_px=1040, exposure_us=10_000)
+DRAWN_WITHIN_S = 120.0  # a busy processor may take long to draw a first picture: no camera is late
 MARGIN_UM = 300.0  # a slide is never laid down quite where it should be
 
 
@@ -95,8 +96,12 @@ def simulated_instrument(
     overview = MicroscopeCamera(renderer, board, "overview")
     microscope = kind(
         stage,
-        Eye(FreshCamera(camera), SETTING, _scale(objective)),
-        Eye(FreshCamera(overview, FreshnessLimits(seam=None)), SETTING, _scale("overview")),
+        Eye(FreshCamera(camera, FreshnessLimits(late_after_s=DRAWN_WITHIN_S)), SETTING, _scale(objective)),
+        Eye(
+            FreshCamera(overview, FreshnessLimits(late_after_s=DRAWN_WITHIN_S, seam=None)),
+            SETTING,
+            _scale("overview"),
+        ),
         Area(
             CORNER.x_um - MARGIN_UM,
             CORNER.y_um - MARGIN_UM,
