@@ -55,7 +55,7 @@ class Focusing:
     def map(self, places: Sequence[Point]) -> Generator[str, None, Mapped]:
         """Find focus at several places and fit a surface; yield what is done and found, a sentence each, and return it.
 
-        The first place with a focus tells the height at which the next is looked for.
+        The places with a focus tell the height at which the next is looked for.
         Raises ApplianceError where too few places have one.
         """
         found: list[Point] = []
@@ -63,8 +63,7 @@ class Focusing:
         picture: Exposure | None = None
         for number, place in enumerate(places, 1):
             yield f"Focusing at place {number} of {len(places)}."
-            expected = found[-1].z_um if found else self._microscope.expected_um
-            at = Point(place.x_um, place.y_um, expected)
+            at = Point(place.x_um, place.y_um, self._expected_um(place, found))
             outcome = self.refine(at) if found else self.search(at)
             if isinstance(outcome, Focus):
                 found.append(Point(place.x_um, place.y_um, outcome.z_um))
@@ -81,6 +80,13 @@ class Focusing:
         if failed:
             yield f"Focus was not found at {len(failed)} of {len(places)} places; the others were enough."
         return Mapped(surface, found[0], picture)
+
+    def _expected_um(self, place: Point, found: Sequence[Point]) -> float:
+        """The height at which focus is looked for: over a tilted slide far from that of the place before."""
+        if not found:
+            return self._microscope.expected_um
+        predicted_um = line_focus_map(found).predict_um(place.x_um, place.y_um)
+        return self._microscope.heights.nearest(predicted_um).z_um
 
     def _driven(self, place: Point, looks: Looks) -> Outcome:
         def contrast_at(look: Look) -> float:

@@ -124,6 +124,29 @@ def test_bare_glass_is_skipped_with_its_reason_and_its_place() -> None:
     assert all(field.place is not None and field.place.x_um < CORNER.x_um for field in skipped)
 
 
+def test_on_a_tilted_slide_focus_is_looked_for_where_the_places_before_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    misses_um: list[float] = []
+    refine = Focusing.refine
+
+    def watched(self: Focusing, place: Point) -> Focus | FocusFailed:
+        outcome = refine(self, place)
+        assert isinstance(outcome, Focus)
+        misses_um.append(abs(outcome.z_um - place.z_um))
+        return outcome
+
+    monkeypatch.setattr(Focusing, "refine", watched)
+    tilted = QuickRenderer(replace(CORNER, tilt_x=6.0, tilt_y=3.0))
+    with a_bench(
+        renderer=tilted, region=(500.0, 400.0, 12 * 55.2 + 1, 4 * 42.4 + 1), named={"focus_places": 6}
+    ) as bench:
+        prepared(bench).close()
+
+    assert max(misses_um[:2]) > 1.0
+    assert max(misses_um[3:]) < 1.0
+
+
 def test_focus_is_refined_when_it_is_due_and_not_otherwise() -> None:
     with a_bench() as bench:
         taken(bench, 4)
