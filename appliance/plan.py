@@ -26,6 +26,7 @@ class Plan:
     order: "natural" or "random:SEED".
     cells: a folder of real single cells that are blended into a simulated smear.
     region: corners (x, y, µm of the stage) of a region that a person drew, to count in instead of those found.
+    at_reference: whether a person has put a stage without end switches at its reference, for this start alone.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
     calibration: path of a calibration file.
@@ -37,6 +38,7 @@ class Plan:
     order: str = "natural"
     cells: str | None = None
     region: Sequence[Sequence[float]] | None = None
+    at_reference: bool = False
     um_per_px: float | None = None
     um_per_px_source: str = "stated"
     calibration: str | None = None
@@ -149,7 +151,7 @@ def _check_kinds(plan: Plan) -> None:
         raise ApplianceRefused(
             f'There is no detector "{plan.detector}".{did_you_mean(str(plan.detector), DETECTORS)}'
         )
-    for name in ("merge_band_and_segmented", "monocytes_in_me"):
+    for name in ("at_reference", "merge_band_and_segmented", "monocytes_in_me"):
         if not isinstance(getattr(plan, name), bool):
             raise ApplianceRefused(f"{name} must be true or false.")
     for name in ("calibration", "me_formula", "cells"):

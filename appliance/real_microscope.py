@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from appliance.config_microscope import AxisSection, OverviewSection, SensorSection, StageSection
     from appliance.plan import Plan
 
+BY_HAND = (
+    "has no end switches and cannot find its reference by itself. Put it there by hand, then start with "
+    "hemadiff count --at-reference, or go on with hemadiff count --resume RUN --at-reference."
+)
 _T = TypeVar("_T")
 
 
@@ -61,6 +65,8 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
         except BridgeError as error:
             raise ApplianceError(f"The stage does not answer: {error}") from error
         stack.callback(stage.close)
+        if not stage.HAS_SWITCHES and not plan.at_reference:
+            raise ApplianceRefused(f"The stage {stage.name} {BY_HAND}")
         microscope = Microscope(
             stage,
             counting,

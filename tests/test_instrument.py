@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from builders_store import counted_run, unreadable
 
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_source import FieldSource, open_source
 from appliance.folder_camera import FolderCamera
 from appliance.frame import Frame
 from appliance.instrument import LEFT_OVER_WITHIN_S
@@ -152,6 +154,29 @@ def test_a_paused_and_resumed_count_is_the_one_that_nobody_paused(tmp_path: Path
         made.resume()
         run = until(made, ended)
     assert figures(run) == figures(straight)
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_that_a_stage_stands_at_its_reference_is_said_anew_for_every_start(
+    tmp_path: Path, anew: bool
+) -> None:
+    asked = replace(small(smear(tmp_path / "a")), at_reference=True)
+    vouched: list[bool] = []
+
+    def opened(plan: Plan) -> FieldSource:
+        vouched.append(plan.at_reference)
+        return open_source(plan)
+
+    gate = Gate(at=9)
+    with instrument(tmp_path / "s.sqlite", PixelAnalyser(gate), open_source=opened) as made:
+        made.start(asked)
+        assert gate.reached.wait(60)
+        made.pause()
+        until(made, lambda run: run["state"] == "paused")
+        gate.opened.set()
+        made.resume(at_reference=anew)
+        until(made, ended)
+    assert vouched == [True, anew]
 
 
 def test_a_power_cut_leaves_the_run_paused_and_resumed_it_ends_as_an_uninterrupted_one(

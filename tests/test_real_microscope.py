@@ -19,6 +19,7 @@ from appliance.real_microscope import open_microscope
 from appliance.simulator.microscope_camera import MicroscopeCamera
 from calibration import CalibrationRefused
 from firmware_bridge.emulated.grbl import EmulatedGrbl
+from firmware_bridge.emulated.sangaboard import EmulatedSangaboard
 
 FIELD = {"width_px": 256, "height_px": 192, "exposure_us": 10_000}
 
@@ -117,3 +118,34 @@ def test_without_a_pixel_size_nothing_is_opened(board: EmulatedGrbl) -> None:
 def test_limits_that_enclose_no_area_are_refused(board: EmulatedGrbl, limits: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="low, high"):
         settings(board, area_x_um=limits)
+
+
+def test_a_stage_without_end_switches_counts_only_from_a_reference_that_a_person_vouches_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = MECHANICS
+    with EmulatedSangaboard(built, RATE) as board:
+        monkeypatch.setattr(
+            "appliance.real_microscope.open_driver",
+            lambda *_: MicroscopeCamera(QuickRenderer(CORNER), board, "50x", vibration=None),
+        )
+        said = settings(board, area_x_um=(-400.0, 400.0), area_y_um=(-300.0, 300.0),
+                        heights_um=(-60.0, 60.0), focus_um=0.0)  # fmt: skip
+        axes = {
+            axis: section.model_copy(
+                update={
+                    "steps_per_mm": built.steps_per_mm[i],
+                    "speed_um_s": board.speeds_um_s[i],
+                }
+            )
+            for i, (axis, section) in enumerate(
+                (("x", said.stage.x), ("y", said.stage.y), ("z", said.stage.z))
+            )
+        }
+        said = said.model_copy(update={"stage": said.stage.model_copy(update=axes)})
+        with pytest.raises(ApplianceRefused, match=r"no end switches.*--at-reference"):
+            opened(said)
+        scope = opened(said, at_reference=True)
+        scope.home()
+        assert (scope.where().x_um, scope.where().y_um) == (0.0, 0.0)
+        scope.close()
