@@ -12,15 +12,18 @@ ONE_CELL = 0.7
 labelled cells of the train and val splits (docs/decisions/nearer-than-cells-can-lie.md)."""
 
 
-def distinct(found: Sequence[Detection], um_per_px: float) -> list[Detection]:
-    """Return the detections, best first; of two that lie nearer than two cells can, the better one."""
+def distinct(found: Sequence[Detection], um_per_px: float, one_cell: float = ONE_CELL) -> list[Detection]:
+    """Return the detections, best first; of two that lie nearer than two cells can, the better one.
+
+    one_cell: how near, as a share of their radii together.
+    """
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: (-d.score, d.y, d.x)):
-        if all(_apart(candidate, other, um_per_px) for other in kept):
+        if all(_apart(candidate, other, um_per_px, one_cell) for other in kept):
             kept.append(candidate)
     return kept
 
 
-def _apart(one: Detection, other: Detection, um_per_px: float) -> bool:
+def _apart(one: Detection, other: Detection, um_per_px: float, one_cell: float) -> bool:
     distance_um = hypot(one.x - other.x, one.y - other.y) * um_per_px
-    return distance_um >= ONE_CELL * (one.radius_um + other.radius_um)
+    return distance_um >= one_cell * (one.radius_um + other.radius_um)
