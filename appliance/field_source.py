@@ -91,7 +91,7 @@ def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
     """
     source = parse_camera(plan.camera)
     if isinstance(source, SimulatedSource):
-        return _simulated_slide(source.seed, plan, 1.0 if config is None else config.simulator.rate)
+        return _simulated_slide(source.seed, plan, config)
     if isinstance(source, FolderSource):
         return _folder_camera(source.folder, plan)
     if config is None:
@@ -122,7 +122,8 @@ def planned_scale(plan: Plan) -> str:
     return "not calibrated" if plan.camera == MICROSCOPE else "from the images' metadata"
 
 
-def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
+def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSource:
+    from appliance.config import SimulatorSection
     from appliance.simulator.instrument import mixture_of, simulated_instrument
     from appliance.slide_source import SlideSource
 
@@ -134,7 +135,9 @@ def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
         if said:
             raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
     cells = None if plan.cells is None else Path(plan.cells)
-    instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells, plan.panel), rate=rate)
+    mixture = mixture_of(plan.specimen, cells, plan.panel)
+    simulator = SimulatorSection() if config is None else config.simulator
+    instrument = simulated_instrument(seed, mixture, rate=simulator.rate, slide_name=simulator.slide)
     return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
 from builders_microscope import view
 
+from appliance.config import SimulatorSection
 from appliance.errors import ApplianceRefused
+from appliance.simulator.instrument import SMEAR, slide_on_its_mount
 from appliance.simulator.microscope import Microscope
 from appliance.simulator.mixture import blood, marrow
 from appliance.simulator.objectives import OBJECTIVES
 from appliance.simulator.service_slides import (
     KNOWN_CELLS,
+    SERVICE_SLIDES,
     Blank,
     GridSlide,
     Micrometer,
     exact_counts,
     qc_slide,
+    service_slide,
 )
 from appliance.simulator.slide import NOT_COUNTED
 from firmware_bridge.point import Point
@@ -100,3 +105,12 @@ def test_counts_add_up_to_the_total() -> None:
 
     assert sum(counts) == KNOWN_CELLS
     assert max(counts) - min(counts) == 1
+
+
+def test_the_simulated_instrument_takes_any_service_slide_in_place_of_its_smear() -> None:
+    kinds = get_args(SimulatorSection.model_fields["slide"].annotation)
+    assert kinds == (SMEAR, *SERVICE_SLIDES)
+    digests = {slide_on_its_mount(3, blood(), name)[0].digest for name in kinds}
+    assert len(digests) == len(kinds)
+    with pytest.raises(ApplianceRefused, match="micrometer, grid, blank, qc"):
+        service_slide("ruler", 3, blood())

@@ -31,7 +31,7 @@ WIDTH_PX, HEIGHT_PX, UM_PER_PX = 6000, 4000, 0.1
 
 @pytest.fixture(autouse=True)
 def small_slide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth_module, "slide_on_its_mount", lambda seed, mixture: (smear(), SEAT))
+    monkeypatch.setattr(truth_module, "slide_on_its_mount", lambda *_: (smear(), SEAT))
 
 
 def whole_cells() -> list[TrueCell]:

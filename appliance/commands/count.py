@@ -154,7 +154,7 @@ def _simulation(
 def _compared(config: Config, run: ChangedRun) -> Comparison:
     from appliance.simulator.truth import truth_of_run
 
-    return truth_of_run(config.store.path, run["run"])
+    return truth_of_run(config.store.path, run["run"], config.simulator.slide)
 
 
 def _show_truth(compared: Comparison, on_stderr: bool) -> None:

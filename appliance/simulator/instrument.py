@@ -16,6 +16,8 @@ from appliance.simulator.microscope_camera import MicroscopeCamera
 from appliance.simulator.mixture import MARROW_CHOI_10, MARROW_SMEAR_13, Mixture, blood, marrow
 from appliance.simulator.mount import Mount
 from appliance.simulator.objectives import objective_named
+from appliance.simulator.service_slides import service_slide
+from appliance.simulator.slide import Slide
 from appliance.simulator.smear import Smear
 from calibration import Scale
 from firmware_bridge.connect import open_stage
@@ -26,6 +28,7 @@ from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
 from models.panel import Specimen
 
+SMEAR = "smear"
 CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
 SAFE_UM = (1_700.0, 2_300.0)
 BACKLASH_UM = (6.0, 5.0, 2.0)
@@ -61,9 +64,9 @@ def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smea
     return marrow(cells=cells, shares=MARROW_CHOI_10 if panel == "marrow-choi-10" else MARROW_SMEAR_13)
 
 
-def slide_on_its_mount(seed: int, mixture: Mixture) -> tuple[Smear, Mount]:
-    """Return the smear of a seed, and how it lies on the stage."""
-    slide = Smear(seed, mixture)
+def slide_on_its_mount(seed: int, mixture: Mixture, name: str = SMEAR) -> tuple[Slide, Mount]:
+    """Return the smear of a seed, or the service slide of that name, and how it lies on the stage."""
+    slide = Smear(seed, mixture) if name == SMEAR else service_slide(name, seed, mixture)
     return slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER)
 
 
@@ -73,17 +76,19 @@ def simulated_instrument(
     *,
     objective: str = "100x",
     rate: float = 1.0,
+    slide_name: str = SMEAR,
     drawn_by: Callable[[Renderer], Renderer] | None = None,
     kind: type[Microscope] = Microscope,
 ) -> SimulatedInstrument:
     """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
 
     seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
+    slide_name: "smear", or a service slide's instead.
     drawn_by: what stands between the cameras and the optics, to keep pictures; None for nothing.
     kind: of the microscope, where somebody wants to see what is done with it.
     Raises ApplianceRefused for what cannot be simulated.
     """
-    slide, mount = slide_on_its_mount(seed, mixture)
+    slide, mount = slide_on_its_mount(seed, mixture, slide_name)
     optics = Optics(slide, mount, seed=seed)
     board = EmulatedGrbl(MECHANICS, rate)
     try:

@@ -14,7 +14,7 @@ from appliance.simulator.ink import Light
 from appliance.simulator.layout import Layout
 from appliance.simulator.mixture import Mixture, blood
 from appliance.simulator.population import Nucleated, Stock
-from appliance.simulator.slide import TrueCell
+from appliance.simulator.slide import Slide, TrueCell
 from appliance.simulator.smear import HEIGHT_UM, WIDTH_UM, Smear
 from appliance.simulator.zones import PITCH_UM, Zones
 
@@ -25,6 +25,7 @@ LINE_UM = 2.0
 TICKS_UM = {1: 50.0, 5: 75.0, 10: 100.0}  # how long every first, fifth and tenth line is
 UPRIGHT_ASIDE_UM = 600.0  # how far left of the middle the scale along y stands
 KNOWN_CELLS = 200
+SERVICE_SLIDES = ("micrometer", "grid", "blank", "qc")
 QC_COLUMNS, QC_PITCH_UM = 20, 130.0
 QC_RED = 11.5
 
@@ -121,6 +122,20 @@ def qc_slide(
         dust_per_mm2=0.0, bubbles=0, clots=0,
     )  # fmt: skip
     return Smear(seed, made, lay=known_cells)
+
+
+def service_slide(name: str, seed: int, mixture: Mixture) -> Slide:
+    """Return the slide of a name. Raises ApplianceRefused for a name that none has."""
+    match name:
+        case "micrometer":
+            return Micrometer()
+        case "grid":
+            return GridSlide()
+        case "blank":
+            return Blank()
+        case "qc":
+            return qc_slide(seed, mixture=mixture)
+    raise ApplianceRefused(f'There is no service slide "{name}". There are: {", ".join(SERVICE_SLIDES)}.')
 
 
 def known_cells(
