@@ -11,6 +11,7 @@ on where it was interrupted, resumes a count that was paused, and prints the tab
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def table(columns: Sequence[tuple[str, Pooled]]) -> Table:
     for name, _ in columns:
         result.add_column(name, justify="right")
     for what, attribute, form in SHOWN:
-        result.add_row(what, *(form.format(getattr(figures, attribute)) for _, figures in columns))
+        result.add_row(what, *(_shown(getattr(figures, attribute), form) for _, figures in columns))
     labels = dict.fromkeys(label for _, figures in columns for label in figures.recall_by_label)
     for label in labels:
         shares = [figures.recall_by_label.get(label) for _, figures in columns]
@@ -131,6 +132,10 @@ def table(columns: Sequence[tuple[str, Pooled]]) -> Table:
             f"named right: {label.replace('_', ' ')}", *("" if n is None else f"{n:.3f}" for n in shares)
         )
     return result
+
+
+def _shown(figure: float, form: str) -> str:
+    return "–" if math.isnan(figure) else form.format(figure)
 
 
 def groups(counts: Sequence[Count]) -> list[tuple[str, Pooled]]:
@@ -179,10 +184,18 @@ def main(
         content = {
             "version": version(),
             "target": target,
-            "pooled": {name: asdict(figures) for name, figures in columns},
+            "pooled": {name: _known(figures) for name, figures in columns},
             "counts": [count.to_json() for count in counts],
         }
         output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _known(figures: Pooled) -> dict[str, object]:
+    """Return the figures by name; what is not known is None."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in asdict(figures).items()
+    }
 
 
 def _line(count: Count) -> str:
