@@ -49,9 +49,10 @@ class InstrumentClient:
         """Pause the run that counts."""
         self._ask("pause")
 
-    def resume(self, run: str | None = None) -> str:
-        """Resume a paused run, by default the instrument's latest; return its id."""
-        return str(self._ask("resume", run=run)["run"])
+    def resume(self, run: str | None = None, at_reference: bool = False) -> str:
+        """Resume a paused run, by default the instrument's latest; return its id. at_reference: as in `Plan`."""
+        said = {"at_reference": True} if at_reference else {}
+        return str(self._ask("resume", run=run, **said)["run"])
 
     def stop(self) -> None:
         """End the current run as ``stopped``; what was counted is kept."""

@@ -130,9 +130,10 @@ class QcSection(Section):
 
 
 class SimulatorSection(Section):
-    """The simulated microscope. rate: how many times faster than real time it works."""
+    """The simulated microscope. rate: how many times faster than real time it works.  slide: what lies on its stage."""
 
     rate: float = Field(default=1.0, ge=0.1, le=200.0)
+    slide: Literal["smear", "micrometer", "grid", "blank", "qc"] = "smear"
 
 
 class CountSection(Section):

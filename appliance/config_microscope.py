@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,7 +17,7 @@ def _sensor(text: str) -> str:
 
 
 def _ascending(values: tuple[float, float]) -> tuple[float, float]:
-    if not values[0] < values[1]:
+    if not (values[0] < values[1] and all(map(math.isfinite, values))):
         raise ValueError("limits are [low, high]")
     return values
 
@@ -81,7 +82,9 @@ class MicroscopeSection(Section):
 
     objective: the one that counts, as its calibrations name it.
     area_x_um, area_y_um: where smears may lie, low and high.  heights_um: the lowest and the highest at which neither
-    slide nor objective comes to harm.  focus_um: about where focus is.  light: the lamp, 0 to 1; none leaves it.
+    slide nor objective comes to harm.  focus_um: about where focus is; focus_within_um: how far from there it may be,
+    at the first place (slides differ in thickness).  light: the lamp, 0 to 1; none leaves it.
+    strobe: whether it is lit for pictures only.
     """
 
     objective: Annotated[str, Field(min_length=1)] | None = None
@@ -89,5 +92,7 @@ class MicroscopeSection(Section):
     area_y_um: Limits | None = None
     heights_um: Limits | None = None
     focus_um: float | None = None
+    focus_within_um: float = Field(default=16.0, ge=4, le=200)
     light: float | None = Field(default=None, ge=0, le=1)
+    strobe: bool = False
     overview: OverviewSection = OverviewSection()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from appliance.camera_source import NATURAL, FolderSource, SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.frame import Frame, SkippedField
+from appliance.region_map import DrawnRegion, drawn_region
 from calibration import Scale
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class SlideSurvey:
     """What was found when a slide was looked over.
 
     regions: a region map, JSON.  picture: of the slide, JPEG; x_um, y_um: the stage's place of its upper left corner.
+    tour: names the fields and their order that were made of it; empty before that.
     """
 
     regions: str
@@ -29,6 +31,7 @@ class SlideSurvey:
     x_um: float
     y_um: float
     um_per_px: float
+    tour: str = ""
 
 
 class FieldSource(Protocol):
@@ -71,6 +74,9 @@ class FieldSource(Protocol):
         Raises ApplianceError when the camera itself is lost.
         """
 
+    def halt(self) -> None:
+        """Give up soon what is being prepared or taken: nobody wants it. From any thread, at once."""
+
     def close(self) -> None:
         """Let go of what the camera holds. May be called twice."""
 
@@ -84,7 +90,7 @@ def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
     """
     source = parse_camera(plan.camera)
     if isinstance(source, SimulatedSource):
-        return _simulated_slide(source.seed, plan, 1.0 if config is None else config.simulator.rate)
+        return _simulated_slide(source.seed, plan, config)
     if isinstance(source, FolderSource):
         return _folder_camera(source.folder, plan, config)
     if config is None:
@@ -92,10 +98,15 @@ def open_source(plan: Plan, config: Config | None = None) -> FieldSource:
     from appliance.real_microscope import open_microscope
     from appliance.slide_source import SlideSource
 
-    return SlideSource(open_microscope(config, plan), plan.specimen)
+    return SlideSource(open_microscope(config, plan), plan.specimen, region=_drawn(plan))
 
 
-def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
+def _drawn(plan: Plan) -> DrawnRegion | None:
+    return None if plan.region is None else drawn_region(plan.region)
+
+
+def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSource:
+    from appliance.config import SimulatorSection
     from appliance.simulator.instrument import mixture_of, simulated_instrument
     from appliance.slide_source import SlideSource
 
@@ -107,8 +118,10 @@ def _simulated_slide(seed: int, plan: Plan, rate: float) -> FieldSource:
         if said:
             raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
     cells = None if plan.cells is None else Path(plan.cells)
-    instrument = simulated_instrument(seed, mixture_of(plan.specimen, cells, plan.panel), rate=rate)
-    return SlideSource(instrument.microscope, plan.specimen)
+    mixture = mixture_of(plan.specimen, cells, plan.panel)
+    simulator = SimulatorSection() if config is None else config.simulator
+    instrument = simulated_instrument(seed, mixture, rate=simulator.rate, slide_name=simulator.slide)
+    return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
 
 
 def _folder_camera(folder: Path, plan: Plan, config: Config | None) -> FieldSource:

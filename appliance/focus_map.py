@@ -50,15 +50,6 @@ class Outlier:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """A predicted height. uncertainty_um: one standard error.  outside: beyond the points, so extrapolated."""
-
-    z_um: float
-    uncertainty_um: float
-    outside: bool
-
-
-@dataclass(frozen=True, slots=True)
 class FocusMap:
     """A surface z(x, y) through the points of focus.
 
@@ -76,43 +67,21 @@ class FocusMap:
     offset_um: float = 0.0
 
     @property
-    def worst_um(self) -> float:
-        """The largest residual of a point that fits."""
-        return max((abs(residual) for residual in self.residuals_um), default=0.0)
-
-    @property
     def curved(self) -> bool:
         """Whether it is of second order."""
         return len(self.terms) == CURVE_TERMS
 
-    def predict(self, x_um: float, y_um: float) -> Prediction:
-        """Return where focus is expected at a place."""
-        at = self._row(x_um, y_um)
-        free = len(self.points) - len(self.terms)
-        squares = sum(residual * residual for residual in self.residuals_um)
-        # Without points to spare nothing is known of the scatter: as good as a focus search is.
-        scatter = math.sqrt(squares / free) if free > 0 else 0.3
-        rows = np.vstack([self._row(point.x_um, point.y_um) for point in self.points])
-        leverage = float(at @ np.linalg.pinv(rows.T @ rows) @ at)
-        z_um = float(at @ np.array(self.terms)) + self.offset_um
-        return Prediction(z_um, scatter * math.sqrt(max(leverage, 0.0)), self._outside(x_um, y_um))
+    def predict_um(self, x_um: float, y_um: float) -> float:
+        """Return the height at which focus is expected at a place."""
+        return float(self._row(x_um, y_um) @ np.array(self.terms)) + self.offset_um
 
     def drifted(self, found: Point) -> FocusMap:
         """Return the map moved up or down so that it goes through a focus that was found later."""
-        return replace(
-            self, offset_um=self.offset_um + found.z_um - self.predict(found.x_um, found.y_um).z_um
-        )
+        return replace(self, offset_um=self.offset_um + found.z_um - self.predict_um(found.x_um, found.y_um))
 
     def _row(self, x_um: float, y_um: float) -> Numbers:
         u, v = (x_um - self.centre.x_um) / self.reach_um, (y_um - self.centre.y_um) / self.reach_um
         return _row(u, v, len(self.terms))
-
-    def _outside(self, x_um: float, y_um: float) -> bool:
-        xs, ys = [p.x_um for p in self.points], [p.y_um for p in self.points]
-        margin = 0.1 * self.reach_um
-        return not (
-            min(xs) - margin <= x_um <= max(xs) + margin and min(ys) - margin <= y_um <= max(ys) + margin
-        )
 
 
 def fit_focus_map(points: Sequence[Point], tolerance_um: float = 1.0) -> FocusMap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.autofocus import (
     Focus,
@@ -26,13 +26,9 @@ from firmware_bridge.point import Point
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
-    """Where focus lies.
-
-    remarks: what a person should know, in sentences.  first, picture: the first place in focus, and how it looked.
-    """
+    """Where focus lies. first, picture: the first place in focus, and how it looked."""
 
     surface: FocusMap
-    remarks: tuple[str, ...]
     first: Point
     picture: Exposure
 
@@ -44,20 +40,22 @@ class Focusing:
         """Take the microscope to focus with."""
         self._microscope = microscope
         self._search = search or Search()
+        reach_um = max(self._search.reach_um, microscope.focus_within_um)
+        self._first_search = replace(self._search, reach_um=reach_um)
         self._latest: Exposure | None = None
 
     def search(self, place: Point) -> Outcome:
-        """Search from scratch around a place's height, coarse to fine."""
-        return self._driven(place, search_focus(place.z_um, self._microscope.heights, self._search))
+        """Search from scratch around a place's height, coarse to fine, as far as a slide may differ from the last."""
+        return self._driven(place, search_focus(place.z_um, self._microscope.heights, self._first_search))
 
     def refine(self, place: Point) -> Outcome:
         """Look finely around a place's height, which a map predicted."""
         return self._driven(place, refine_focus(place.z_um, self._microscope.heights, self._search))
 
     def map(self, places: Sequence[Point]) -> Generator[str, None, Mapped]:
-        """Find focus at several places and fit a surface; yield what is done, a sentence each, and return it.
+        """Find focus at several places and fit a surface; yield what is done and found, a sentence each, and return it.
 
-        The first place with a focus tells the height at which the next is looked for.
+        The places with a focus tell the height at which the next is looked for.
         Raises ApplianceError where too few places have one.
         """
         found: list[Point] = []
@@ -65,8 +63,7 @@ class Focusing:
         picture: Exposure | None = None
         for number, place in enumerate(places, 1):
             yield f"Focusing at place {number} of {len(places)}."
-            expected = found[-1].z_um if found else self._microscope.expected_um
-            at = Point(place.x_um, place.y_um, expected)
+            at = Point(place.x_um, place.y_um, self._expected_um(place, found))
             outcome = self.refine(at) if found else self.search(at)
             if isinstance(outcome, Focus):
                 found.append(Point(place.x_um, place.y_um, outcome.z_um))
@@ -79,12 +76,17 @@ class Focusing:
                 f"{failed[-1].detail} Check the slide, the objective and the lamp, then resume."
             )
         surface = fit_focus_map(found) if tells_tilt(found) else line_focus_map(found)
-        remarks = [outlier.detail for outlier in surface.outliers]
+        yield from (outlier.detail for outlier in surface.outliers)
         if failed:
-            remarks.append(
-                f"Focus was not found at {len(failed)} of {len(places)} places; the others were enough."
-            )
-        return Mapped(surface, tuple(remarks), found[0], picture)
+            yield f"Focus was not found at {len(failed)} of {len(places)} places; the others were enough."
+        return Mapped(surface, found[0], picture)
+
+    def _expected_um(self, place: Point, found: Sequence[Point]) -> float:
+        """The height at which focus is looked for: over a tilted slide far from that of the place before."""
+        if not found:
+            return self._microscope.expected_um
+        predicted_um = line_focus_map(found).predict_um(place.x_um, place.y_um)
+        return self._microscope.heights.nearest(predicted_um).z_um
 
     def _driven(self, place: Point, looks: Looks) -> Outcome:
         def contrast_at(look: Look) -> float:

@@ -82,6 +82,9 @@ class FolderCamera:
         for index, path in enumerate(self._images[first:], start=first):
             yield self._field(index, path)
 
+    def halt(self) -> None:
+        """Nothing: an image is read in no time."""
+
     def close(self) -> None:
         """Nothing is held between two images."""
 

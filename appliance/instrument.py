@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -113,10 +114,13 @@ class Instrument:
         """Pause the run that counts."""
         self._do(self._ask, PauseAsked())
 
-    def resume(self, run_id: str | None = None) -> str:
-        """Resume a paused run, by default the latest one, where its plan, its weights and its fields are the same."""
+    def resume(self, run_id: str | None = None, at_reference: bool = False) -> str:
+        """Resume a paused run, by default the latest one, where its plan, its weights and its fields are the same.
+
+        at_reference: as in `Plan`, said anew, because a stage without end switches may have been moved.
+        """
         self._wait_for_left_over()
-        return self._do(self._resume, run_id)
+        return self._do(self._resume, run_id, at_reference)
 
     def stop(self) -> None:
         """End the current run as ``stopped``. What was counted is kept."""
@@ -141,9 +145,9 @@ class Instrument:
             case "start", {"plan": None} | {}:
                 return {"run": self.start()}
             case "resume", {"run": str(run_id)}:
-                return {"run": self.resume(run_id)}
+                return {"run": self.resume(run_id, arguments.get("at_reference") is True)}
             case "resume", _:
-                return {"run": self.resume()}
+                return {"run": self.resume(None, arguments.get("at_reference") is True)}
             case "pause", _:
                 self.pause()
                 return {}
@@ -183,7 +187,10 @@ class Instrument:
         Not in the writer thread, which that field waits for.
         """
         if self._left_over():
-            raise ApplianceError("The last field is still being analysed. Restart the instrument.")
+            raise ApplianceError(
+                "What was going on when the run was paused or stopped is not over: a field is still being analysed, "
+                "or the stage still homes. Try again in a minute; if that is no use, restart the instrument."
+            )
 
     def _left_over(self) -> bool:
         """Wait for every pipeline that was told to stop; return whether one has still not ended."""
@@ -252,10 +259,10 @@ class Instrument:
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
         return run_id
 
-    def _resume(self, run_id: str | None) -> str:
+    def _resume(self, run_id: str | None, at_reference: bool) -> str:
         self._refuse_while_busy()
         record = self._to_resume(run_id)
-        equipment = self._equip(record.plan)
+        equipment = self._equip(replace(record.plan, at_reference=at_reference))
         with _closing_on_error(equipment.source):
             _refuse_unless_the_same(record, equipment)
             marks = self._judge(self._store, record.plan, equipment.source.scale)

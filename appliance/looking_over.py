@@ -12,7 +12,7 @@ from appliance.field_source import SlideSurvey
 from appliance.focus_map import places_to_focus
 from appliance.focusing import Focusing
 from appliance.microscope import Microscope
-from appliance.overview import look_over, put_together
+from appliance.overview import look_over, put_together, within
 from appliance.region_map import Rectangle
 from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview, survey_places
 from firmware_bridge.point import Point
@@ -37,7 +37,7 @@ def survey_slide(microscope: Microscope, focusing: Focusing, specimen: Specimen)
     for number, of, piece in look_over(microscope, microscope.expected_um):
         yield f"Looking the slide over: picture {number + 1} of {of}."
         pieces.append(piece)
-    overview = put_together(pieces, microscope.overview.scale.um_per_px)
+    overview = within(put_together(pieces, microscope.overview.scale.um_per_px), microscope.area)
     return _with_picture(survey_overview(overview, specimen).to_json(), overview)
 
 
@@ -55,7 +55,7 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
     for number, place in enumerate(places):
         if number % 20 == 0:
             yield f"Looking the slide over: field {number + 1} of {len(places)}."
-        height = microscope.heights.nearest(focus.predict(place.x_um, place.y_um).z_um)
+        height = microscope.heights.nearest(focus.predict_um(place.x_um, place.y_um))
         microscope.go_to(Point(place.x_um, place.y_um, height.z_um))
         pixels = microscope.look().pixels
         readings.append(read_field(pixels, scale.um_per_px, place.x_um, place.y_um))

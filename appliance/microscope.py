@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from appliance.safe_height import HeightLimits
 from appliance.tour import FieldSize
 from calibration import Scale
 from firmware_bridge.errors import BridgeError, PositionLost, Recoverable, StageRefused, Stopped
+from firmware_bridge.motion import take_up_um
 from firmware_bridge.point import Point
 from firmware_bridge.stage import Stage
 
@@ -51,8 +53,13 @@ class Area:
 class Microscope:
     """A stage with its eyes. Every failure of the stage comes out as one sentence for the person who can act.
 
-    expected_um: the height at which focus is looked for first.  light: the lamp while it counts (0 to 1);
-    None leaves the lamp as it is.
+    heights: the safe ones. No move is asked for outside what is left of them when z has taken up its backlash within
+    them and within its soft limits.
+    expected_um: the height at which focus is looked for first.  focus_within_um: how far from there it may be; a focus
+    search reaches at least its own way.
+    light: the lamp while it counts (0 to 1); None leaves the lamp as it is.
+    strobe: whether the lamp is lit for pictures only.
+    Raises ApplianceRefused where focus is expected at a height that is not safe.
     """
 
     def __init__(
@@ -66,17 +73,27 @@ class Microscope:
         light: float | None = None,
         simulated: bool = False,
         let_go: Callable[[], None] = lambda: None,
+        focus_within_um: float = 0.0,
+        strobe: bool = False,
     ) -> None:
         """Take hold of both; they are closed with it, and then what is behind them (`let_go`)."""
         self._stage = stage
         self.counting = counting
         self.overview = overview
         self.area = area
-        self.heights = heights
+        self.heights = _with_room(heights, stage)
+        if not self.heights.contains(expected_um):
+            raise ApplianceRefused(
+                f"Focus is expected at {expected_um:g} µm, and the stage may be at {self.heights.lowest_um:g} to "
+                f"{self.heights.highest_um:g} µm. Correct focus_um, the safe heights or the limits of z."
+            )
         self.expected_um = expected_um
+        self.focus_within_um = focus_within_um
         self.simulated = simulated
         self._light = light
+        self._strobe = strobe and light is not None
         self._let_go = let_go
+        self._halted = threading.Event()
 
     @property
     def name(self) -> str:
@@ -100,21 +117,24 @@ class Microscope:
         """Set the lamp and lock the cameras. Raises ApplianceRefused where a sensor cannot be set so."""
         if self._light is not None:
             with _for_a_person():
-                self._stage.set_light(self._light)
+                self._stage.set_light(0.0 if self._strobe else self._light)
         for eye in (self.counting, self.overview):
             if eye is not None:
                 eye.camera.configure(eye.setting)
 
     def home(self) -> Point:
         """Find the position anew. Raises ApplianceError where it stays unknown."""
+        self._refuse_halted()
         with _for_a_person():
             return self._stage.home()
 
     def go_to(self, place: Point) -> Point:
         """Move and settle. A move that never began is begun once more; no other is ever repeated.
 
-        Raises ApplianceRefused outside the travel, and ApplianceError when the position is lost.
+        Raises ApplianceRefused outside the travel and the safe heights, and ApplianceError when the position is lost.
         """
+        self._refuse_halted()
+        self.heights.height(place.z_um)
         with _for_a_person():
             try:
                 return self._stage.move_to(place)
@@ -129,16 +149,20 @@ class Microscope:
             return self._stage.position()
 
     def look(self, eye: Eye | None = None) -> Exposure:
-        """Take a picture that began after everything had settled.
+        """Take a picture that began after everything had settled, the lamp too.
 
         Raises NotFresh where none could be had, and ApplianceError when the camera is lost.
         """
-        return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
+        self._refuse_halted()
+        with self._lit():
+            return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
 
-    def stop(self) -> None:
-        """End a move at once, from any thread."""
-        with contextlib.suppress(BridgeError):
-            self._stage.stop()
+    def halt(self) -> None:
+        """Let nothing more be done: the next move or picture raises ApplianceError. From any thread, at once.
+
+        What is under way comes to its end: not every controller can stop a move and still know where it is.
+        """
+        self._halted.set()
 
     def close(self) -> None:
         """Let go of stage and cameras. May be called twice."""
@@ -148,6 +172,35 @@ class Microscope:
                 if eye is not None:
                     stack.callback(eye.camera.close)
             stack.callback(self._stage.close)
+
+    @contextlib.contextmanager
+    def _lit(self) -> Iterator[None]:
+        """Light the lamp for a picture, where it strobes."""
+        if not self._strobe or self._light is None:
+            yield
+            return
+        with _for_a_person():
+            self._stage.set_light(self._light)
+        try:
+            yield
+        finally:
+            with _for_a_person():
+                self._stage.set_light(0.0)
+
+    def _refuse_halted(self) -> None:
+        if self._halted.is_set():
+            raise ApplianceError("The microscope was told to halt. Resume the run to go on.")
+
+
+def _with_room(heights: HeightLimits, stage: Stage) -> HeightLimits:
+    """Return the heights that can be approached without leaving the safe ones, nor the soft limits, on the way."""
+    z, step_um = stage.settings.z, stage.controller.steps_um["z"]
+    low, high = z.limits_um or (heights.lowest_um, heights.highest_um)
+    taken_up = take_up_um(z, step_um)
+    return HeightLimits(  # a place may be rounded to the next step
+        max(low, heights.lowest_um) + max(0.0, taken_up) + step_um,
+        min(high, heights.highest_um) + min(0.0, taken_up) - step_um,
+    )
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ def surveys(db: Database) -> None:
     db.conn.execute(
         "CREATE TABLE surveys (run TEXT PRIMARY KEY REFERENCES runs (id), regions TEXT NOT NULL, "
         "picture BLOB NOT NULL, x_um REAL NOT NULL, y_um REAL NOT NULL, um_per_px REAL NOT NULL, "
-        "at TEXT NOT NULL) STRICT"
+        "tour TEXT NOT NULL, at TEXT NOT NULL) STRICT"
     )
     _only_added(db, "surveys")
 

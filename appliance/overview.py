@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import cv2
@@ -52,12 +52,13 @@ def look_over(microscope: Microscope, height_um: float) -> Iterator[tuple[int, i
     """
     eye = microscope.overview
     if eye is None:
-        raise ApplianceRefused("This microscope has no overview camera. Draw the region to count in.")
+        raise ApplianceRefused("This microscope has no overview camera. Survey it by a grid of fields.")
     places = overview_places(microscope.area, eye)
     aside_x, aside_y = eye.aside_um
     for number, place in enumerate(places):
         microscope.go_to(Point(place.x_um - aside_x, place.y_um - aside_y, height_um))
         yield number, len(places), Piece(microscope.look(eye).pixels, place)
+    microscope.where()  # a controller that was restarted during the last picture let the lamp go out
 
 
 def put_together(pieces: Sequence[Piece], um_per_px: float) -> Overview:
@@ -90,6 +91,25 @@ def put_together(pieces: Sequence[Piece], um_per_px: float) -> Overview:
         whole[where][nearer] = lit[nearer]
         nearest[where][nearer] = away[nearer]
     return Overview(whole, um_per_px, left, top)
+
+
+def within(overview: Overview, area: Area) -> Overview:
+    """Return what of an overview lies in an area: a camera may see beyond where smears may lie, and fields be taken."""
+    height, width = overview.pixels.shape[:2]
+    left, right = (
+        min(max(round((x_um - overview.x_um) / overview.um_per_px), 0), width)
+        for x_um in (area.left_um, area.right_um)
+    )
+    top, bottom = (
+        min(max(round((y_um - overview.y_um) / overview.um_per_px), 0), height)
+        for y_um in (area.top_um, area.bottom_um)
+    )
+    return replace(
+        overview,
+        pixels=np.ascontiguousarray(overview.pixels[top:bottom, left:right]),
+        x_um=overview.x_um + left * overview.um_per_px,
+        y_um=overview.y_um + top * overview.um_per_px,
+    )
 
 
 def _steps(first: float, last: float, length: float) -> list[float]:

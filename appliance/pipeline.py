@@ -130,6 +130,7 @@ class Pipeline:
     def stop(self) -> None:
         """Take no further field and drop those in flight. Returns at once; may be called from `deliver`."""
         self._belt.close()
+        self._source.halt()
 
     @property
     def stopped(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from appliance.camera_source import FolderSource, SimulatedSource, parse_camera, parse_order
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
+from appliance.region_map import drawn_region
 from appliance.rules import Overrides, Rules
 from models.panel import Specimen, did_you_mean, load_panel
 
@@ -24,6 +25,8 @@ class Plan:
     camera: "folder:/absolute/dir", "microscope" (the settings' own), "simulated" or "simulated:SEED".
     order: "natural" or "random:SEED".
     cells: a folder of real single cells that are blended into a simulated smear.
+    region: corners (x, y, µm of the stage) of a region that a person drew, to count in instead of those found.
+    at_reference: whether a person has put a stage without end switches at its reference, for this start alone.
     um_per_px: stated by a person; None where a calibration file or the images' metadata say it.
     um_per_px_source: where that person stated it ("command line", "settings").
     calibration: path of a calibration file, or the id of a calibration on record.
@@ -35,6 +38,8 @@ class Plan:
     camera: str
     order: str = "natural"
     cells: str | None = None
+    region: Sequence[Sequence[float]] | None = None
+    at_reference: bool = False
     um_per_px: float | None = None
     um_per_px_source: str = "stated"
     calibration: str | None = None
@@ -57,6 +62,7 @@ class Plan:
         _check_numbers(self)
         _check_kinds(self)
         _check_cells(self)
+        _check_region(self)
         object.__setattr__(self, "specimen", _specimen(self.specimen))
 
     def rules(self) -> Rules:
@@ -113,6 +119,16 @@ def _check_cells(plan: Plan) -> None:
         raise ApplianceRefused("Cells are blended into a simulated smear only. Leave them out.")
 
 
+def _check_region(plan: Plan) -> None:
+    if plan.region is None:
+        return
+    if isinstance(parse_camera(plan.camera), FolderSource):
+        raise ApplianceRefused(
+            "A region is drawn on a slide under a microscope, not on a folder. Leave it out."
+        )
+    drawn_region(plan.region)
+
+
 def _check_numbers(plan: Plan) -> None:
     for name in ("min_cells", "max_cells"):
         value: object = getattr(plan, name)
@@ -137,7 +153,7 @@ def _check_kinds(plan: Plan) -> None:
         raise ApplianceRefused(
             f'There is no detector "{plan.detector}".{did_you_mean(str(plan.detector), DETECTORS)}'
         )
-    for name in ("merge_band_and_segmented", "monocytes_in_me", "qc"):
+    for name in ("at_reference", "merge_band_and_segmented", "monocytes_in_me", "qc"):
         if not isinstance(getattr(plan, name), bool):
             raise ApplianceRefused(f"{name} must be true or false.")
     for name in ("calibration", "me_formula", "cells"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -13,17 +14,25 @@ from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sens
 from appliance.counting_scale import microscope_scale, stated_calibration
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
+from appliance.overview import overview_places
 from appliance.safe_height import HeightLimits
 from calibration import Scale
 from firmware_bridge.connect import open_stage
 from firmware_bridge.errors import BridgeError, StageRefused
+from firmware_bridge.motion import refuse_outside
+from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
+from firmware_bridge.stage import Stage
 
 if TYPE_CHECKING:
     from appliance.config import Config
-    from appliance.config_microscope import AxisSection, SensorSection, StageSection
+    from appliance.config_microscope import AxisSection, OverviewSection, SensorSection, StageSection
     from appliance.plan import Plan
 
+BY_HAND = (
+    "has no end switches and cannot find its reference by itself. Put it there by hand, then start with "
+    "hemadiff count --at-reference, or go on with hemadiff count --resume RUN --at-reference."
+)
 _T = TypeVar("_T")
 
 
@@ -36,9 +45,9 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     scope, source = config.microscope, config.camera.source
     if source is None:
         raise ApplianceRefused("No camera is set. Give [camera] source in the settings, as in picamera2.")
-    area = Area(
-        *_both(scope.area_x_um, "[microscope] area_x_um"), *_both(scope.area_y_um, "[microscope] area_y_um")
-    )
+    left_um, right_um = _both(scope.area_x_um, "[microscope] area_x_um")
+    top_um, bottom_um = _both(scope.area_y_um, "[microscope] area_y_um")
+    area = Area(left_um, top_um, right_um, bottom_um)
     heights = HeightLimits(*_both(scope.heights_um, "[microscope] heights_um"))
     expected = _said(scope.focus_um, "[microscope] focus_um")
     settings = stage_settings(config.stage)
@@ -46,16 +55,10 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     with contextlib.ExitStack() as stack:
         counting = _eye(source, config.camera, partial(microscope_scale, plan, stated, config), "[camera]")
         stack.callback(counting.camera.close)
-        overview = None
-        if scope.overview.source is not None:
-            um_per_px = _said(scope.overview.um_per_px, "[microscope.overview] um_per_px")
-            overview = _eye(
-                scope.overview.source,
-                scope.overview,
-                lambda _: Scale.stated(um_per_px, "settings, overview"),
-                "[microscope.overview]",
-                scope.overview.aside_um,
-            )
+        if stated is not None:
+            stated.check_frame(counting.setting.width_px, counting.setting.height_px)
+        overview = _overview(config.microscope.overview)
+        if overview is not None:
             stack.callback(overview.camera.close)
         try:
             stage = open_stage(settings)
@@ -63,8 +66,23 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
             raise ApplianceRefused(str(refused)) from refused
         except BridgeError as error:
             raise ApplianceError(f"The stage does not answer: {error}") from error
+        stack.callback(stage.close)
+        if not stage.HAS_SWITCHES and not plan.at_reference:
+            raise ApplianceRefused(f"The stage {stage.name} {BY_HAND}")
+        microscope = Microscope(
+            stage,
+            counting,
+            overview,
+            area,
+            heights,
+            expected,
+            scope.light,
+            focus_within_um=scope.focus_within_um,
+            strobe=scope.strobe,
+        )
+        _refuse_out_of_reach(stage, microscope)
         stack.pop_all()
-    return Microscope(stage, counting, overview, area, heights, expected, scope.light)
+    return microscope
 
 
 def stage_settings(section: StageSection) -> StageSettings:
@@ -81,6 +99,35 @@ def stage_settings(section: StageSection) -> StageSettings:
         )
     except StageRefused as refused:
         raise ApplianceRefused(f"[stage]: {refused}") from refused
+
+
+def _refuse_out_of_reach(stage: Stage, microscope: Microscope) -> None:
+    """Say before anything moves that the stage cannot go wherever smears may lie."""
+    area, overview = microscope.area, microscope.overview
+    places = {
+        "area_x_um and area_y_um": [
+            Point(area.left_um, area.top_um),
+            Point(area.right_um, area.bottom_um),
+        ]
+    }
+    if overview is not None:
+        x_um, y_um = overview.aside_um
+        seen = overview_places(area, overview)
+        places["aside_um of the overview camera"] = [Point(p.x_um - x_um, p.y_um - y_um) for p in seen]
+    anywhere = Point(math.inf, math.inf, math.inf)
+    for key, ends in places.items():
+        for place in ends:
+            try:
+                refuse_outside(
+                    stage.settings,
+                    stage.controller.steps_um,
+                    anywhere,
+                    Point(place.x_um, place.y_um, microscope.expected_um),
+                )
+            except StageRefused as refused:
+                raise ApplianceRefused(
+                    f"The stage cannot go where [microscope] {key} ask it to. {refused}"
+                ) from refused
 
 
 def _axis(section: AxisSection, usual: AxisSettings) -> AxisSettings:
@@ -117,6 +164,14 @@ def _eye(
     except BaseException:
         camera.close()
         raise
+
+
+def _overview(section: OverviewSection) -> Eye | None:
+    if section.source is None:
+        return None
+    where = "[microscope.overview]"
+    scale = Scale.stated(_said(section.um_per_px, f"{where} um_per_px"), "settings, overview")
+    return _eye(section.source, section, lambda _: scale, where, section.aside_um)
 
 
 def _said(value: _T | None, where: str) -> _T:

@@ -232,12 +232,9 @@ class RegionMap:
         counts = {zone: sum(row.count(letter) for row in self.rows) for letter, zone in LETTERS.items()}
         return {zone: count * tile for zone, count in counts.items() if count}
 
-    def drawn(self, outline: Sequence[tuple[float, float]]) -> RegionMap:
-        """Return the map with a person's region in place of those that were found.
-
-        Raises ApplianceRefused as `DrawnRegion` does.
-        """
-        return replace(self, regions=(DrawnRegion(tuple((float(x), float(y)) for x, y in outline)),))
+    def drawn(self, region: DrawnRegion) -> RegionMap:
+        """Return the map with a person's region in place of those that were found."""
+        return replace(self, regions=(region,))
 
     def to_json(self) -> str:
         """Return it as one JSON object."""
@@ -278,6 +275,21 @@ class RegionMap:
             if isinstance(error, ApplianceRefused):
                 raise
             raise ApplianceRefused("This is no region map. Survey the slide again.") from error
+
+
+def drawn_region(corners: object) -> DrawnRegion:
+    """Return the region of corners (x, y, µm) as a plan or a command has them.
+
+    Raises ApplianceRefused for what are no corners, and as `DrawnRegion` does.
+    """
+    try:
+        return DrawnRegion(tuple((float(x), float(y)) for x, y in corners))  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ApplianceRefused):
+            raise
+        raise ApplianceRefused(
+            "A drawn region is corners, each x and y in micrometres. Draw it again."
+        ) from error
 
 
 def _region(table: Mapping[str, Any], tiles: Tiles) -> Region:

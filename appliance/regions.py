@@ -44,7 +44,7 @@ def ranked_regions(
     found += _parts(best, even, tiles, "red cells side by side, half of them touching")
     found += _parts(good & ~best, even, tiles, "red cells side by side, more or fewer touching")
     if not found:
-        remarks.append("No region to count in was found. Draw one, or make another smear.")
+        remarks.append("No region to count in was found on this slide.")
     return tuple(found[:MOST_REGIONS]), tuple(remarks)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from appliance.autofocus import Focus, Search
 from appliance.cameras.camera import Exposure
 from appliance.cameras.freshness import NotFresh
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_quality import FieldQuality, FieldVerdict, judge_field
 from appliance.field_source import SlideSurvey
 from appliance.focus_map import FocusMap, places_to_focus
@@ -22,7 +22,7 @@ from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
 from appliance.looking_over import survey_slide
 from appliance.microscope import Microscope
-from appliance.region_map import RegionMap
+from appliance.region_map import DrawnRegion, RegionMap
 from appliance.tour import Tour, plan_tour
 from appliance.whereabouts import Whereabouts
 from calibration import Scale
@@ -35,6 +35,9 @@ FOCUS_OVER_FIELDS = 400
 
 FAILURES_PAUSE = 3
 """So many fields in a row without a fresh picture, or without focus: it is not the field."""
+
+EMPTY_PAUSE = 20
+"""So many empty fields in a row, where the survey saw cells: focus is far off, or the slide has moved."""
 
 SEE_TO_IT = "See to the camera and the lamp, then resume."
 
@@ -53,7 +56,7 @@ class SlideSource:
     """The fields of the slide under a microscope.
 
     specimen: decides which regions are sought.  search, focus_places: how focus is found, and at how many places.
-    watch: when it is due to be refined.
+    watch: when it is due to be refined.  region: to count in, whatever is found.
     Raises ApplianceError and ApplianceRefused as `Microscope` does.
     """
 
@@ -64,6 +67,7 @@ class SlideSource:
         search: Search | None = None,
         watch: FocusWatch | None = None,
         focus_places: int = FOCUS_PLACES,
+        region: DrawnRegion | None = None,
     ) -> None:
         """Take the microscope; it is closed with this."""
         self._microscope = microscope
@@ -71,9 +75,10 @@ class SlideSource:
         self._focusing = Focusing(microscope, search)
         self._whereabouts = Whereabouts(microscope, self._at)
         self._focus_places = focus_places
+        self._region = region
         self._ready: _Ready | None = None
         self._watch = self._unused_watch = watch or FocusWatch()
-        self._without_picture = self._without_focus = 0
+        self._without_picture = self._without_focus = self._empty = 0
 
     @property
     def name(self) -> str:
@@ -121,6 +126,10 @@ class SlideSource:
         for index, stop in enumerate(self._ready.tour.stops[first:], start=first):
             yield self._field(index, stop.centre)
 
+    def halt(self) -> None:
+        """Give up what is being done after the present move or picture."""
+        self._microscope.halt()
+
     def close(self) -> None:
         """Let go of the microscope. May be called twice."""
         self._microscope.close()
@@ -132,13 +141,45 @@ class SlideSource:
         self._microscope.make_ready()
         if survey is None:
             survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
-        tour = plan_tour(RegionMap.from_json(survey.regions).regions, self._microscope.field)
+        if self._region is not None:
+            survey = replace(survey, regions=self._with(self._region, survey))
+        tour = self._tour(survey)
         places = places_to_focus([stop.centre for stop in tour.stops[:FOCUS_OVER_FIELDS]], self._focus_places)
         focus = yield from self._focusing.map(places)
-        self._ready = _Ready(survey, tour, focus.surface)
+        self._ready = _Ready(replace(survey, tour=tour.digest), tour, focus.surface)
         self._whereabouts.remember(focus.first, focus.picture)
         self._watch = self._unused_watch
-        self._without_picture = self._without_focus = 0
+        self._without_picture = self._without_focus = self._empty = 0
+
+    def _with(self, drawn: DrawnRegion, survey: SlideSurvey) -> str:
+        """Return a survey's regions with a person's in their place. Raises ApplianceRefused beyond where smears lie."""
+        bounds, area = drawn.bounds, self._microscope.area
+        if not (
+            area.left_um <= bounds.x_um
+            and bounds.right_um <= area.right_um
+            and area.top_um <= bounds.y_um
+            and bounds.bottom_um <= area.bottom_um
+        ):
+            raise ApplianceRefused(
+                f"The drawn region reaches beyond where smears may lie, x {area.left_um:g} to {area.right_um:g} and "
+                f"y {area.top_um:g} to {area.bottom_um:g} µm. Draw it again, in a new run."
+            )
+        return RegionMap.from_json(survey.regions).drawn(drawn).to_json()
+
+    def _tour(self, survey: SlideSurvey) -> Tour:
+        """Return the tour of a survey. Raises ApplianceRefused where there is none, or it is not the run's own."""
+        found = RegionMap.from_json(survey.regions)
+        if not found.regions:
+            raise ApplianceRefused(
+                f"{' '.join(found.remarks) or 'There is no region to count in.'} Look at the slide, the lamp and the "
+                "overview camera, then resume: the slide is looked over again."
+            )
+        tour = plan_tour(found.regions, self._microscope.field)
+        if survey.tour and survey.tour != tour.digest:  # its fields would be numbered, and counted, anew
+            raise ApplianceRefused(
+                "The run cannot go on: this version visits its fields in another order. Stop it, and start a new one."
+            )
+        return tour
 
     def _field(self, index: int, centre: Point) -> Frame | SkippedField:
         name = f"field {index + 1} at x {centre.x_um / 1000:.3f}, y {centre.y_um / 1000:.3f} mm"
@@ -150,40 +191,54 @@ class SlideSource:
         except NotFresh as refusal:
             return self._no_picture(index, name, centre, refusal)
         self._without_picture = 0
+        self._refuse_to_go_on(quality)
         if quality.countable:
-            self._without_focus = 0
             return self._frame(index, name, exposure, centre)
-        if quality.verdict is FieldVerdict.OUT_OF_FOCUS:
-            self._without_focus += 1
-            if self._without_focus >= FAILURES_PAUSE:
-                raise ApplianceError(
-                    f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
-                    "Check the slide, the oil and the objective, then resume."
-                )
         detail = f"The {name}: {quality.detail}"
         return SkippedField(index, name, str(quality.verdict), detail, self._corner(centre))
+
+    def _refuse_to_go_on(self, quality: FieldQuality) -> None:
+        """Give up where too many fields in a row show the same trouble: it is then not the fields'."""
+        self._without_focus = (
+            0 if quality.sharp else self._without_focus + (quality.verdict is FieldVerdict.OUT_OF_FOCUS)
+        )
+        self._empty = self._empty + 1 if quality.verdict is FieldVerdict.EMPTY else 0
+        if self._without_focus >= FAILURES_PAUSE:
+            raise ApplianceError(
+                f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
+                "Check the slide, the oil and the objective, then resume."
+            )
+        if self._empty >= EMPTY_PAUSE:
+            raise ApplianceError(
+                f"{self._empty} fields in a row show no cells where the survey saw some: focus is far off, or the "
+                "slide has moved. Look at it, then resume."
+            )
 
     def _sharp(self, centre: Point) -> tuple[Exposure, FieldQuality]:
         """Go to a field and return its picture, refined where it is due or soft."""
         exposure, quality = self._look(centre)
+        soft = quality.verdict is FieldVerdict.OUT_OF_FOCUS
         due = self._watch.due is not None and quality.verdict is not FieldVerdict.EMPTY
-        if not due and quality.verdict is not FieldVerdict.OUT_OF_FOCUS:
+        if not (due or soft):
             return exposure, quality
         at = self._at(centre)
         outcome = self._focusing.refine(at)
-        if not isinstance(outcome, Focus):
-            if (
-                quality.countable
-            ):  # the map has served so far: a field without a clear peak does not unsettle it
-                self._microscope.go_to(at)
-                self._watch = self._watch.refined()
-                return exposure, quality
-            return exposure, replace(quality, verdict=FieldVerdict.OUT_OF_FOCUS, detail=outcome.detail)
+        if isinstance(outcome, Focus):
+            return self._refined(Point(centre.x_um, centre.y_um, outcome.z_um))
+        if soft:
+            return exposure, replace(quality, detail=outcome.detail)
+        # The map has served so far: a field without a clear peak does not unsettle it.
+        self._microscope.go_to(at)
+        self._watch = self._watch.refined()
+        return exposure, quality
+
+    def _refined(self, found: Point) -> tuple[Exposure, FieldQuality]:
+        """Return the picture at the focus that was found, where the stage stands; if it is sharp the map moves too."""
         assert self._ready is not None
-        found = Point(centre.x_um, centre.y_um, outcome.z_um)
-        self._ready = replace(self._ready, focus=self._ready.focus.drifted(found))
         exposure = self._microscope.look()
         quality = judge_field(exposure.pixels, self.scale.um_per_px)
+        if quality.sharp:
+            self._ready = replace(self._ready, focus=self._ready.focus.drifted(found))
         self._watch = self._watch.refined(self._seen(exposure, quality))
         return exposure, quality
 
@@ -200,7 +255,7 @@ class SlideSource:
     def _at(self, centre: Point) -> Point:
         """Where a field is in focus, as far as is known; within the safe heights."""
         assert self._ready is not None
-        expected = self._ready.focus.predict(centre.x_um, centre.y_um).z_um
+        expected = self._ready.focus.predict_um(centre.x_um, centre.y_um)
         return Point(centre.x_um, centre.y_um, self._microscope.heights.nearest(expected).z_um)
 
     def _no_picture(self, index: int, name: str, centre: Point, refusal: NotFresh) -> SkippedField:

@@ -312,7 +312,8 @@ class Store:
 
     def survey(self, run_id: str) -> SlideSurvey | None:
         """Return what a run found when it looked its slide over; None before that."""
-        rows = self._rows("SELECT regions, picture, x_um, y_um, um_per_px FROM surveys WHERE run = ?", run_id)
+        columns = "regions, picture, x_um, y_um, um_per_px, tour"
+        rows = self._rows(f"SELECT {columns} FROM surveys WHERE run = ?", run_id)
         return SlideSurvey(**rows[0]) if rows else None
 
     def red_cells(self, run_id: str) -> RedCellCheck | None:

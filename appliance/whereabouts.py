@@ -116,7 +116,8 @@ class Whereabouts:
 
 
 _BLOCKED = (
-    "An axis is blocked or loses steps, or the slide moved. Look at them, then resume: the stage homes first."
+    "An axis is blocked or loses steps, or the slide moved (where a microscope was just set up: or its camera is "
+    "turned, or the pixel size wrong). Look at them, then resume: the stage homes first."
 )
 
 

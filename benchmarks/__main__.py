@@ -19,11 +19,18 @@ from models.data_option import data_option
 @click.command(
     epilog="Examples:  python -m benchmarks    python -m benchmarks --only a,c --simulated --json figures.json"
 )
-@click.option("--only", default="a,b,c,d,e", show_default=True, help="Which items, by their letters.")
+@click.option("--only", default="a,b,c,d,e,f", show_default=True, help="Which items, by their letters.")
 @click.option(
     "--cells", default=500, show_default=True, type=click.IntRange(1), help="How many cells (a) analyses."
 )
 @click.option("--growth", default=5000, show_default=True, type=click.IntRange(1), help="How far (e) counts.")
+@click.option(
+    "--counted", default=500, show_default=True, type=click.IntRange(1), help="How many cells (f) counts."
+)
+@click.option(
+    "--specimen", default="marrow", show_default=True, type=click.Choice(["marrow", "blood"]), help="Of what."
+)
+@click.option("--turns", default=3, show_default=True, type=click.IntRange(1), help="How often (f) counts.")
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(1), help="Of short timings.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1), help="How many cores to use.")
 @data_option
@@ -35,6 +42,9 @@ def main(
     only: str,
     cells: int,
     growth: int,
+    counted: int,
+    specimen: str,
+    turns: int,
     repeats: int,
     cores: int,
     data: Path | None,
@@ -48,7 +58,17 @@ def main(
             raise click.BadParameter(
                 f'there is no item "{letter}". Items: {", ".join(ITEMS)}.', param_hint="--only"
             )
-    options = Options(cells, growth, repeats, cores, None if data is None else str(data), simulated)
+    options = Options(
+        cells,
+        growth,
+        repeats,
+        cores,
+        None if data is None else str(data),
+        simulated,
+        counted,
+        specimen,
+        turns,
+    )
     console = Console()
     figures: list[Figure] = []
     for letter in letters:

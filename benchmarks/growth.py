@@ -51,6 +51,9 @@ class RepeatingCamera:
         for index in itertools.count(first):
             yield replace(self._frames[index % len(self._frames)], index=index, name=f"field {index + 1}")
 
+    def halt(self) -> None:
+        """Nothing takes long."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -21,6 +21,7 @@ ITEMS = {
     "c": ("benchmarks.start_up", "measure_start", "start-up"),
     "d": ("benchmarks.start_up", "measure_memory", "peak memory"),
     "e": ("benchmarks.growth", "measure", "growth with the number of cells"),
+    "f": ("benchmarks.acquisition", "measure", "a count on the simulated microscope, in real time"),
 }
 
 

@@ -13,6 +13,7 @@ class Options:
     """What the command line said.
 
     cells: how many (a) analyses.  growth: up to how many cells (e) goes.  repeats: of short timings.
+    counted: how many cells (f) counts.  specimen: of what.  turns: how often, with analysis and without.
     data: the folder of labelled images; None looks for it.  simulated: leave real images alone.
     """
 
@@ -22,6 +23,9 @@ class Options:
     cores: int = 2
     data: str | None = None
     simulated: bool = False
+    counted: int = 500
+    specimen: str = "marrow"
+    turns: int = 3
 
     @property
     def folder(self) -> Path | None:

@@ -37,7 +37,12 @@ SERVE = [
 def main() -> None:
     """Serve a simulated count from a store of its own, and take the picture when 240 cells are counted."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        env = {**os.environ, "HEMADIFF_STORE__PATH": f"{folder}/page.sqlite", "PYTHONUNBUFFERED": "1"}
+        env = {
+            **os.environ,
+            "HEMADIFF_STORE__PATH": f"{folder}/page.sqlite",
+            "HEMADIFF_SIMULATOR__RATE": "20",
+            "PYTHONUNBUFFERED": "1",
+        }
         server = subprocess.Popen(SERVE, env=env, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
@@ -52,7 +57,7 @@ def main() -> None:
             )
             page.goto(found.group())
             page.wait_for_function(
-                f"Number(document.getElementById('counted').textContent) >= {CELLS}", timeout=120_000
+                f"Number(document.getElementById('counted').textContent) >= {CELLS}", timeout=1_200_000
             )
             page.wait_for_timeout(600)  # the bars glide to their places
             page.screenshot(path=Path(__file__).with_name("page.png"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def refuse_mismatch(settings: StageSettings, controller: Controller) -> None:
         if allowed is not None and axis.limits_um is not None and axis.speed_um_s > allowed * SAME_SPEED:
             raise StageRefused(
                 f"Axis {name}: the settings ask for {axis.speed_um_s:g} µm/s, and the controller allows {allowed:g}. "
-                "Lower the setting, or raise the controller's maximum rate."
+                f"Set speed_um_s={math.floor(allowed)} or less, or raise the controller's maximum rate."
             )
 
 

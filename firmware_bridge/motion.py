@@ -69,14 +69,22 @@ def _refuse_axis(name: str, wish: float, limits: tuple[float, float], taken_up: 
 
 
 def on_grid(settings: StageSettings, steps_um: Steps, start: Point, target: Point) -> Point:
-    """Return the whole steps nearest to a target, within the limits; axes that are not moved keep their place."""
-    places = []
-    for name in AXES:
-        wish, step = target[name], steps_um[name]
-        low, high = settings.axis(name).limits_um or (-math.inf, math.inf)
-        place = wish if wish == start[name] else round(wish / step) * step
-        places.append(place + step if place < low else place - step if place > high else place)
-    return Point(*places)
+    """Return the whole steps nearest to an allowed target that are within the limits, and so is the place aside.
+
+    Axes that are not moved keep their place.
+    """
+    return Point(*(_steps_nearest(settings.axis(n), steps_um[n], start[n], target[n]) for n in AXES))
+
+
+def _steps_nearest(axis: AxisSettings, step: float, start: float, wish: float) -> float:
+    if abs(wish - start) < SAME_UM:
+        return start
+    low, high = axis.limits_um or (-math.inf, math.inf)
+    aside = take_up_um(axis, step)
+    place = round(wish / step) * step
+    if min(place, place - aside) < low - SAME_UM:
+        return place + step
+    return place - step if max(place, place - aside) > high + SAME_UM else place
 
 
 def legs(

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from firmware_bridge.errors import Recoverable
+
 NEVER_NS = 2**63 - 1
 
 
@@ -25,6 +27,7 @@ class Orders:
         self._gate = threading.RLock()
         self._over = threading.Condition(self._gate)
         self._in_flight: threading.Thread | None = None
+        self._count = 0
         self._disturbed = False
 
     @contextlib.contextmanager
@@ -39,7 +42,7 @@ class Orders:
                 yield
             finally:
                 with self._gate:
-                    self.moves, self._in_flight = False, None
+                    self.moves, self._in_flight, self._count = False, None, self._count + 1
                     self.settled_ns = time.monotonic_ns() if self._disturbed else settled_ns
                     self._over.notify_all()
 
@@ -58,12 +61,16 @@ class Orders:
         self._disturbed = True
 
     def begin(self, start: Callable[[], None]) -> bool:
-        """Start a motion, unless a stop was asked for; return whether it started."""
+        """Start a motion, unless a stop was asked for; return whether it started. A refused one does not move."""
         with self._gate:
             if self.stop_asked.is_set():
                 return False
             self.moves = self._disturbed = True
-            start()
+            try:
+                start()
+            except Recoverable:
+                self.moves = False
+                raise
             return True
 
     def stand(self) -> bool:
@@ -72,13 +79,20 @@ class Orders:
             self.moves = self.stop_asked.is_set()
             return not self.moves
 
-    def stop(self, halt: Callable[[], None], within_s: float) -> None:
-        """Ask the order in flight to end, halt what moves, and wait until it is over."""
+    def await_halt(self) -> None:
+        """Return when the halt of the stop that was asked for has been sent: no look before it counts."""
+        with self._gate:
+            return
+
+    def stop(self, halt: Callable[[], None], within_s: float) -> bool:
+        """Ask the order in flight to end, halt what moves, and wait; return whether it is over."""
         with self._gate:
             if self._in_flight is None:
-                return
+                return True
             self.stop_asked.set()
             if self.moves:
                 halt()
-            if self._in_flight is not threading.current_thread():
-                self._over.wait_for(lambda: self._in_flight is None, within_s)
+            if self._in_flight is threading.current_thread():
+                return True
+            stopped = self._count  # the next order may begin before this thread wakes
+            return self._over.wait_for(lambda: self._count > stopped, within_s)

@@ -68,6 +68,14 @@ def parse_axis(text: str, usual: AxisSettings | None = None) -> AxisSettings:
         ) from error
 
 
+def _baud_rate(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) >= 300):
+        raise StageRefused(f'A baud rate is a number from 300 on, as in 250000; "{text}" is not. Correct it.')
+    return int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class StageSettings:
     """A stage and the line to it.
@@ -111,11 +119,11 @@ class StageSettings:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> StageSettings:
-        """Return the settings that HEMADIFF_STAGE (the port), HEMADIFF_STAGE_X, _Y and _Z (axes) give.
+        """Return the settings that HEMADIFF_STAGE (the port), HEMADIFF_STAGE_X, _Y, _Z (axes) and _BAUD give.
 
-        Raises StageRefused for a port or an axis that cannot be read (`parse_axis`).
+        Raises StageRefused for a port, a baud rate or an axis that cannot be read (`parse_axis`).
         """
-        usual = cls(env.get("HEMADIFF_STAGE", ""))
+        usual = cls(env.get("HEMADIFF_STAGE", ""), baud_rate=_baud_rate(env.get("HEMADIFF_STAGE_BAUD")))
         said = {name: env.get(f"HEMADIFF_STAGE_{name.upper()}") for name in AXES}
         x, y, z = (
             parse_axis(text, usual.axis(name)) if text else usual.axis(name) for name, text in said.items()

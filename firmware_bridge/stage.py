@@ -31,8 +31,7 @@ from firmware_bridge.settings import AXES, StageSettings
 from firmware_bridge.transport import Transport
 
 LOOK_AGAIN_S, LONG_LOOK_S = 0.01, 0.05
-NOT_YET_BEGUN_S = 0.25  # a controller may say that it stands still before an accepted move begins
-NUDGE_UM = 500.0
+NOT_YET_BEGUN_S, NUDGE_UM = 0.25, 500.0  # a controller may say that it stands before an accepted move begins
 
 
 class Stage(ABC):
@@ -49,8 +48,7 @@ class Stage(ABC):
     def __init__(self, settings: StageSettings) -> None:
         """Open the port and greet the controller; nothing moves.
 
-        Raises StageRefused where the settings do not fit the controller, PortSilent, PortGarbled or PortVanished where
-        none answers.
+        Raises StageRefused where the settings do not fit it; PortSilent, PortGarbled, PortVanished where none answers.
         """
         self.settings = settings
         self._orders = Orders()
@@ -58,6 +56,7 @@ class Stage(ABC):
         self._at = self._seen = Point(0.0, 0.0)
         self._taken_up: frozenset[str] = frozenset()
         self._light: float | None = None
+        self._closed = False
         self._open()
 
     # What callers use.
@@ -84,10 +83,12 @@ class Stage(ABC):
     def home(self) -> Point:
         """Find the end switches and return where the stage then is.
 
-        A stage without switches takes the place where it stands as its reference: a person has put it there. A port
-        that had vanished is opened again first. Raises Recoverable (the controller refused), PositionLost.
+        A stage without switches takes the place where a person has put it as its reference, and keeps that while its
+        position is known. A vanished port is opened again first. Raises Recoverable (refused), PositionLost.
         """
         with self._order():
+            if self._known and not self.HAS_SWITCHES and not self._wire.gone:
+                return self._position()
             self._lose()
             if self._wire.gone:
                 self._wire.close()
@@ -100,9 +101,7 @@ class Stage(ABC):
                 raise PositionLost("Homing was stopped. Home the stage before the next move.")
             self._at = self._seen = self._place()
             self._known = True
-            if self._light is not None:  # a controller may switch its outputs off when it is reset for homing
-                self._set_light(self._light)
-            time.sleep(self.settings.settle_s)
+            self._settle_lit()
             return self._at
 
     @final
@@ -118,8 +117,7 @@ class Stage(ABC):
     def move_by(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> Point:
         """Move relatively to where the stage was last sent. As `move_to`."""
         with self._order():
-            at = self._at
-            return self._travel(Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um))
+            return self._travel(self._at.aside(dx_um, dy_um, dz_um))
 
     @final
     def nudge(self, dx_um: float = 0.0, dy_um: float = 0.0, dz_um: float = 0.0) -> None:
@@ -136,7 +134,8 @@ class Stage(ABC):
             if not all(abs(d) <= NUDGE_UM for d in (dx_um, dy_um, dz_um)):
                 raise StageRefused(f"A nudge is at most {NUDGE_UM:g} µm along an axis. Nudge less.")
             at = self._place()
-            self._run(leg(self.settings, at, Point(at.x_um + dx_um, at.y_um + dy_um, at.z_um + dz_um)))
+            self._run(leg(self.settings, at, at.aside(dx_um, dy_um, dz_um)))
+            time.sleep(self.settings.settle_s)
 
     @final
     def position(self) -> Point:
@@ -169,17 +168,18 @@ class Stage(ABC):
         """End a move in flight at once, from any thread; return when the stage stands. Without one, nothing happens.
 
         The move's own call raises Stopped, or PositionLost where the controller cannot stop without losing steps.
+        This one raises PositionLost where nothing says that the stage stands.
         """
+        within_s = 2 * self.settings.stop_within_s + self.settings.start_within_s
         with self._verdicts():
-            self._orders.stop(
-                lambda: self._halt() if self._known else self._abort(), self.settings.stop_within_s
-            )
+            if not self._orders.stop(lambda: self._halt() if self._known else self._abort(), within_s):
+                raise PositionLost("The stage did not stop. Switch it off, look at it, then home it.")
 
     @final
     def set_light(self, share: float) -> None:
         """Set the lamp (0 off, 1 full) and wait until it is steady.
 
-        Raises StageRefused for a share outside 0 to 1 or a controller without a lamp, Recoverable, PositionLost.
+        Raises StageRefused outside 0 to 1 or without a lamp, Recoverable, PositionLost.
         """
         if not 0.0 <= share <= 1.0:
             raise StageRefused(f"The light is a share from 0 to 1; {share} is not. Correct it.")
@@ -192,7 +192,8 @@ class Stage(ABC):
 
     @final
     def close(self) -> None:
-        """Stop what moves, and let go of the port. May be called twice."""
+        """Stop what moves, begin no order that waits, and let go of the port. May be called twice."""
+        self._closed = True
         with contextlib.suppress(BridgeError):
             self.stop()
         self._known = False
@@ -259,6 +260,8 @@ class Stage(ABC):
     def _order(self) -> Iterator[None]:
         """One order at a time, which `stop` can end."""
         with self._orders.one(), self._verdicts():
+            if self._closed:
+                raise PortVanished(f"The stage on {self.settings.url} was closed. Open it again.")
             yield
 
     @contextlib.contextmanager
@@ -318,7 +321,7 @@ class Stage(ABC):
 
     def _run(self, part: Leg) -> None:
         moving = {name for name in AXES if part.end[name] != part.start[name]}
-        if not self._orders.begin(lambda: self._start_leg(part)):
+        if not self._orders.begin(lambda: self._start_move(part)):
             raise Stopped(f"The move was stopped at {self._at}.")
         before, self._taken_up = self._taken_up, self._taken_up - moving
         self._await_standstill(part.end, 2.0 * part.duration_s + self.settings.move_slack_s, part.duration_s)
@@ -326,13 +329,6 @@ class Stage(ABC):
             self._stand_after_stop()
         self._at = self._seen = part.end
         self._taken_up |= {name for name in moving if self._takes_up(name, part, name in before)}
-
-    def _start_leg(self, part: Leg) -> None:
-        try:
-            self._start_move(part)
-        except Recoverable:
-            self._orders.moves = False
-            raise
 
     def _takes_up(self, name: str, part: Leg, before: bool) -> bool:
         """Whether an axis' backlash is taken up after a leg."""
@@ -346,6 +342,7 @@ class Stage(ABC):
         deadline, stood_since, stopping = begun + within_s, math.inf, False
         while True:
             if self._orders.stop_asked.is_set() and not stopping:  # only what is seen from now on counts
+                self._orders.await_halt()
                 stopping, deadline = True, time.monotonic() + self.settings.stop_within_s
             moving, here = self._look()
             now = time.monotonic()
@@ -364,9 +361,8 @@ class Stage(ABC):
                     f"The stage still moves after {now - begun:.1f} s, at {self._seen}: an axis is blocked, or the "
                     "controller hangs. Look at it, then home it."
                 )
-            left_s = begun + usual_s - now
             time.sleep(LOOK_AGAIN_S) if stopping else self._orders.stop_asked.wait(
-                LONG_LOOK_S if left_s > 2 * LONG_LOOK_S else LOOK_AGAIN_S
+                LONG_LOOK_S if begun + usual_s - now > 2 * LONG_LOOK_S else LOOK_AGAIN_S
             )
 
     def _stand_after_stop(self) -> None:
@@ -377,9 +373,15 @@ class Stage(ABC):
                 "The stage was stopped abruptly and may have lost steps. Home it before the next move."
             )
         self._at = self._seen = self._place()
+        self._settle_lit()
+        raise Stopped(f"The move was stopped at {self._at}.")
+
+    def _settle_lit(self) -> None:
+        """Settle, with the light as it was: a controller may switch its outputs off when it is reset."""
         if self._light is not None:
             self._set_light(self._light)
-        raise Stopped(f"The move was stopped at {self._at}.")
+            time.sleep(self.settings.light_settle_s)
+        time.sleep(self.settings.settle_s)
 
     def _place(self) -> Point:
         """Where the controller, which stands, says that it is."""
@@ -391,7 +393,7 @@ class Stage(ABC):
     def _refuse_unknown(self) -> None:
         if self._wire.gone:
             raise PortVanished(
-                f"The stage's port {self.settings.url} is gone. Plug it in again, then home the stage."
+                f"The stage's port {self.settings.url} is gone. Plug it in, then home the stage."
             )
         if not self._known:
             raise PositionLost("The stage's position is not known. Home it before the next move.")

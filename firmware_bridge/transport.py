@@ -233,4 +233,6 @@ def _text(line: bytes) -> str:
 
 
 def _short(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error).splitlines()[0][:80] or type(error).__name__
+    if code := getattr(error, "errno", None):
+        return os.strerror(code)
+    return str(error).split(" (")[0].split("\n")[0][:80] or type(error).__name__

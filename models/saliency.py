@@ -44,6 +44,7 @@ OVERLAP = 0.9  # parts nearer than this share of their radii are one
 SEED = 0.8  # a part's marker for the watershed, as a share of its radius
 LEAST_RADIUS_UM = 1.6  # smaller clusters are platelets and stain
 CYTOPLASM_UM = 1.8  # added around the nucleus
+HALF_A_CELL = 0.5  # its radii are guesses: nearer than this share of both, two are one
 FULL_SCORE_AREA_UM2 = 30.0
 
 Grey = NDArray[np.float32]
@@ -73,7 +74,7 @@ class SaliencyDetector:
             nucleus = _measure((regions == label).astype(np.uint8), stain, salient)
             if nucleus is not None:
                 found.append(nucleus.detection(to_x, to_y))
-        return distinct(found, um_per_px)
+        return distinct(found, um_per_px, HALF_A_CELL)
 
 
 def hsv_contrast(pixels: NDArray[np.uint8]) -> Grey:

@@ -20,7 +20,7 @@ def shown(browser, address, size=TOUCHSCREEN):
     """The page in a window of its own. It fails the test where its script fails or breaks its own policy."""
     context = browser.new_context(viewport=size, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(120_000)
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)

@@ -148,25 +148,34 @@ class Bench:
 
     def open(self, plan: Plan | None = None) -> WatchedSource:
         """Open stage and cameras as an instrument does; the board stays switched on."""
+        named = {"search": SEARCH, "watch": FocusWatch(every=3), "focus_places": 2, **self.named}
+        return WatchedSource(
+            self.microscope(), Specimen.BLOOD, phase=self._begins, survey=self.given, **named
+        )
+
+    def microscope(self, **changes: Any) -> WatchedMicroscope:
+        """Open stage and cameras without a source of fields."""
         try:
             stage = open_stage(stage_settings(self.board, **self.settings))
         except (BridgeError, StageRefused) as error:
             raise ApplianceError(f"The stage does not answer: {error}") from error
         self.cameras.append(MicroscopeCamera(self.renderer, self.board, "50x", vibration=None))
         self.overviews.append(MicroscopeCamera(self.renderer, self.board, "overview", vibration=None))
-        microscope = WatchedMicroscope(
+        named = {
+            "expected_um": FOCUS_UM + 1.0,
+            "light": 1.0,
+            "simulated": True,
+            "before": self._reached,
+            **changes,
+        }
+        return WatchedMicroscope(
             stage,
             Eye(FreshCamera(self.cameras[-1], LIMITS), COUNTING, SCALE),
             Eye(FreshCamera(self.overviews[-1], replace(LIMITS, seam=None)), OVERVIEW, OVERVIEW_SCALE),
             Area(CORNER.x_um - 480, CORNER.y_um - 280, CORNER.x_um + 1_920, CORNER.y_um + 1_320),
             HEIGHTS,
-            FOCUS_UM + 1.0,
-            light=1.0,
-            simulated=True,
-            before=self._reached,
+            **named,
         )
-        named = {"search": SEARCH, "watch": FocusWatch(every=3), "focus_places": 2, **self.named}
-        return WatchedSource(microscope, Specimen.BLOOD, phase=self._begins, survey=self.given, **named)
 
     def mend(self) -> None:
         """Do what a person does: nothing is stuck or faulty any more, and the board has power."""
@@ -225,7 +234,7 @@ def stage_settings(board: EmulatedBoard, **changes: Any) -> StageSettings:
         "home_within_s": 2.0,
         "stop_within_s": 1.0,
     }
-    return StageSettings(board.address, x=x, y=y, z=z, **{**patience, **changes})
+    return StageSettings(board.address, **{"x": x, "y": y, "z": z, **patience, **changes})
 
 
 def given_survey(

@@ -24,6 +24,8 @@ BOARDS: dict[str, tuple[str, dict[str, Any]]] = {
     "sangaboard": ("sangaboard", {}),
     "sangaboard-0.5": ("sangaboard", {"firmware": "0.5.1"}),
 }
+NO_SWITCHES = [name for name in BOARDS if name.startswith("sangaboard")]
+SWITCHES = [name for name in BOARDS if name not in NO_SWITCHES]
 PLAY_UM = (8.0, 6.0, 2.0)
 MECHANICS = Mechanics(
     travel_um=(12_000.0, 8_000.0, 2_000.0),

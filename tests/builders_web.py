@@ -226,7 +226,12 @@ def served(config: Any, hub: Hub | None = None, viewers: int = 96) -> Iterator[s
 def hemadiff_serve(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[str, Any]]:
     """``hemadiff serve`` as a process, its store in ``folder``; yield the page's address and the process."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("HEMADIFF_")}
-    env |= {"HEMADIFF_STORE__PATH": str(folder / "s.sqlite"), "PYTHONUNBUFFERED": "1", **environment}
+    env |= {
+        "HEMADIFF_STORE__PATH": str(folder / "s.sqlite"),
+        "HEMADIFF_SIMULATOR__RATE": "20",
+        "PYTHONUNBUFFERED": "1",
+        **environment,
+    }
     command = [
         sys.executable,
         "-c",
@@ -267,7 +272,7 @@ def read_json(address: str) -> Any:
         return json.load(answer)
 
 
-def until(true: Callable[[], Any], what: str, within_s: float = 20) -> Any:
+def until(true: Callable[[], Any], what: str, within_s: float = 120) -> Any:
     """Wait for something that has no event to wait for; fail by its name when it never comes."""
     end = time.monotonic() + within_s
     while not (value := true()):

@@ -380,3 +380,17 @@ def test_help_has_examples_and_the_exit_status() -> None:
     said = hemadiff("count", "--help").stdout
     assert "hemadiff count --camera folder:smear/" in said
     assert "3 insufficient" in said
+
+
+@pytest.mark.parametrize(
+    ("corners", "said"),
+    [
+        ("1,2 3,4", "Three corners or more"),
+        ("1,2 3,4 a,5", "Three corners or more"),
+        ("0,0 9,0 0,9", "drawn on a slide"),
+    ],
+)
+def test_a_region_is_corners_on_a_slide(smear: Path, corners: str, said: str) -> None:
+    done = count(smear, "--region", corners)
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())

@@ -19,13 +19,13 @@ def found(x: float, y: float, score: float, radius_um: float = 6.0) -> Detection
     return Detection(x, y, radius_um, score)
 
 
-def test_two_detections_closer_than_half_a_cell_are_one_the_better() -> None:
-    pair = [found(100, 100, 0.6), found(150, 100, 0.9)]  # 5 µm apart at 0.1 µm/px
+def test_two_detections_nearer_than_two_cells_can_lie_are_one_the_better() -> None:
+    pair = [found(100, 100, 0.6), found(180, 100, 0.9)]  # 8 µm apart at 0.1 µm/px
     assert distinct(pair, 0.1) == [pair[1]]
 
 
 def test_two_cells_that_touch_stay_two() -> None:
-    pair = [found(100, 100, 0.6), found(220, 100, 0.9)]
+    pair = [found(100, 100, 0.6), found(200, 100, 0.9)]  # and flatten each other a little
     assert distinct(pair, 0.1) == [pair[1], pair[0]]
 
 

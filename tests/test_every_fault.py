@@ -24,7 +24,7 @@ from builders_scope import HEIGHTS, MECHANICS, Bench, given_survey, scope_plan, 
 from appliance.errors import ApplianceError
 from appliance.focus_watch import FocusWatch
 from appliance.instrument import Instrument
-from appliance.simulator.camera_faults import CameraFault, Scheduled
+from appliance.simulator.camera_faults import CameraFault, FaultSchedule, Scheduled
 from appliance.store import Store
 from appliance.view import RunView
 from firmware_bridge.emulated.faults import Fault, Kind
@@ -64,6 +64,7 @@ class Case:
     """One thing that goes wrong.
 
     given: whether the slide need not be looked over.  displaced: whether places may all be wrong by the same.
+    left: how much of the trouble that was made has not happened.
     """
 
     said: str
@@ -71,6 +72,7 @@ class Case:
     trouble: Trouble
     given: bool = True
     displaced: bool = False
+    left: Callable[[], int] = lambda: 0
 
     @property
     def comparable(self) -> bool:
@@ -84,18 +86,20 @@ class Case:
 def board_fault(step: Step, kind: Kind, after: int, given: bool = True) -> Case:
     """It strikes the first order or reply, or the second one; a reply is late within all patience, or beyond."""
 
-    def strike(bench: Bench) -> None:
-        bench.board.schedule(Fault(kind, after=after, by_s=1.2 if after else 0.25))
-
-    return Case(f"{kind} {after}", step, strike, given)
+    fault = Fault(kind, after=after, by_s=1.2 if after else 0.25)
+    return Case(
+        f"{kind} {after}", step, lambda bench: bench.board.schedule(fault), given, left=lambda: fault.times
+    )
 
 
 def camera_fault(step: Step, fault: CameraFault, times: int, given: bool = True) -> Case:
-    def strike(bench: Bench) -> None:
-        camera = (bench.cameras if given else bench.overviews)[-1]
-        camera.faults.add(*[Scheduled(fault, by_s=3.0)] * times)
+    struck: list[FaultSchedule] = []
 
-    return Case(f"{times} × {fault}", step, strike, given)
+    def strike(bench: Bench) -> None:
+        struck.append((bench.cameras if given else bench.overviews)[-1].faults)
+        struck[0].add(*[Scheduled(fault, by_s=3.0)] * times)
+
+    return Case(f"{times} × {fault}", step, strike, given, left=lambda: sum(each.left for each in struck))
 
 
 def stuck(step: Step, axis: str) -> Case:
@@ -151,6 +155,8 @@ def wrong_in(case: Case) -> list[str]:
         wrong.append("fields that had been committed changed")
     if case.step in bench.at:
         wrong.append("the step was never reached")
+    elif case.left():
+        wrong.append("nothing went wrong")
     if run["state"] != "completed":
         wrong.append(f"it ended {run['state']}: {run['reason']}")
     elif case.comparable and not run["fields"]["skipped"] and counts(run) != undisturbed(case.given):
@@ -217,7 +223,7 @@ def resumed(bench: Bench, made: Instrument, *, mended: bool = True) -> RunView:
 def homed_first(bench: Bench) -> bool:
     """Whether nothing moved between the last resumption and homing."""
     moves = [order for order in bench.board.heard if order == "$H" or "G1" in order]
-    return bench.steps[0][1] == "home" and moves[:1] == ["$H"]
+    return bench.steps[0][1] == "home" and moves[:1] in ([], ["$H"])  # or homing did not even begin
 
 
 def too_high(bench: Bench) -> Iterator[str]:

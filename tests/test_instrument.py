@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,9 @@ from builders_store import counted_run, unreadable
 
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import SlideSurvey
+from appliance.field_source import FieldSource, open_source
 from appliance.folder_camera import FolderCamera
-from appliance.frame import Frame, Point, SkippedField
+from appliance.frame import Frame
 from appliance.instrument import LEFT_OVER_WITHIN_S
 from appliance.plan import Plan
 from appliance.run import State
@@ -155,6 +154,29 @@ def test_a_paused_and_resumed_count_is_the_one_that_nobody_paused(tmp_path: Path
         made.resume()
         run = until(made, ended)
     assert figures(run) == figures(straight)
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_that_a_stage_stands_at_its_reference_is_said_anew_for_every_start(
+    tmp_path: Path, anew: bool
+) -> None:
+    asked = replace(small(smear(tmp_path / "a")), at_reference=True)
+    vouched: list[bool] = []
+
+    def opened(plan: Plan) -> FieldSource:
+        vouched.append(plan.at_reference)
+        return open_source(plan)
+
+    gate = Gate(at=9)
+    with instrument(tmp_path / "s.sqlite", PixelAnalyser(gate), open_source=opened) as made:
+        made.start(asked)
+        assert gate.reached.wait(60)
+        made.pause()
+        until(made, lambda run: run["state"] == "paused")
+        gate.opened.set()
+        made.resume(at_reference=anew)
+        until(made, ended)
+    assert vouched == [True, anew]
 
 
 def test_a_power_cut_leaves_the_run_paused_and_resumed_it_ends_as_an_uninterrupted_one(
@@ -384,85 +406,6 @@ def test_a_camera_that_is_lost_pauses_the_run_with_its_reason(tmp_path: Path) ->
         assert paused["fields"]["counted"] == 6
         made.resume()
         assert figures(until(made, ended)) == figures(straight)
-
-
-LOOKED_OVER = SlideSurvey('{"regions": 1}', b"a picture", 0.0, 100.0, 20.0)
-
-
-def test_a_slide_is_looked_over_once_even_when_the_run_is_resumed(tmp_path: Path) -> None:
-    where, surveys = smear(tmp_path / "a"), []
-
-    class Slide(FolderCamera):
-        planned: Any = None
-        survey: Any = None
-
-        def prepare(self, survey: Any) -> Iterator[str]:
-            surveys.append(survey)
-            yield "Looking the slide over."
-            self.survey, self.planned = survey or LOOKED_OVER, 40
-
-        def fields(self, first: int = 0) -> Any:
-            for found in super().fields(first):
-                if found.index == 6 and first < 6:
-                    raise ApplianceError("The stage lost its position.")
-                yield found
-
-    with instrument(
-        tmp_path / "s.sqlite", open_source=lambda asked: Slide(where, scale=Scale.stated(0.1))
-    ) as made:
-        run_id = made.start(small(where))
-        assert until(made, lambda run: run["state"] == "paused")["fields"]["planned"] == 40
-        made.resume()
-        until(made, ended)
-    assert surveys == [None, LOOKED_OVER]
-    with Store.read_only(tmp_path / "s.sqlite") as store:
-        assert store.survey(run_id) == LOOKED_OVER
-        steps = list(store.db.query("SELECT detail FROM events WHERE kind = 'state:preparing'"))
-    assert {"detail": "Looking the slide over."} in steps
-
-
-def test_every_change_of_a_run_on_a_slide_says_where_its_newest_field_lies(tmp_path: Path) -> None:
-    where = smear(tmp_path / "a")
-
-    class Slide(FolderCamera):
-        survey: Any = None
-
-        def prepare(self, survey: Any) -> Iterator[str]:
-            self.survey = LOOKED_OVER
-            yield "Looking the slide over."
-
-        def fields(self, first: int = 0) -> Any:
-            for found in super().fields(first):
-                place = Point(150.0 * found.index, 20.04)
-                if found.index == 1:
-                    yield SkippedField(1, found.name, "empty", "It is empty.", place)
-                elif isinstance(found, Frame):
-                    yield replace(found, position=place)
-
-    with (
-        instrument(
-            tmp_path / "s.sqlite", open_source=lambda asked: Slide(where, scale=Scale.stated(0.1))
-        ) as made,
-        made.broadcast.follow() as follower,
-    ):
-        follower.next(60)
-        made.start(small(where))
-        until(made, ended)
-        runs: list[Any] = []
-        while not runs or not runs[-1]["ended"]:
-            message: Any = follower.next(60)
-            runs.append(message["run"])
-    assert runs[0]["slide"] is None
-    on_slide = [run["slide"]["newest"] for run in runs if run["slide"] is not None]
-    assert on_slide[0] is None
-    fields = {field["number"]: field for field in on_slide if field is not None}
-    assert list(fields) == list(range(len(fields)))
-    assert fields[0] == {
-        "number": 0, "x_um": 0.0, "y_um": 20.0, "width_um": 1.6, "height_um": 1.6, "skipped": None,
-    }  # fmt: skip
-    assert fields[1] == {
-        "number": 1, "x_um": 150.0, "y_um": 20.0, "width_um": None, "height_um": None, "skipped": "empty",
-    }  # fmt: skip
 
 
 def test_a_store_that_fails_pauses_the_run_and_loses_no_field_before_it(

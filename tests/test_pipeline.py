@@ -15,7 +15,7 @@ from builders_instrument import Gate, PixelAnalyser, failing_field, field, folde
 from appliance.errors import ApplianceError
 from appliance.field_source import SlideSurvey
 from appliance.folder_camera import FolderCamera
-from appliance.frame import Frame, SkippedField
+from appliance.frame import Frame, Point, SkippedField
 from appliance.pipeline import (
     FRAMES_AHEAD,
     Analysed,
@@ -184,7 +184,7 @@ def test_a_field_whose_analysis_fails_is_skipped_with_its_reason_and_never_empty
     outcomes = run(Slow(folder(tmp_path, [field("basophil"), failing_field(), field()])), PixelAnalyser())
     assert isinstance(outcomes[1], Skipped)
     assert outcomes[1].kind == "analysis"
-    assert outcomes[1].field == SkippedField(1, "1.png", "analysis failed", "1.png is dark.")
+    assert outcomes[1].field == SkippedField(1, "1.png", "analysis failed", "1.png is dark.", Point(0.0, 0.0))
     assert said(outcomes)[2] == (2, [])
 
 
@@ -193,7 +193,9 @@ def test_an_analysis_that_says_what_kind_of_field_it_was_is_skipped_under_that_r
         raise AnalysisError(f"{frame.name} is dark.", reason="dark field")
 
     outcomes = run(Slow(folder(tmp_path, [field("basophil")])), PixelAnalyser(look))
-    assert outcomes[0] == Skipped(SkippedField(0, "0.png", "dark field", "0.png is dark."), "analysis")
+    assert outcomes[0] == Skipped(
+        SkippedField(0, "0.png", "dark field", "0.png is dark.", Point(0.0, 0.0)), "analysis"
+    )
 
 
 def test_an_error_that_nobody_foresaw_is_a_skipped_field_too(tmp_path: Path) -> None:

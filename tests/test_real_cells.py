@@ -65,6 +65,14 @@ def test_a_neighbour_is_not_shown() -> None:
     assert beside.radius_um == pytest.approx(alone.radius_um, rel=0.1)
 
 
+def test_no_slice_of_a_red_cell_comes_with_it() -> None:
+    light = cut_out(photograph(), 0.10).light
+    y, x = np.indices(light.shape[:2]) - (light.shape[0] - 1) / 2
+    around = (np.hypot(x, y) * 0.1 > 7.0) & (np.hypot(x, y) * 0.1 < 8.0)
+
+    assert light[around].min() > 0.95
+
+
 def test_a_cell_beside_the_middle_comes_out_centred() -> None:
     cut = cut_out(photograph(off_um=(1.5, -1.0)), 0.10)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import ApplianceRefused
-from appliance.region_map import DrawnRegion, FoundRegion, Rectangle, RegionMap, Zone
+from appliance.region_map import DrawnRegion, FoundRegion, Rectangle, RegionMap, Zone, drawn_region
 from models.panel import Specimen
 
 ROWS = (
@@ -30,7 +30,7 @@ def test_a_map_comes_back_from_its_json_as_it_was():
 
 
 def test_a_drawn_region_comes_back_from_json_as_it_was():
-    before = region_map(ROWS).drawn(TRIANGLE)
+    before = region_map(ROWS).drawn(drawn_region(TRIANGLE))
     assert RegionMap.from_json(before.to_json()) == before
 
 
@@ -77,7 +77,7 @@ def test_a_map_with_one_wrong_value_is_refused(key, value):
 
 
 def test_a_person_s_region_takes_the_place_of_those_that_were_found():
-    drawn = region_map(ROWS).drawn(TRIANGLE)
+    drawn = region_map(ROWS).drawn(drawn_region(TRIANGLE))
     assert [region.why for region in drawn.regions] == ["drawn by a person"]
     assert drawn.rows == ROWS
 
@@ -119,6 +119,12 @@ def test_the_area_of_a_drawn_region_does_not_depend_on_its_turn():
 def test_an_outline_that_encloses_nothing_clear_is_refused(outline):
     with pytest.raises(ApplianceRefused, match="Draw it again"):
         DrawnRegion(outline)
+
+
+@pytest.mark.parametrize("corners", [5, "here", [(0, 0, 0)] * 3, [("a", 0), (1, 0), (0, 1)], [None]])
+def test_what_are_no_corners_is_no_drawn_region(corners):
+    with pytest.raises(ApplianceRefused, match="Draw it again"):
+        drawn_region(corners)
 
 
 places = st.floats(-100, 1300)

@@ -207,6 +207,73 @@ def test_a_sensor_that_cannot_be_opened_is_told_in_its_own_words() -> None:
         RemoteCamera("127.0.0.1", KEY, port)
 
 
+def test_a_camera_that_is_refused_to_one_instrument_is_free_for_the_next() -> None:
+    tries: list[int] = []
+
+    def open_camera() -> Camera:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ApplianceRefused("picamera2 is not installed.")
+        return PiSensor(Clock(1))
+
+    with served(open_camera) as port:
+        with pytest.raises(ApplianceRefused, match="not installed") as kept:
+            RemoteCamera("127.0.0.1", KEY, port)
+        with connected(port) as camera:
+            assert camera.configure(WISH) == IN_USE
+        del kept
+
+
+class Stumbling:
+    """A listening socket whose first connection breaks while it is taken."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._stumbled = False
+
+    def accept(self) -> object:
+        if not self._stumbled:
+            self._stumbled = True
+            raise ConnectionAbortedError
+        return self._listener.accept()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._listener, name)
+
+
+def test_a_connection_that_breaks_while_it_is_taken_does_not_end_the_server() -> None:
+    server = CameraServer(lambda: PiSensor(Clock(1)), KEY, "127.0.0.1", 0)
+    server._listener = Stumbling(server._listener)  # type: ignore[assignment]
+    server.start()
+    try:
+        with connected(server.address[1]) as camera:
+            assert camera.configure(WISH) == IN_USE
+    finally:
+        server.close()
+
+
+def test_closing_the_camera_ends_a_capture_in_another_thread() -> None:
+    answer, asked = threading.Event(), threading.Event()
+    slow = ScriptedCamera([exposure(start_ms=10)], before_each=lambda: asked.set() or waits(answer))  # type: ignore[func-returns-value]
+    ended: list[BaseException] = []
+
+    def take(camera: RemoteCamera) -> None:
+        try:
+            camera.capture(0)
+        except ApplianceError as error:
+            ended.append(error)
+
+    with remote(slow) as camera:
+        camera.configure(WISH)
+        taking = threading.Thread(target=take, args=[camera], daemon=True)
+        taking.start()
+        asked.wait(30)
+        camera.close()
+        taking.join(30)
+        answer.set()
+    assert len(ended) == 1
+
+
 def test_a_failure_that_nobody_foresaw_is_told_too() -> None:
     with remote(ScriptedCamera([ZeroDivisionError("of light")])) as camera:
         camera.configure(WISH)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
+from builders_microscope import view
 
+from appliance.config import SimulatorSection
 from appliance.errors import ApplianceRefused
+from appliance.simulator.instrument import SMEAR, slide_on_its_mount
+from appliance.simulator.microscope import Microscope
+from appliance.simulator.mixture import blood, marrow
+from appliance.simulator.objectives import OBJECTIVES
 from appliance.simulator.service_slides import (
     KNOWN_CELLS,
+    SERVICE_SLIDES,
     Blank,
     GridSlide,
     Micrometer,
     exact_counts,
     qc_slide,
+    service_slide,
 )
 from appliance.simulator.slide import NOT_COUNTED
+from firmware_bridge.point import Point
 
 
 def falling_edges(row: np.ndarray, first_um: float, um_per_px: float) -> np.ndarray:
@@ -50,6 +61,21 @@ def test_grid_lines_cross_at_whole_multiples_of_the_pitch() -> None:
     assert np.count_nonzero(light[0] < 0.5) == 40
 
 
+@pytest.mark.parametrize("name", ["100x", "50x", "20x"])
+def test_a_grid_seen_through_a_lens_is_as_wide_as_it_is(name: str) -> None:
+    lens, at = OBJECTIVES[name], Point(12_025.033, 6_025.0, OBJECTIVES[name].parfocal_um)
+    pixels = Microscope(GridSlide(50, 4)).render(view(at, name, size=(1388, 64), exposure_us=5_000))
+    green = pixels[20:44, :, 1].mean(axis=0)
+    share, half_um = green / np.percentile(green, 80), 694 * lens.um_per_px
+    falls = falling_edges(share, at.x_um - half_um, lens.um_per_px)
+    rises = at.x_um + half_um - falling_edges(share[::-1], 0.0, lens.um_per_px)[::-1]
+    first, last = math.ceil((at.x_um - half_um) / 50), math.floor((at.x_um + half_um) / 50)
+
+    np.testing.assert_allclose(
+        (falls + rises) / 2, 50 * np.arange(first, last + 1), atol=0.1 * lens.um_per_px
+    )
+
+
 def test_a_grid_as_wide_as_its_pitch_is_refused() -> None:
     with pytest.raises(ApplianceRefused, match="narrower"):
         GridSlide(pitch_um=5, line_um=5)
@@ -61,11 +87,17 @@ def test_clean_glass_lets_all_light_pass() -> None:
 
 
 def test_a_qc_slide_holds_200_countable_cells_in_exact_proportions() -> None:
-    slide = qc_slide(1, {"lymphocyte": 1.0, "monocyte": 3.0})
+    slide = qc_slide(1, {"lymphocyte": 1.0, "monocyte": 3.0}, blood(platelets_per_red=0.0))
     cells = [c for c in slide.truth(10_600, 5300, 2800, 1400) if c.label not in NOT_COUNTED]
 
     assert Counter(c.label for c in cells) == {"lymphocyte": 50, "monocyte": 150}
     assert all(c.countable for c in cells)
+
+
+def test_a_qc_slide_holds_the_cells_of_its_mixture() -> None:
+    slide = qc_slide(1, mixture=marrow(shares={"lymphocyte": 1.0}, platelets_per_red=0.0))
+
+    assert {c.label for c in slide.truth(11_000, 5500, 800, 400)} - set(NOT_COUNTED) == {"lymphocyte"}
 
 
 def test_counts_add_up_to_the_total() -> None:
@@ -73,3 +105,12 @@ def test_counts_add_up_to_the_total() -> None:
 
     assert sum(counts) == KNOWN_CELLS
     assert max(counts) - min(counts) == 1
+
+
+def test_the_simulated_instrument_takes_any_service_slide_in_place_of_its_smear() -> None:
+    kinds = get_args(SimulatorSection.model_fields["slide"].annotation)
+    assert kinds == (SMEAR, *SERVICE_SLIDES)
+    digests = {slide_on_its_mount(3, blood(), name)[0].digest for name in kinds}
+    assert len(digests) == len(kinds)
+    with pytest.raises(ApplianceRefused, match="micrometer, grid, blank, qc"):
+        service_slide("ruler", 3, blood())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_views_agree_where_they_overlap() -> None:
     np.testing.assert_allclose(here[100:, 200:], beside[:-100, :-200], rtol=1e-5)
 
 
+def test_a_whole_pixel_is_a_whole_pixel_however_it_is_reckoned() -> None:
+    um_per_px = 0.086
+    column = next(k for k in range(35_000, 50_000) if math.floor(k * um_per_px / um_per_px) < k)
+    before, there = (
+        smear().light(k * um_per_px, 20_000 * um_per_px, 60, 60, um_per_px) for k in (column - 1, column)
+    )
+
+    assert np.array_equal(there[:, :-1], before[:, 1:])
+
+
 def test_half_a_pixel_further_lies_between_two_pixels() -> None:
     whole = look(smear(), MONOLAYER)
     half = look(smear(), (MONOLAYER[0] + 0.1, MONOLAYER[1]))
@@ -128,7 +139,8 @@ def test_what_overlaps_multiplies() -> None:
 
 def test_the_smear_thins_out_from_its_thick_end_to_empty_glass() -> None:
     along = [
-        float(smear().light(x, 300.0, 60, 300, 8.0).mean()) for x in (THICK[0], 2000.0, MONOLAYER[0], 5100.0)
+        float(smear().light(x, 300.0, 240, 1200, 2.0).mean())
+        for x in (THICK[0], 2000.0, MONOLAYER[0], 5100.0)
     ]
 
     assert along == sorted(along)
@@ -203,6 +215,30 @@ def test_where_the_truth_says_a_cell_is_the_slide_is_dark() -> None:
     light = [slide.light(c.x_um - 1.5, c.y_um - 1.5, 30, 30, 0.1).mean() for c in inside]
 
     assert max(light) < 0.85
+
+
+@pytest.mark.parametrize("made", [smear, marrow_smear], ids=["blood", "marrow"])
+def test_what_looks_like_a_nucleus_is_a_cell_of_the_truth_and_every_cell_has_one(
+    made: Callable[[], Smear],
+) -> None:
+    slide, left, top, side_um, um_per_px = made(), 3300.0, 1300.0, 250.0, 0.25
+    light = look(slide, (left, top), um_per_px, round(side_um / um_per_px))[..., 1]
+    dark = cv2.morphologyEx((light < 0.4).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    parts, _, stats, middles = cv2.connectedComponentsWithStats(dark)
+    large = stats[1:parts, cv2.CC_STAT_AREA] * um_per_px**2 > 6  # smaller: where red cells overlap
+    x, y = ((middles[1:parts] + 0.5) * um_per_px + (left, top))[large].T
+    known = slide.truth(left, top, side_um, side_um)
+    away = np.hypot(x[:, None] - [cell.x_um for cell in known], y[:, None] - [cell.y_um for cell in known])
+    inside = away < [cell.radius_um for cell in known]
+
+    def whole(x_um: float, y_um: float) -> bool:
+        return left + 12 < x_um < left + side_um - 12 and top + 12 < y_um < top + side_um - 12
+
+    nuclei = [k for k, at in enumerate(zip(x.tolist(), y.tolist(), strict=True)) if whole(*at)]
+    wanted = [k for k, cell in enumerate(known) if cell.countable and whole(cell.x_um, cell.y_um)]
+    assert len(wanted) > 8
+    assert inside[nuclei].any(axis=1).all()
+    assert inside[:, wanted].any(axis=0).all()
 
 
 def test_labels_come_in_the_proportions_that_the_caller_sets() -> None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
 import time
 
 import pytest
-from builders_stage import BOARDS, CENTRE, PLAY_UM, Beside, apart, board, settings, stage_on, until
+from builders_stage import (
+    BOARDS,
+    CENTRE,
+    NO_SWITCHES,
+    PLAY_UM,
+    SWITCHES,
+    Beside,
+    apart,
+    board,
+    settings,
+    stage_on,
+    until,
+)
 
 from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.faults import Fault
-from firmware_bridge.errors import PositionLost, Recoverable, StageRefused, Stopped
-from firmware_bridge.orders import NEVER_NS
+from firmware_bridge.errors import PositionLost, Recoverable, StageRefused
 from firmware_bridge.point import Point
-from firmware_bridge.stage import Stage
-
-NO_SWITCHES = [name for name in BOARDS if name.startswith("sangaboard")]
-SWITCHES = [name for name in BOARDS if name not in NO_SWITCHES]
 
 
 def test_a_place_approached_from_above_is_the_place_approached_from_below() -> None:
@@ -103,63 +109,6 @@ def test_the_lamp_shines_as_much_as_asked(name: str) -> None:
 def test_a_board_without_a_lamp_says_so() -> None:
     with stage_on(board("sangaboard-0.5")) as stage, pytest.raises(StageRefused, match="has no lamp"):
         stage.set_light(0.5)
-
-
-def test_the_light_is_as_before_after_a_stop_and_after_homing() -> None:
-    of = board()
-    with stage_on(of) as stage:
-        stage.set_light(0.7)
-        stop_a_move(of, stage)
-        assert of.light_at() == pytest.approx(0.7)
-        stage.home()
-        assert of.light_at() == pytest.approx(0.7)
-
-
-def stop_a_move(of: object, stage: Stage) -> BaseException | None:
-    """Start a long move, stop it under way, return how its call ended."""
-    stage.move_to(CENTRE)
-    of.rate = 0.5  # type: ignore[attr-defined]
-    move = Beside(lambda: stage.move_to(Point(11_000.0, CENTRE.y_um, CENTRE.z_um)))
-    until(lambda: stage.settled_since_ns == NEVER_NS)
-    threading.Event().wait(0.05)
-    stage.stop()
-    error = move.ended()
-    of.rate = 200.0  # type: ignore[attr-defined]
-    return error
-
-
-@pytest.mark.parametrize("name", ["grbl", "grblhal"])
-def test_a_stopped_stage_knows_where_it_truly_is(name: str) -> None:
-    of = board(name)
-    with stage_on(of) as stage:
-        assert isinstance(stop_a_move(of, stage), Stopped)
-        assert apart(stage.position(), of.true_position()) < 2.5
-        assert CENTRE.x_um < stage.position().x_um < 11_000.0
-
-
-def test_a_marlin_that_was_stopped_has_lost_its_position() -> None:
-    of = board("marlin")
-    with stage_on(of) as stage:
-        assert isinstance(stop_a_move(of, stage), PositionLost)
-        assert not stage.position_known
-        stage.home()
-        assert stage.move_to(CENTRE) == CENTRE
-
-
-@pytest.mark.parametrize("name", SWITCHES)
-def test_homing_can_be_stopped_and_done_again(name: str) -> None:
-    of = board(name)
-    with stage_on(of, home=False, home_within_s=60.0) as stage:
-        of.rate = 0.2
-        homing = Beside(stage.home)
-        until(lambda: any(order in ("$H",) or "G28" in order for order in of.heard))
-        stage.stop()
-        assert isinstance(homing.ended(), PositionLost)
-        of.rate = 200.0
-        if name == "marlin":  # the motors were halted while it looked for a switch
-            of.restart()
-        stage.home()
-        assert stage.position_known
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -248,30 +197,6 @@ def test_one_order_waits_for_the_other() -> None:
         assert stage.position().x_um == pytest.approx(CENTRE.x_um + 40.0)
 
 
-def test_an_interrupted_program_leaves_nothing_moving(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = board()
-    with stage_on(of) as stage:
-        stage.move_to(CENTRE)
-        of.rate = 0.5
-        monkeypatch.setattr(stage, "_look", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            stage.move_by(dx_um=4_000.0)
-        monkeypatch.undo()
-        assert not stage.position_known
-        until(lambda: of.heard[-1] == "\x18")
-
-
-def test_closing_a_stage_ends_its_move() -> None:
-    of = board()
-    with stage_on(of) as stage:
-        stage.move_to(CENTRE)
-        of.rate = 0.5
-        move = Beside(lambda: stage.move_by(dx_um=4_000.0))
-        until(lambda: stage.settled_since_ns == NEVER_NS)
-        stage.close()
-        assert move.ended() is not None
-
-
 @pytest.mark.parametrize("name", NO_SWITCHES)
 def test_a_stage_without_switches_is_nudged_to_its_reference(name: str) -> None:
     of = board(name)
@@ -279,6 +204,16 @@ def test_a_stage_without_switches_is_nudged_to_its_reference(name: str) -> None:
         stage.nudge(dx_um=250.0)
         assert stage.home() == Point(0.0, 0.0, 0.0)
         assert of.true_position().x_um == pytest.approx(5_250.0)
+
+
+@pytest.mark.parametrize("name", NO_SWITCHES)
+def test_a_reference_that_is_known_is_kept_by_homing_again(name: str) -> None:
+    of = board(name)
+    with stage_on(of) as stage:
+        stage.move_to(Point(100.0, 50.0, 200.0))
+        assert stage.home() == stage.position() == Point(100.0, 50.0, 200.0)
+        with pytest.raises(StageRefused, match="above the soft limit"):
+            stage.move_by(dz_um=of.limits_um[2][1] - 100.0)
 
 
 def test_only_small_nudges_are_taken() -> None:

@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from builders_stage import board
+from builders_stage import board, until
 from click.testing import CliRunner, Result
 
 from appliance.commands.stage import stage
 from appliance.errors import ApplianceError, ApplianceRefused
 from firmware_bridge.emulated.board import EmulatedBoard
+from firmware_bridge.emulated.faults import Fault
+from firmware_bridge.point import Point
+from firmware_bridge.protocols.grbl import GrblStage
 
 
 def run(of: EmulatedBoard, command: str, *words: str, typed: str | None = None) -> Result:
@@ -65,11 +68,14 @@ def test_move_homes_and_goes_there_at_the_height_of_home() -> None:
     assert (true.x_um, true.y_um) == pytest.approx((3_000.0, 2_000.0), abs=10.0)
 
 
-def test_a_move_outside_the_limits_is_bad_input() -> None:
+@pytest.mark.parametrize(("wish", "axis"), [(("13000", "2000"), "x"), (("3000", "2000", "2001"), "z")])
+def test_a_move_outside_the_limits_is_bad_input_and_not_even_homes(wish: tuple[str, ...], axis: str) -> None:
     with board("grbl") as of:
-        said = run(of, "move", "--yes", "13000", "2000")
+        before = of.true_position()
+        said = run(of, "move", "--yes", *wish)
+        assert of.true_position() == before
     assert isinstance(said.exception, ApplianceRefused)
-    assert "above the soft limit of 12000.0 µm" in str(said.exception)
+    assert str(said.exception).startswith(f"Axis {axis}: the wish is")
 
 
 def test_a_stage_that_is_not_there_is_a_failure() -> None:
@@ -96,6 +102,17 @@ def test_jog_refuses_in_words_and_goes_on() -> None:
     assert said[-1].startswith("x 1100.0 µm")
 
 
+def test_jogging_without_a_keyboard_says_where_to_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_terminal(echo: bool = False) -> str:
+        raise OSError(6, "No such device or address", "/dev/tty")
+
+    monkeypatch.setattr("click.getchar", no_terminal)
+    with board("grbl") as of:
+        said = CliRunner().invoke(stage, ["jog", "--port", of.address], standalone_mode=False)
+    assert isinstance(said.exception, ApplianceRefused)
+    assert "Run it in a terminal" in str(said.exception)
+
+
 def test_jog_nudges_a_stage_without_switches_to_its_reference() -> None:
     with board("sangaboard") as of:
         said = run(of, "jog", typed="dhq").output.splitlines()
@@ -120,6 +137,26 @@ def test_monitor_says_what_the_controller_complains_of() -> None:
     with board("grbl") as of:
         said = run(of, "monitor", "--count", "1").output
     assert 'in the state "Alarm"' in said
+
+
+def test_monitor_ends_when_the_port_vanishes() -> None:
+    with board("marlin") as of:
+        of.schedule(Fault("unplug", on="M114", after=4))
+        said = run(of, "monitor", "--every", "0.05")
+    assert isinstance(said.exception, ApplianceError)
+    assert "Plug it in again" in str(said.exception)
+
+
+@pytest.mark.parametrize("command", ["home", "move", "jog"])
+def test_an_interrupted_command_leaves_nothing_moving(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(stage: GrblStage) -> tuple[bool, Point | None]:
+        raise KeyboardInterrupt
+
+    words = {"home": ("--yes",), "move": ("3000", "2000", "--yes"), "jog": ()}[command]
+    with board("grbl") as of:
+        monkeypatch.setattr(GrblStage, "_look", interrupted)
+        run(of, command, *words, typed="hq")
+        until(lambda: of.heard[-1] == "\x18")
 
 
 @pytest.mark.parametrize("command", ["info", "home", "move", "jog", "monitor"])

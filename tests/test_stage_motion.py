@@ -20,8 +20,10 @@ NOTHING: frozenset[str] = frozenset()
 ALL = frozenset(AXES)
 
 
-def stage(backlash_um: float = 8.0, approach: int = 1) -> StageSettings:
-    axis = AxisSettings(limits_um=(0.0, 1_000.0), backlash_um=backlash_um, approach=approach)
+def stage(
+    backlash_um: float = 8.0, approach: int = 1, limits_um: tuple[float, float] = (0.0, 1_000.0)
+) -> StageSettings:
+    axis = AxisSettings(limits_um=limits_um, backlash_um=backlash_um, approach=approach)
     return StageSettings("grbl:none", x=axis, y=axis, z=axis)
 
 
@@ -53,6 +55,14 @@ def test_an_axis_that_is_not_asked_to_move_is_left_alone() -> None:
     assert all(place.z_um == 500.0 for place in way(START, Point(400.0, 400.0, 500.0), NOTHING))
 
 
+def test_an_axis_without_limits_is_not_even_rounded_to_its_steps() -> None:
+    off_the_steps = Point(500.0, 500.0, 500.1)
+    wish = Point(600.0, 500.0, 500.1 + 1e-9)
+    free = dataclasses.replace(stage(), z=AxisSettings())
+    refuse_outside(free, STEPS_UM, off_the_steps, wish)
+    assert on_grid(free, STEPS_UM, off_the_steps, wish).z_um == 500.1
+
+
 def test_backlash_is_taken_up_in_whole_steps() -> None:
     assert way(START, Point(400.0, 500.0, 500.0), backlash_um=7.8)[0].x_um == 392.0
 
@@ -82,6 +92,12 @@ def test_an_axis_without_limits_is_not_moved() -> None:
         refuse_outside(free, STEPS_UM, START, Point(500.0, 500.0, 501.0))
 
 
+def test_whole_steps_keep_the_place_aside_within_the_limits() -> None:
+    settings = stage(limits_um=(0.07, 1_000.0))
+    target = on_grid(settings, STEPS_UM, START, Point(8.1, 500.0, 500.0))
+    assert [part.end.x_um for part in legs(settings, STEPS_UM, START, target, ALL)] == [0.5, 8.5]
+
+
 place = st.floats(0.0, 1_000.0, allow_nan=False)
 anywhere = st.builds(Point, place, place, place)
 
@@ -97,8 +113,7 @@ def test_no_leg_of_an_allowed_move_leaves_the_limits(
         return
     target = on_grid(settings, STEPS_UM, start, target)
     parts = legs(settings, STEPS_UM, start, target, taken_up)
-    # Whole steps may put the place aside half a step nearer to the limit than the wish was.
-    assert all(-0.5 <= part.end[name] <= 1000.5 for part in parts for name in AXES)
+    assert all(-1e-6 <= part.end[name] <= 1000.0 + 1e-6 for part in parts for name in AXES)
     assert not parts or parts[-1].end == target
 
 

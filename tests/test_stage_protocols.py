@@ -15,6 +15,7 @@ from firmware_bridge.errors import PositionLost, Recoverable, StageRefused
 from firmware_bridge.grbl_sentences import alarm_sentence, error_sentence
 from firmware_bridge.orders import NEVER_NS
 from firmware_bridge.point import Point
+from firmware_bridge.protocols.sangaboard import SangaboardStage
 
 # GRBL and grblHAL.
 
@@ -31,16 +32,25 @@ def grbl(**changed: float) -> EmulatedGrbl:
     ("changed", "says"),
     [
         ({"n22": 0.0}, r"Set \$22=1"),
+        ({"n1": 25.0}, r"lets go of its motors after each move \(\$1=25\)\. Set \$1=255"),
         ({"n13": 1.0}, r"Set \$13=0"),
         ({"n10": 2.0}, r"Set \$10=1"),
         ({"n100": 400.0}, "Axis x: the settings say 800 steps per mm, the controller 400"),
-        ({"n112": 60.0}, "Axis z: the settings ask for 2000 µm/s, and the controller allows 1000"),
+        (
+            {"n112": 60.0},
+            "Axis z: the settings ask for 2000 µm/s, and the controller allows 1000. Set speed_um_s=1000",
+        ),
         ({"n131": 5.0}, "Axis y: the soft limits 0 to 8000 µm are outside the stage's travel of 0 to 5000"),
     ],
 )
 def test_grbl_settings_that_do_not_fit_are_refused(changed: dict[str, float], says: str) -> None:
     with grbl(**changed) as of, pytest.raises(StageRefused, match=says):
         open_stage(settings(of))
+
+
+def test_a_grblhal_that_holds_its_axes_by_their_mask_is_taken() -> None:
+    with stage_on(grbl(n1=25.0, n37=7.0)) as stage:
+        assert stage.position_known
 
 
 def test_a_grblhal_whose_zero_was_forced_to_where_homing_ends_goes_where_it_is_sent() -> None:
@@ -147,6 +157,20 @@ def test_marlin_lines_are_counted_and_summed() -> None:
     assert all(re.fullmatch(r"N\d+ .+\*\d+", line) for line in numbered)
 
 
+def test_a_marlin_never_lets_go_of_idle_motors() -> None:
+    of = board("marlin")
+    with stage_on(of):
+        assert any("M84 S0*" in line for line in of.heard)
+
+
+def test_a_marlin_that_takes_its_time_for_its_settings_is_asked_once() -> None:
+    of = board("marlin")
+    oks_before = 7  # M115 twice, M110, G90, G21, M84, M114
+    of.schedule(Fault("delay", on="^ok", after=oks_before, by_s=0.3))
+    with stage_on(of, home=False, start_within_s=30.0):
+        assert sum("M503" in line for line in of.heard) == 1
+
+
 def test_a_marlin_that_lost_count_was_restarted() -> None:
     of = board("marlin")
     with stage_on(of) as stage:
@@ -241,6 +265,22 @@ def test_an_old_sangaboard_goes_long_ways_in_pieces() -> None:
         pieces = [[int(n) for n in line.split()[1:]] for line in of.heard if line.startswith("mr")]
         assert len(pieces) > 1
         assert sum(x for x, _, _ in pieces) == round(reached.x_um * 0.8)
+
+
+def test_an_old_sangaboard_that_is_stopped_just_before_its_next_piece_stays_there() -> None:
+    of = board("sangaboard-0.5")
+    with stage_on(of) as stage:
+        assert isinstance(stage, SangaboardStage)
+
+        class StoppedHere(list[tuple[int, ...]]):
+            def __bool__(self) -> bool:
+                stage._halt()
+                return len(self) > 0
+
+        stage._pieces = StoppedHere([(8, 0, 0), (8, 0, 0)])
+        assert stage._look()[0]
+        until(lambda: not stage._look()[0])
+        assert of.true_position().x_um == pytest.approx(5_010.0)
 
 
 def test_the_word_done_alone_is_not_believed() -> None:

@@ -60,6 +60,17 @@ def test_an_axis_that_cannot_be_read_is_refused_with_an_example(text: str) -> No
         parse_axis(text)
 
 
+def test_the_environment_may_give_another_baud_rate() -> None:
+    said = {"HEMADIFF_STAGE": "marlin:/dev/ttyUSB0", "HEMADIFF_STAGE_BAUD": "250000"}
+    assert StageSettings.from_environment(said).baud_rate == 250_000
+
+
+@pytest.mark.parametrize("text", ["fast", "-9600", "0", "9600.0"])
+def test_a_baud_rate_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(StageRefused, match="baud rate"):
+        StageSettings.from_environment({"HEMADIFF_STAGE": "grbl:x", "HEMADIFF_STAGE_BAUD": text})
+
+
 def test_the_environment_describes_a_stage() -> None:
     said = {"HEMADIFF_STAGE": "grbl:/dev/ttyUSB0", "HEMADIFF_STAGE_Z": "0:900"}
     settings = StageSettings.from_environment(said)

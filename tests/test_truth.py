@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders_smear import smear
-from builders_store import SCALE, at, counted_run, create, plan
+from builders_store import SCALE, at, counted_run, plan
 
 from appliance.errors import ApplianceRefused
 from appliance.frame import Frame, Point
@@ -31,7 +31,7 @@ WIDTH_PX, HEIGHT_PX, UM_PER_PX = 6000, 4000, 0.1
 
 @pytest.fixture(autouse=True)
 def small_slide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth_module, "slide_on_its_mount", lambda seed, mixture: (smear(), SEAT))
+    monkeypatch.setattr(truth_module, "slide_on_its_mount", lambda *_: (smear(), SEAT))
 
 
 def whole_cells() -> list[TrueCell]:
@@ -48,19 +48,22 @@ def as_found(cell: TrueCell) -> Cell:
     return Cell(Detection(100.0, 100.0, cell.radius_um, 1.0), x_um, y_um, patch, opinion)
 
 
-def simulated_run(path: Path, cells: Sequence[TrueCell], **changes: Any) -> str:
+def simulated_run(path: Path, cells: Sequence[TrueCell], slide: str = smear().digest, **changes: Any) -> str:
     """A store with a simulated run of one field, in which these cells were found."""
-    changes = {"camera": "simulated:1", "um_per_px": None, **changes}
+    ordered = plan(camera="simulated:1", um_per_px=None, **changes)
     found = [as_found(cell) for cell in cells]
     pixels = np.broadcast_to(np.uint8(0), (HEIGHT_PX, WIDTH_PX, 3))
     corner = Point(LEFT_UM + SEAT.x_um, TOP_UM + SEAT.y_um)
     with Store(path) as store:
-        run = create(store, simulated=True, outputs=("lymphocyte",), **changes)
-        tally = Tally(plan(**changes).rules()).adding(cell.label for cell in cells)
+        store.create_run(
+            "0123456789ab", ordered, SCALE, "CPU", "weights", True, 40, at(0), digest="fields",
+            camera=f"simulated microscope, {slide}", outputs=("lymphocyte",),
+        )  # fmt: skip
+        tally = Tally(ordered.rules()).adding(cell.label for cell in cells)
         store.commit_field(
-            run, Frame(0, "field 1", pixels, corner, 1, 1, None, SCALE.id), found, tally, at(1)
+            "0123456789ab", Frame(0, "field 1", pixels, corner, 1, 1, None, SCALE.id), found, tally, at(1)
         )
-    return run
+    return "0123456789ab"
 
 
 def test_a_run_that_found_every_cell_where_it_lies_was_perfect(tmp_path: Path) -> None:
@@ -92,6 +95,13 @@ def test_a_count_in_the_slides_own_proportions_is_covered_row_by_row(tmp_path: P
 def test_nobody_knows_the_truth_of_a_run_that_was_not_simulated(tmp_path: Path) -> None:
     with pytest.raises(ApplianceRefused, match="not simulated"):
         truth_of_run(tmp_path / "s", counted_run(tmp_path / "s"))
+
+
+def test_a_run_whose_slide_would_be_drawn_otherwise_now_is_not_compared(tmp_path: Path) -> None:
+    run = simulated_run(tmp_path / "s", whole_cells(), slide="simulated smear 1 of an earlier version")
+
+    with pytest.raises(ApplianceRefused, match="cannot be drawn again"):
+        truth_of_run(tmp_path / "s", run)
 
 
 def test_a_marrow_smear_holds_cells_of_the_panel_that_is_counted() -> None:

@@ -188,6 +188,16 @@ def test_a_camera_that_changes_its_exposure_later_is_caught_by_the_gate() -> Non
     assert refused.value.reason == "other setting"
 
 
+def test_a_camera_that_changes_its_gain_later_is_caught_by_the_gate() -> None:
+    usb = UsbCamera()
+    camera = FreshCamera(opened(usb), clock_ns=usb.clock)
+    camera.configure(replace(WISH, gain=4.0))
+    usb.controls[cv2.CAP_PROP_GAIN] = 9.0
+    with pytest.raises(NotFresh) as refused:
+        camera.capture(usb.clock())
+    assert refused.value.reason == "other setting"
+
+
 def test_an_unplugged_camera_is_lost() -> None:
     usb = UsbCamera()
     camera = opened(usb)

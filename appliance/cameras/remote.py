@@ -52,7 +52,11 @@ class RemoteCamera:
         self._in_use: CameraInUse | None = None
         self._camera = "unknown"
         self._wire: Wire | None = _connected(host, port, key)
-        described, _ = self._ask({"ask": "describe"}, 0, CONFIGURE_WITHIN_S)
+        try:
+            described, _ = self._ask({"ask": "describe"}, 0, CONFIGURE_WITHIN_S)
+        except BaseException:
+            self.close()  # or the server would keep its camera for a client that never was
+            raise
         self._camera = str(described["name"])
         self.simulated = bool(described["simulated"])
 
@@ -107,18 +111,19 @@ class RemoteCamera:
 
     def close(self) -> None:
         """Hang up; the server lets go of its sensor then. May be called twice."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
 
     def _ask(
         self, question: dict[str, Any], most_payload: int, within_s: float
     ) -> tuple[dict[str, Any], bytearray]:
-        if self._wire is None:
+        wire = self._wire  # another thread may close the camera meanwhile
+        if wire is None:
             raise ApplianceError(f"The camera {self.name} is closed. Open it again.")
         try:
-            self._wire.send(question, within_s=within_s)
-            reply, payload = self._wire.receive(most_payload, within_s)
+            wire.send(question, within_s=within_s)
+            reply, payload = wire.receive(most_payload, within_s)
         except WireBroken as error:
             raise self._lost(str(error)) from error
         if not reply.get("ok"):

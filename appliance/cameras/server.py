@@ -24,6 +24,7 @@ GREET_WITHIN_S = 5.0
 MOST_CONNECTIONS = 8
 OWNER_GOES_WITHIN_S = 3.0  # a client that comes back may find its own last question still being answered
 CLOSE_WITHIN_S = 10.0
+TAKE_AGAIN_S = 0.1
 KEEPALIVE_S = (5, 2, 3)  # a client whose machine was switched off is given up after 5 + 2 × 3 s
 
 
@@ -77,8 +78,14 @@ class CameraServer:
         while True:
             try:
                 connection, (peer, *_) = self._listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if self._closed:
+                    return
+                log.warning(
+                    "a connection was not taken: %s", error
+                )  # the network's fault, or too many open files
+                time.sleep(TAKE_AGAIN_S)
+                continue
             with self._lock:
                 if self._closed or not self._room.acquire(blocking=False):
                     connection.close()

@@ -121,7 +121,7 @@ class V4l2Camera:
             pixels=self._decoded(np.asarray(raw, dtype=np.uint8).reshape(-1), self._in_use),
             start_ns=start_ns,
             exposure_us=self._locks.exposure_us(),
-            gain=self._in_use.gain,
+            gain=self._locks.gain(),
             in_use=self._in_use,
         )
 
@@ -228,6 +228,8 @@ class V4l2Camera:
 
 
 def _opened(device: str) -> Any:
+    if not Path(device).exists():  # OpenCV would print a warning of its own
+        raise ApplianceError(_why_not_opened(device))
     return cv2.VideoCapture(device, cv2.CAP_V4L2)
 
 

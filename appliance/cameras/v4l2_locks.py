@@ -56,12 +56,17 @@ class UsbLocks:
                 raise ApplianceRefused(f"The camera {self._name} has no gain to set. Leave the gain at 1.")
             return 1.0
         self._capture.set(cv2.CAP_PROP_GAIN, round(gain))
-        got = float(self._capture.get(cv2.CAP_PROP_GAIN))
+        got = self.gain()
         if got != round(gain):
             raise ApplianceRefused(
                 f"The camera {self._name} uses gain {got:g}, not {gain:g}. Set it to {got:g}."
             )
         return got
+
+    def gain(self) -> float:
+        """Return the gain in use: 1 where the camera has none to set."""
+        got = float(self._capture.get(cv2.CAP_PROP_GAIN))
+        return 1.0 if got == ABSENT else got
 
     def lock_colours(
         self, colour_gains: tuple[float, float] | None, white_balance_k: int | None

@@ -44,6 +44,14 @@ STARTING_WITHIN_S = 20.0
     "--cells", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Real single cells to blend into the simulated smear (a folder with cells.csv).",
 )  # fmt: skip
+@click.option(
+    "--region", metavar='"X,Y X,Y X,Y…"', callback=lambda _, __, text: _corners(text),
+    help="Corners (µm of the stage) of the region to count in, instead of those found.",
+)  # fmt: skip
+@click.option(
+    "--at-reference", is_flag=True, default=None,
+    help="The stage has no end switches, and I have put it at its reference.",
+)  # fmt: skip
 @click.option("--truth", is_flag=True, help="Compare a simulated count with its slide's truth.")
 @click.option("--um-per-px", type=float, metavar="F", help="Micrometres per pixel of the images.")
 @click.option(
@@ -78,6 +86,7 @@ def count(
     /,
     out: str | None,
     resume: str | None,
+    at_reference: bool | None,
     calibration: Path | None,
     simulate: bool,
     seed: int | None,
@@ -101,13 +110,15 @@ def count(
     """
     refuse_unwritable(out)
     said |= _simulation(simulate, seed, cells, truth, said["camera"])
-    plan = None if resume else _plan(session.config, calibration, said)
+    plan = None if resume else _plan(session.config, calibration, said | {"at_reference": at_reference})
     if resume and (calibration or any(value is not None for value in said.values())):
-        raise click.UsageError("A run that is resumed keeps its own plan: give --resume alone.")
+        raise click.UsageError(
+            "A run that is resumed keeps its own plan: give --resume alone, or with --at-reference."
+        )
     if not session.debug:
         logging.getLogger("appliance").addHandler(logging.NullHandler())  # the run's reasons say it
     with _instrument(session.config) as (client, ours):
-        run = _Count(session.config, client, ours).run(plan, resume)
+        run = _Count(session.config, client, ours).run(plan, resume, bool(at_reference))
     compared = _compared(session.config, run) if truth else None
     if out is not None:
         from appliance.view import published
@@ -117,6 +128,19 @@ def count(
     if compared is not None:
         _show_truth(compared, on_stderr=out == "-")
     ctx.exit(STATUS[run["state"]])
+
+
+def _corners(text: str | None) -> list[list[float]] | None:
+    """Return the corners of "X,Y X,Y X,Y"."""
+    if text is None:
+        return None
+    try:
+        corners = [[float(at) for at in corner.split(",")] for corner in text.split()]
+    except ValueError:
+        corners = []
+    if len(corners) < 3 or any(len(corner) != 2 for corner in corners):
+        raise click.BadParameter('Three corners or more are needed, as in "6500,5500 8500,5500 8500,7000".')
+    return corners
 
 
 def _simulation(
@@ -139,7 +163,7 @@ def _simulation(
 def _compared(config: Config, run: ChangedRun) -> Comparison:
     from appliance.simulator.truth import truth_of_run
 
-    return truth_of_run(config.store.path, run["run"])
+    return truth_of_run(config.store.path, run["run"], config.simulator.slide)
 
 
 def _show_truth(compared: Comparison, on_stderr: bool) -> None:
@@ -201,12 +225,12 @@ class _Count:
         self._client = client
         self._ours = ours
 
-    def run(self, plan: Plan | None, resume: str | None) -> ChangedRun:
+    def run(self, plan: Plan | None, resume: str | None, at_reference: bool) -> ChangedRun:
         """Start or resume a run and follow it; Ctrl-C stops it."""
         run_id = None
         try:
             with _uninterrupted():  # until it is known which run Ctrl-C is to stop
-                run_id = self._client.resume(resume) if resume else self._client.start(plan)
+                run_id = self._begin(plan, resume, at_reference)
             return self._follow(run_id)
         except KeyboardInterrupt:
             if run_id is None:
@@ -214,6 +238,9 @@ class _Count:
             with contextlib.suppress(ApplianceRefused):  # it has just ended
                 self._client.stop()
             return self._follow(run_id)
+
+    def _begin(self, plan: Plan | None, resume: str | None, at_reference: bool) -> str:
+        return self._client.resume(resume, at_reference) if resume else self._client.start(plan)
 
     def _follow(self, run_id: str) -> ChangedRun:
         with _progress() as progress, self._client.follow() as messages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,12 @@ def _stage_options(command: Callable[..., None]) -> Callable[..., None]:
             envvar=f"HEMADIFF_STAGE_{name.upper()}",
             help=f"Soft limits of {name} in µm; also speed_um_s, steps_per_mm, backlash_um, approach.",
         )(command)
+    command = click.option(
+        "--baud",
+        metavar="RATE",
+        envvar="HEMADIFF_STAGE_BAUD",
+        help="Of the port, as in 250000; otherwise the protocol's usual one, 115200.",
+    )(command)
     return click.option(
         "--port",
         required=True,
@@ -112,12 +119,15 @@ def move(to_x: float, to_y: float, to_z: float | None, yes: bool, **said: str | 
     Example:
       hemadiff stage move 20000 10000 --port grbl:/dev/ttyUSB0 --x 0:60000 --y 0:20000
     """
+    from firmware_bridge.motion import refuse_outside
     from firmware_bridge.point import Point
 
     with _opened(said) as opened:
+        target = Point(to_x, to_y, to_z or 0.0)
+        anywhere = Point(math.nan, math.nan, 0.0 if to_z is None else math.nan)
+        refuse_outside(opened.settings, opened.controller.steps_um, anywhere, target)  # before it homes
         at = _homed(opened, yes)
-        with _stopped_by_hand(opened):
-            click.echo(f"Reached: {opened.move_to(Point(to_x, to_y, at.z_um if to_z is None else to_z))}")
+        click.echo(f"Reached: {opened.move_to(Point(to_x, to_y, at.z_um if to_z is None else to_z))}")
 
 
 @stage.command()
@@ -165,17 +175,23 @@ def monitor(every: float, count: int | None, **said: str | None) -> None:
                 with _in_words():
                     click.echo(f"{time.strftime('%H:%M:%S')}  {_place(opened)}")
             except ApplianceError as error:
+                if _vanished(error):
+                    raise
                 click.echo(f"{time.strftime('%H:%M:%S')}  {error}")
             printed += 1
 
 
-def settings_of(port: str, x: str | None, y: str | None, z: str | None) -> StageSettings:
+def settings_of(
+    port: str, x: str | None, y: str | None, z: str | None, baud: str | None = None
+) -> StageSettings:
     """Return the stage that the options describe. Raises ApplianceRefused for what cannot be read."""
     from firmware_bridge.settings import StageSettings
 
-    said = {"HEMADIFF_STAGE": port, "HEMADIFF_STAGE_X": x, "HEMADIFF_STAGE_Y": y, "HEMADIFF_STAGE_Z": z}
+    said = {"": port, "_X": x, "_Y": y, "_Z": z, "_BAUD": baud}
     with _in_words():
-        return StageSettings.from_environment({name: value for name, value in said.items() if value})
+        return StageSettings.from_environment(
+            {f"HEMADIFF_STAGE{at}": text for at, text in said.items() if text}
+        )
 
 
 @contextlib.contextmanager
@@ -191,22 +207,19 @@ def _in_words() -> Iterator[None]:
         raise ApplianceError(str(error)) from error
 
 
+def _vanished(error: ApplianceError) -> bool:
+    """Whether a failure is the port's, which no waiting mends."""
+    from firmware_bridge.errors import PortVanished
+
+    return error.__cause__ is not None and isinstance(error.__cause__.__cause__, PortVanished)
+
+
 @contextlib.contextmanager
 def _opened(said: dict[str, Any]) -> Iterator[Stage]:
     from firmware_bridge.connect import open_stage
 
     with _in_words(), open_stage(settings_of(**said)) as opened:
         yield opened
-
-
-@contextlib.contextmanager
-def _stopped_by_hand(opened: Stage) -> Iterator[None]:
-    """Let Ctrl+C bring the stage to a stand before it ends the program."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        opened.stop()
-        raise
 
 
 def _homed(opened: Stage, yes: bool) -> Point:
@@ -217,18 +230,16 @@ def _homed(opened: Stage, yes: bool) -> Point:
     )
     if not yes:
         click.confirm(question, abort=True)
-    with _stopped_by_hand(opened):
-        return opened.home()
+    return opened.home()
 
 
 def _obey(opened: Stage, key: str, step: float) -> None:
-    with _stopped_by_hand(opened):
-        if key == "h":
-            opened.home()
-        elif key in KEYS:
-            dx, dy, dz = (share * step for share in KEYS[key])
-            nudged = not opened.position_known and not opened.HAS_SWITCHES
-            (opened.nudge if nudged else opened.move_by)(dx, dy, dz / FINER_Z)
+    if key == "h":
+        opened.home()
+    elif key in KEYS:
+        dx, dy, dz = (share * step for share in KEYS[key])
+        nudged = not opened.position_known and not opened.HAS_SWITCHES
+        (opened.nudge if nudged else opened.move_by)(dx, dy, dz / FINER_Z)
 
 
 def _key() -> str:
@@ -236,6 +247,10 @@ def _key() -> str:
         key = click.getchar()
     except EOFError:
         return "q"
+    except OSError as error:  # click looks for the keyboard at /dev/tty
+        raise ApplianceRefused(
+            "There is no keyboard to jog with. Run it in a terminal (over SSH: with `ssh -t`)."
+        ) from error
     return ARROWS.get(key, key) or "q"  # nothing: the end of the input
 
 

@@ -49,6 +49,12 @@ class FaultSchedule:
         with self._lock:
             self._due += [(self._captures + fault.captures_before, fault) for fault in faults]
 
+    @property
+    def left(self) -> int:
+        """How many have not struck yet."""
+        with self._lock:
+            return len(self._due)
+
     def next(self) -> Scheduled | None:
         """Count a capture and return what strikes it; of several the one that was scheduled first."""
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from firmware_bridge.point import Point
@@ -20,20 +19,3 @@ class Carriage(Protocol):
 
     def light_at(self, at_ns: int) -> float:
         """Return the lamp's light at a time, as a share of its full light."""
-
-
-@dataclass(slots=True)
-class StandingCarriage:
-    """A carriage that stands where it is put, at once. For service pictures, benchmarks and tests."""
-
-    place: Point = field(default_factory=lambda: Point(0.0, 0.0))
-    light: float = 1.0
-    rate: float = 1.0
-
-    def true_position(self, at_ns: int) -> Point:
-        """Return the place, whatever the time."""
-        return self.place
-
-    def light_at(self, at_ns: int) -> float:
-        """Return the light, whatever the time."""
-        return self.light

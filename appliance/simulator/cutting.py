@@ -21,10 +21,12 @@ GROUND = 0.07  # below this, bright ground
 MIDDLE_UM = 2.5  # so near the middle lies the nucleus
 LOBE_GAP_UM, FAR_LOBE_UM = 1.0, 4.0  # from lobe to lobe of one nucleus: surely, and where they are small
 LOBES_WITHIN_UM = 7.0  # of the middle
-LARGEST_LOBE_UM2, LARGEST_LOBES_UM2 = 40.0, 95.0
+LARGEST_LOBE_UM2, LARGEST_LOBES_UM2 = 40.0, 95.0  # where they are small
+LARGEST_NEAR_LOBE_UM2 = 60.0
 LARGEST_UM = 13.0  # a cell's border is nowhere farther from its nucleus' middle
 SMALLEST_AREA_UM2 = 22.0
-MOST_CUT_UM = 3.5  # of a cell's outline may be the picture's border
+MOST_CUT_UM = 0.5  # of a cell's outline may be the picture's border
+LEAST_SOLID = 0.90  # a cell fills this share of its convex hull, or it is cut wrongly
 LEAST_CYTOPLASM, MOST_CYTOPLASM = (0.14, 0.22, 0.0), (0.8, 0.9, 0.5)  # optical densities that it may have
 FAINTEST = 0.06  # below it a colour says nothing about a cytoplasm's border
 FEATHER_UM = 0.25
@@ -60,10 +62,15 @@ def cut_out(pixels: NDArray[np.uint8], um_per_px: float) -> CutOut:
 
 
 def _shown(mask: Mask, density: NDArray[np.float32]) -> Mask:
-    """A cell with a little of what lies around it, but nothing of another nucleated cell."""
-    other = (density[..., 1] > 0.5).astype(np.uint8) & (1 - _grown(mask, RIM_UM))
+    """A cell with a little of what lies around it, but nothing of another nucleated cell or of a red one.
+
+    The slide has red cells of its own; slices of others lie around no cell.
+    """
+    rim = _grown(mask, RIM_UM)
+    other = (density[..., 1] > 0.5).astype(np.uint8) & (1 - rim)
     theirs = _grown(_opened(other, 0.9), NEIGHBOUR_UM)
-    return np.asarray(_grown(mask, RIM_UM) | (_grown(mask, HALO_UM) & (1 - theirs)), dtype=np.uint8)
+    reds = _grown(_opened(_like_red(density) & (1 - rim), 0.4), 0.5)
+    return np.asarray(rim | (_grown(mask, HALO_UM) & (1 - theirs) & (1 - reds)), dtype=np.uint8)
 
 
 def bright_ground(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -92,6 +99,8 @@ def _middle_cell(density: NDArray[np.float32]) -> Mask:
         raise NotCut("it leaves the picture")
     if mask.sum() * LOOKED_AT_UM_PER_PX**2 < SMALLEST_AREA_UM2:
         raise NotCut("it is too small")
+    if _solidity(mask) < LEAST_SOLID:
+        raise NotCut("its outline is no cell's")
     return mask
 
 
@@ -118,9 +127,9 @@ def _nuclei(density: NDArray[np.float32]) -> tuple[Mask, Mask]:
 
 def _is_a_lobe(lobe: Mask, nucleus: Mask, density: NDArray[np.float32]) -> bool:
     """Whether two stained parts are lobes of one nucleus: next to each other, or both small with cytoplasm between."""
-    if (_grown(nucleus, LOBE_GAP_UM) & lobe).any():
-        return True
     areas = [float(part.sum()) * LOOKED_AT_UM_PER_PX**2 for part in (lobe, nucleus)]
+    if (_grown(nucleus, LOBE_GAP_UM) & lobe).any():
+        return areas[0] < LARGEST_NEAR_LOBE_UM2
     if (
         areas[0] > LARGEST_LOBE_UM2
         or sum(areas) > LARGEST_LOBES_UM2
@@ -135,6 +144,14 @@ def _is_a_lobe(lobe: Mask, nucleus: Mask, density: NDArray[np.float32]) -> bool:
     if not between.any():
         return True
     return float((density[..., 1] < 1.3 * GROUND)[between].mean()) < 0.15
+
+
+def _solidity(mask: Mask) -> float:
+    """The share of its convex hull that a mask fills."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = cv2.convexHull(np.concatenate(outlines))
+    filled = cv2.fillConvexPoly(np.zeros_like(mask), hull, (1,))
+    return float(mask.sum()) / float(filled.sum())
 
 
 def _beside(density: NDArray[np.float32], nucleus: Mask) -> NDArray[np.float32]:

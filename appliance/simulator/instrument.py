@@ -16,6 +16,8 @@ from appliance.simulator.microscope_camera import MicroscopeCamera
 from appliance.simulator.mixture import MARROW_CHOI_10, MARROW_SMEAR_13, Mixture, blood, marrow
 from appliance.simulator.mount import Mount
 from appliance.simulator.objectives import objective_named
+from appliance.simulator.service_slides import service_slide
+from appliance.simulator.slide import Slide
 from appliance.simulator.smear import Smear
 from calibration import Scale
 from firmware_bridge.connect import open_stage
@@ -24,9 +26,9 @@ from firmware_bridge.emulated.grbl import EmulatedGrbl
 from firmware_bridge.emulated.mechanics import Mechanics
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
-from firmware_bridge.stage import Stage
 from models.panel import Specimen
 
+SMEAR = "smear"
 CORNER = Point(6_000.0, 5_000.0, 2_000.0)  # of the slide, on the stage
 SAFE_UM = (1_700.0, 2_300.0)
 BACKLASH_UM = (6.0, 5.0, 2.0)
@@ -37,6 +39,7 @@ MECHANICS = Mechanics(
     power_on_um=(9_000.0, 7_000.0, 1_500.0),
 )
 SETTING = CameraSetting(width_px=1388, height_px=1040, exposure_us=10_000)
+DRAWN_WITHIN_S = 120.0  # a busy processor may take long to draw a first picture: no camera is late
 MARGIN_UM = 300.0  # a slide is never laid down quite where it should be
 
 
@@ -45,7 +48,6 @@ class SimulatedInstrument:
     """Everything there is: what a count uses (microscope), and what only a simulation can tell."""
 
     microscope: Microscope
-    stage: Stage
     board: EmulatedBoard
     optics: Optics
     camera: MicroscopeCamera
@@ -62,9 +64,9 @@ def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smea
     return marrow(cells=cells, shares=MARROW_CHOI_10 if panel == "marrow-choi-10" else MARROW_SMEAR_13)
 
 
-def slide_on_its_mount(seed: int, mixture: Mixture) -> tuple[Smear, Mount]:
-    """Return the smear of a seed, and how it lies on the stage."""
-    slide = Smear(seed, mixture)
+def slide_on_its_mount(seed: int, mixture: Mixture, name: str = SMEAR) -> tuple[Slide, Mount]:
+    """Return the smear of a seed, or the service slide of that name, and how it lies on the stage."""
+    slide = Smear(seed, mixture) if name == SMEAR else service_slide(name, seed, mixture)
     return slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER)
 
 
@@ -74,15 +76,19 @@ def simulated_instrument(
     *,
     objective: str = "100x",
     rate: float = 1.0,
+    slide_name: str = SMEAR,
     drawn_by: Callable[[Renderer], Renderer] | None = None,
+    kind: type[Microscope] = Microscope,
 ) -> SimulatedInstrument:
     """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
 
     seed: of the smear, of how it lies on the stage, and of the noise.  rate: how much faster than real time.
+    slide_name: "smear", or a service slide's instead.
     drawn_by: what stands between the cameras and the optics, to keep pictures; None for nothing.
+    kind: of the microscope, where somebody wants to see what is done with it.
     Raises ApplianceRefused for what cannot be simulated.
     """
-    slide, mount = slide_on_its_mount(seed, mixture)
+    slide, mount = slide_on_its_mount(seed, mixture, slide_name)
     optics = Optics(slide, mount, seed=seed)
     board = EmulatedGrbl(MECHANICS, rate)
     try:
@@ -93,10 +99,14 @@ def simulated_instrument(
     renderer = optics if drawn_by is None else drawn_by(optics)
     camera = MicroscopeCamera(renderer, board, objective)
     overview = MicroscopeCamera(renderer, board, "overview")
-    microscope = Microscope(
+    microscope = kind(
         stage,
-        Eye(FreshCamera(camera), SETTING, _scale(objective)),
-        Eye(FreshCamera(overview, FreshnessLimits(seam=None)), SETTING, _scale("overview")),
+        Eye(FreshCamera(camera, FreshnessLimits(late_after_s=DRAWN_WITHIN_S)), SETTING, _scale(objective)),
+        Eye(
+            FreshCamera(overview, FreshnessLimits(late_after_s=DRAWN_WITHIN_S, seam=None)),
+            SETTING,
+            _scale("overview"),
+        ),
         Area(
             CORNER.x_um - MARGIN_UM,
             CORNER.y_um - MARGIN_UM,
@@ -109,7 +119,7 @@ def simulated_instrument(
         simulated=True,
         let_go=board.close,
     )
-    return SimulatedInstrument(microscope, stage, board, optics, camera, overview)
+    return SimulatedInstrument(microscope, board, optics, camera, overview)
 
 
 def counting_scale(objective: str = "100x") -> Scale:

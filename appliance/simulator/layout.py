@@ -24,7 +24,7 @@ class Layout:
     cells: Nucleated
 
 
-LayOut = Callable[[int, Grain, float, float, Mixture, Stock], Layout]
+LayingOut = Callable[[int, Grain, float, float, Mixture, Stock], Layout]
 """Lays out a slide from a seed, noise, its width and height (µm), its mixture and its stock of cells."""
 
 

@@ -35,6 +35,7 @@ class Look:
     halo: how much paler it is beside the nucleus (the Golgi zone), 0 to 1.
     chromatin: its ink.  dense: its amount.  open_: how much of it is paler.  clump_px: the size of its pattern.
     nucleoli, vacuoles: how many at most.  ragged: how uneven the outline is.  blebs: how many at most.
+    spilt: whether nothing is left of it but bare chromatin.
     """
 
     diameter_um: tuple[float, float]
@@ -51,6 +52,7 @@ class Look:
     vacuoles: int = 0
     ragged: float = 0.02
     blebs: int = 0
+    spilt: bool = False
 
 
 _LILAC = Granules(ink.SPECIFIC, 2.2, 0.15, 0.55)
@@ -117,9 +119,7 @@ MEGAKARYOCYTE = Look(
     (35, 55), budding, ((ink.ACIDOPHILIA, 0.9), (ink.BASOPHILIA, 0.25)), dense=1.1, open_=0.35, clump_px=4.0,
     granules=(Granules(ink.SPECIFIC, 1.6, 0.2, 0.7),), ragged=0.05, rim=0.1,
 )  # fmt: skip
-SMUDGE = Look(
-    (13, 20), rounded(0.98, 1.0, 0.7), ((ink.SMUDGED, 0.35),), ink.SMUDGED, 1.0, 0.95, 4.0, rim=0.0, ragged=0.16
-)  # fmt: skip
+SMUDGE = Look((13, 20), None, (), ink.SMUDGED, 0.75, ragged=0.16, spilt=True)
 PLATELET = Look(
     (1.9, 3.8), None, ((ink.BASOPHILIA, 0.2), (ink.ACIDOPHILIA, 0.5)),
     granules=(Granules(ink.AZUROPHIL, 4.0, 0.22, 0.75),), ragged=0.10,

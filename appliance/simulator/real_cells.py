@@ -64,11 +64,13 @@ class RealCells:
         return len(self._images[label]) if label in self._images else self._drawn.variants(label)
 
     def spacing_um(self, label: str, variant: int) -> float:
-        """Return the usual radius of such a cell: its own is known only when it is cut out."""
+        """Return the radius of the largest usual cell of a label: its own is known only when it is cut out.
+
+        So real cells touch or lie a little apart. They do not overlap: in a smear they flatten against each other.
+        """
         if label not in self._images:
             return self._drawn.spacing_um(label, variant)
-        low, high = LOOKS[label][0].diameter_um
-        return (low + high) / 4
+        return LOOKS[label][0].diameter_um[1] / 2
 
     def radius_um(self, label: str, variant: int) -> float:
         """Return the radius of a disc of the cell's area."""

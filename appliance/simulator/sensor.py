@@ -29,7 +29,8 @@ FULL_SCALE = 255.0
 class Sensor:
     """What a sensor is.
 
-    largest_px: width and height.  full_well_e: electrons at full scale with gain 1.  read_e: read noise.
+    largest_px: width and height.  full_well_e: electrons at full scale with gain 1.  read_e: read noise (5 to 15 are
+    usual: Murphy 2001, Fundamentals of Light Microscopy and Electronic Imaging, 14).
     white_us: the exposure at which an empty slide under the full lamp gives `white` of 255, with gain 1.
     neutral: gains of red and blue that make an empty slide grey.  own_gains: those that it uses where none are wished.
     frames_per_s: how often it begins an exposure, at most.  read_out_us: from an exposure's end to its delivery.

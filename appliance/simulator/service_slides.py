@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ from appliance.errors import ApplianceRefused
 from appliance.simulator.grain import Grain
 from appliance.simulator.ink import Light
 from appliance.simulator.layout import Layout
-from appliance.simulator.mixture import LEFT_SHIFTED_BLOOD, Mixture, blood
+from appliance.simulator.mixture import Mixture, blood
 from appliance.simulator.population import Nucleated, Stock
-from appliance.simulator.slide import TrueCell
+from appliance.simulator.slide import Slide, TrueCell
 from appliance.simulator.smear import HEIGHT_UM, WIDTH_UM, Smear
 from appliance.simulator.zones import PITCH_UM, Zones
 
@@ -24,6 +25,7 @@ LINE_UM = 2.0
 TICKS_UM = {1: 50.0, 5: 75.0, 10: 100.0}  # how long every first, fifth and tenth line is
 UPRIGHT_ASIDE_UM = 600.0  # how far left of the middle the scale along y stands
 KNOWN_CELLS = 200
+SERVICE_SLIDES = ("micrometer", "grid", "blank", "qc")
 QC_COLUMNS, QC_PITCH_UM = 20, 130.0
 QC_RED = 11.5
 
@@ -111,15 +113,29 @@ def qc_slide(
 ) -> Smear:
     """Return a slide of 200 known cells: 20 × 10 of them, 130 µm apart, in an even monolayer in its middle.
 
-    shares: how many of each label, as exactly as 200 cells can have it.
+    shares: how many of each label, as exactly as 200 cells can have it; None for the mixture's.  mixture: of blood
+    unless given; of what lies beside cells only its platelets are there.
     """
     usual = mixture or blood()
-    made = Mixture(
-        shares=shares or LEFT_SHIFTED_BLOOD, white_per_mm2=usual.white_per_mm2, smudged=0.0, clustered=0.0,
-        platelets_per_red=usual.platelets_per_red, precipitate_per_mm2=0.0, dust_per_mm2=0.0, bubbles=0, clots=0,
-        cells=usual.cells, sources=usual.sources,
+    made = replace(
+        usual, shares=shares or usual.shares, marrow=False, smudged=0.0, clustered=0.0, precipitate_per_mm2=0.0,
+        dust_per_mm2=0.0, bubbles=0, clots=0,
     )  # fmt: skip
     return Smear(seed, made, lay=known_cells)
+
+
+def service_slide(name: str, seed: int, mixture: Mixture) -> Slide:
+    """Return the slide of a name. Raises ApplianceRefused for a name that none has."""
+    match name:
+        case "micrometer":
+            return Micrometer()
+        case "grid":
+            return GridSlide()
+        case "blank":
+            return Blank()
+        case "qc":
+            return qc_slide(seed, mixture=mixture)
+    raise ApplianceRefused(f'There is no service slide "{name}". There are: {", ".join(SERVICE_SLIDES)}.')
 
 
 def known_cells(

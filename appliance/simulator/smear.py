@@ -17,7 +17,7 @@ from appliance.simulator import litter, population, red_cells
 from appliance.simulator.afar import Afar
 from appliance.simulator.grain import Grain
 from appliance.simulator.ink import PLASMA, Light, densities
-from appliance.simulator.layout import LayOut, red_crowd, smear_layout
+from appliance.simulator.layout import LayingOut, red_crowd, smear_layout
 from appliance.simulator.mixture import Mixture, blood
 from appliance.simulator.population import SMALL, Stock
 from appliance.simulator.real_cells import RealCells
@@ -30,6 +30,7 @@ from appliance.simulator.zones import Map
 
 WIDTH_UM, HEIGHT_UM = 24_000.0, 12_000.0
 COARSEST_DRAWN_UM_PER_PX = 1.2  # beyond it the slide is seen from afar
+ON_RASTER_PX = 0.01  # a corner so near a whole pixel lies on it: k · 0.1 / 0.1 may be a little less than k
 TILE_UM = 96.0
 FILM_PX = 16
 TILES_KEPT = 400
@@ -38,7 +39,7 @@ VIEWS_KEPT = 3  # so that a stack of heights over one place is drawn once
 LARGEST_CELL_UM = 30.0  # no nucleated cell's half width is more
 STACK_UM = 26.0  # how far a rouleau reaches from its first cell
 THICK = 25.0  # red cells per 1000 µm² from which they no longer keep clear of other cells
-DRAWING = "1"  # changes whenever the same seed draws something else
+DRAWING = "2"  # changes whenever the same seed draws something else
 
 
 class Smear:
@@ -53,7 +54,7 @@ class Smear:
         mixture: Mixture | None = None,
         width_um: float = WIDTH_UM,
         height_um: float = HEIGHT_UM,
-        lay: LayOut = smear_layout,
+        lay: LayingOut = smear_layout,
     ) -> None:
         """Place everything, as `lay` says.
 
@@ -98,10 +99,10 @@ class Smear:
             if self._afar is None:
                 self._afar = Afar(self)
             return self._afar.light(x_um, y_um, width_px, height_px, um_per_px)
-        column, row = math.floor(x_um / um_per_px), math.floor(y_um / um_per_px)
+        column, row = math.floor(x_um / um_per_px + ON_RASTER_PX), math.floor(y_um / um_per_px + ON_RASTER_PX)
         off_x, off_y = x_um / um_per_px - column, y_um / um_per_px - row
         whole = self._view(column, row, width_px + 1, height_px + 1, um_per_px)
-        if max(off_x, off_y) < 0.01:
+        if max(off_x, off_y) < ON_RASTER_PX:
             return whole[:height_px, :width_px]
         across, down = np.array([1 - off_x, off_x], np.float32), np.array([1 - off_y, off_y], np.float32)
         shifted = cv2.sepFilter2D(whole, -1, across, down, anchor=(0, 0))
@@ -253,7 +254,7 @@ class Smear:
                 float(self.cells.grown[k]),
             )
             if self._stock.source(label, variant):
-                turn, grown = 0.0, 1.0  # a real cell is shown as it was photographed
+                turn, grown = 0.0, 1.0  # a photograph is mirrored at most: turning would resample it
             self._keep_stamp(key, self._stock.sprite(label, variant).stamp(um_per_px, turn, grown, flipped))
         self._stamps.move_to_end(key)
         return self._stamps[key]
@@ -314,7 +315,7 @@ class Smear:
             clear &= np.hypot(laid.x_um - self.cells.x_um[k], laid.y_um - self.cells.y_um[k]) > radius
         return clear | careless
 
-    def _digest(self, lay: LayOut) -> str:
+    def _digest(self, lay: LayingOut) -> str:
         said = repr(
             (DRAWING, self._seed, replace(self.mixture, cells=None, shares=dict(self.mixture.shares)))
         )

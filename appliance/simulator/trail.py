@@ -23,7 +23,7 @@ BRAKED_OVER_S = 0.004  # shorter than any braking; of a stand with this decay
 
 @dataclass(frozen=True, slots=True)
 class Vibration:
-    """How the stand rings after a stop.
+    """How the stand rings after a stop: no stand's in particular, but over within the usual 120 ms of settling.
 
     hertz: how fast.  decay_s: after how long the swing is down to 1/e; after six times that nothing is left.
     softness: 1 is a mass on one spring; 0 never rings.

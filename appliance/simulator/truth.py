@@ -11,7 +11,7 @@ from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from appliance.rules import Rules
 from appliance.simulator.comparison import Comparison, CountedField, FoundCell, Named, compare, named
-from appliance.simulator.instrument import mixture_of, slide_on_its_mount
+from appliance.simulator.instrument import SMEAR, mixture_of, slide_on_its_mount
 from appliance.simulator.mixture import Mixture
 from appliance.simulator.slide import TrueCell
 from appliance.store import Store
@@ -42,13 +42,16 @@ class Evidence:
         return named(self.fields, self.found, self.truth, self.window_um)
 
 
-def truth_of_run(store: Path, run_id: str) -> Comparison:
+def truth_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Comparison:
     """Compare a simulated run with its slide. Raises ApplianceRefused for a run of another camera."""
-    return evidence_of_run(store, run_id).comparison()
+    return evidence_of_run(store, run_id, slide_name).comparison()
 
 
-def evidence_of_run(store: Path, run_id: str) -> Evidence:
-    """Make the slide of a run on record anew. Raises ApplianceRefused for a run of another camera."""
+def evidence_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Evidence:
+    """Make the slide of a run on record anew.
+
+    Raises ApplianceRefused for a run of another camera, and where another slide would be drawn now.
+    """
     with Store.read_only(store) as opened:
         record = opened.run(run_id)
         source = parse_camera(record.plan.camera)
@@ -57,7 +60,12 @@ def evidence_of_run(store: Path, run_id: str) -> Evidence:
         tally = opened.tally(record.id)
         places, cells = opened.places(record.id), opened.cells(record.id)
     mixture = _mixture(record.plan)
-    slide, mount = slide_on_its_mount(source.seed, mixture)
+    slide, mount = slide_on_its_mount(source.seed, mixture, slide_name)
+    if slide.digest not in record.camera:
+        raise ApplianceRefused(
+            f"The slide of the run {record.id} cannot be drawn again: this version or its folder of cells draws "
+            "another. Count it anew."
+        )
     um_per_px = record.scale.um_per_px
     fields = []
     truth = []

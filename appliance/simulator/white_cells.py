@@ -20,6 +20,7 @@ Grey = NDArray[np.float32]
 VARIANTS = 24  # of each label; every cell on the slide is one of them, turned, mirrored and grown a little
 KEPT = 400  # about 150 MB
 SOFT_PX = 1.1  # of every drawn edge
+SPILT_PX = 6.0  # how far spilt chromatin fades
 
 
 class DrawnCells:
@@ -72,6 +73,8 @@ def _begin(seed: int, label: str, variant: int) -> tuple[np.random.Generator, Lo
 
 def drawn(look: Look, radius_um: float, rng: np.random.Generator, grain: Grain) -> Sprite:
     """Draw one cell of a look and radius."""
+    if look.spilt:
+        return _spilt(look, radius_um, rng, grain)
     reach = 1.15 + 2.2 * look.ragged + (0.2 if look.blebs else 0.0)
     side = 2 * math.ceil((radius_um * reach + 1.2) / DRAWN_UM_PER_PX) + 1
     pen = Pen(side)
@@ -92,6 +95,21 @@ def drawn(look: Look, radius_um: float, rng: np.random.Generator, grain: Grain) 
             if kind.over_nucleus:
                 _scatter(rng, kind, density, nucleus * kind.over_nucleus, pen.blank())
     return Sprite(np.exp(-density, dtype=np.float32), radius_um)
+
+
+def _spilt(look: Look, radius_um: float, rng: np.random.Generator, grain: Grain) -> Sprite:
+    """Draw what is left of a burst cell: bare chromatin, pale and smeared to threads, without a border."""
+    side = 2 * math.ceil(radius_um * 1.5 / DRAWN_UM_PER_PX) + 1
+    body = _body(rng, side, radius_um * 0.85 / DRAWN_UM_PER_PX, look)
+    axis = np.arange(side, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    frayed = cv2.remap(
+        body, x + 9 * grain.piece(rng, side, 9.0), y + 9 * grain.piece(rng, side, 9.0), cv2.INTER_LINEAR
+    )
+    soft = cv2.GaussianBlur(frayed, (0, 0), SPILT_PX)
+    threads = 1 + 0.30 * grain.piece(rng, side, 9.0) + 0.18 * grain.piece(rng, side, 2.5)
+    amount = soft * np.clip(threads, 0.2, None) * look.dense * rng.uniform(0.75, 1.1)
+    return Sprite(np.exp(-amount[..., None] * densities(look.chromatin), dtype=np.float32), radius_um)
 
 
 def _body(rng: np.random.Generator, side: int, radius_px: float, look: Look) -> Grey:

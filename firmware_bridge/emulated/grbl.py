@@ -30,6 +30,7 @@ class EmulatedGrbl(EmulatedBoard):
         built = mechanics or Mechanics()
         self.hello = hello
         self.settings = {
+            1: 255.0,
             10: 1.0,
             13: 0.0,
             20: 1.0,

@@ -106,7 +106,7 @@ class EmulatedMarlin(EmulatedBoard):
             counts = (round(h * s / 1000) for h, s in zip(here, built.steps_per_mm, strict=True))
             x, y, z = (f"{mm:.2f}" for mm in _mm(here))
             return [f"X:{x} Y:{y} Z:{z} E:0.00 Count X:{next(counts)} Y:{next(counts)} Z:{next(counts)}"]
-        known = ("M110", "G90", "G21")
+        known = ("M110", "G90", "G21", "M84")
         return [] if code in known else [f'echo:Unknown command: "{line}"']
 
     def _move(self, line: str) -> None:

@@ -20,9 +20,10 @@ from firmware_bridge.stage import Stage
 RESET, HOLD = b"\x18", b"!"
 BANNER = r"(Grbl\w*) ((\d+)\.(\d+)\w*) \["
 DONE = r"ok$|error:(\d+)$"
-STATUS = r"<(\w+)(?::(\d))?\|MPos:([-\d.]+),([-\d.]+),([-\d.]+)"
+STATUS = r"<(\w+)(?::(\d+))?\|MPos:(-?\d+\.\d+),(-?\d+\.\d+),(-?\d+\.\d+)"
 ASKED_TIMES = 3
-REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, PULL_OFF, FULL_LIGHT = 10, 13, 22, 23, 27, 30
+IDLE_DELAY, REPORT_MASK, IN_INCHES, HOMING, HOMES_LOW, PULL_OFF, FULL_LIGHT = 1, 10, 13, 22, 23, 27, 30
+NEVER_IDLE, KEPT_ON, XYZ = 255, 37, 0b111
 STEPS, RATE, TRAVEL = 100, 110, 130
 FORCED_ORIGIN = 8  # a bit of grblHAL's $22; GRBL says Z among its build options
 
@@ -119,7 +120,9 @@ class GrblStage(Stage):
 
     def _read_settings(self) -> dict[int, float]:
         """Read the `$` settings. Raises StageRefused where they do not suit a stage."""
-        lines = (re.fullmatch(r"\$(\d+)=([-\d.]+)", line) for line in self._wire.ask_all(b"$$\n", DONE))
+        lines = (
+            re.fullmatch(r"\$(\d+)=(-?\d+(?:\.\d+)?)", line) for line in self._wire.ask_all(b"$$\n", DONE)
+        )
         said = {int(line[1]): float(line[2]) for line in lines if line}
         needed = (HOMING, HOMES_LOW, *(first + i for first in (STEPS, RATE, TRAVEL) for i in range(3)))
         if missing := [f"${number}" for number in needed if number not in said]:
@@ -127,6 +130,11 @@ class GrblStage(Stage):
         if not int(said[HOMING]) & 1:
             raise StageRefused(
                 "Homing is switched off in the controller. Set $22=1: a stage must know where it is."
+            )
+        held = said.get(IDLE_DELAY, NEVER_IDLE) == NEVER_IDLE or int(said.get(KEPT_ON, 0)) & XYZ == XYZ
+        if not held:  # drivers forget between which full steps they stood, and an axis may sink
+            raise StageRefused(
+                f"The controller lets go of its motors after each move ($1={said[IDLE_DELAY]:g}). Set $1=255."
             )
         if said.get(IN_INCHES, 0):
             raise StageRefused("The controller reports inches. Set $13=0.")

@@ -20,7 +20,7 @@ from firmware_bridge.stage import Stage
 
 ASKED_TIMES, SENT_TIMES = 5, 6
 OK_OR_AGAIN = r"ok\b|Resend: ?(\d+)"
-NUMBERS = r"X ?:?(-?[\d.]+) Y ?:?(-?[\d.]+) Z ?:?(-?[\d.]+)"
+NUMBERS = " ".join(rf"{axis} ?:?(-?\d+(?:\.\d+)?)" for axis in "XYZ")
 FIRMWARE = r"FIRMWARE_NAME:(Marlin \S+)"
 COUNTS = f"Count {NUMBERS}"
 ASKS_AGAIN = re.compile(r"Error:.*(checksum|line number)", re.IGNORECASE)
@@ -37,9 +37,9 @@ class MarlinStage(Stage):
         self._wire.forget()
         self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(b"M115\n", "ok")
         self._begin()
-        said = " ".join(self._command("M503", "M203"))
+        said = " ".join(self._command("M503", "M203", self.settings.start_within_s))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
-        ends = " ".join(self._command("M211", "Max:"))
+        ends = " ".join(self._command("M211", "Max:", self.settings.start_within_s))
         lows, highs = self._three("Min: *", ends), self._three("Max: *", ends)
         return Controller(
             about[1],
@@ -96,9 +96,9 @@ class MarlinStage(Stage):
         return line.startswith(("echo:busy", "wait", "T:", "ok"))
 
     def _begin(self) -> None:
-        """Count lines anew, and take positions as absolute millimetres."""
+        """Count lines anew, take positions as absolute millimetres, and never let go of idle motors (M84 S0)."""
         self._number, self._ends_with_ok = -1, False
-        for order in ("M110 N0", "G90", "G21"):
+        for order in ("M110 N0", "G90", "G21", "M84 S0"):
             self._command(order)
         self._command("M114", COUNTS)  # whatever came late has come before this answer
 
@@ -106,10 +106,10 @@ class MarlinStage(Stage):
         self._send(order)
         self._ends_with_ok, self._halted = True, False
 
-    def _command(self, order: str, says: str = "") -> list[str]:
+    def _command(self, order: str, says: str = "", within_s: float | None = None) -> list[str]:
         """Obey an order, return what it said before its ok. A question (`says` is in its answer) may be repeated."""
         self._send(order)
-        within_s = self.settings.reply_within_s / (SENT_TIMES if says else 1)
+        within_s = (within_s or self.settings.reply_within_s) / (SENT_TIMES if says else 1)
         said: list[str] = []
         for left in reversed(range(SENT_TIMES)):
             found = self._wire.hear(OK_OR_AGAIN, within_s, said)

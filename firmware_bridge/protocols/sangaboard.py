@@ -75,10 +75,10 @@ class SangaboardStage(Stage):
         self._pieces = [
             tuple(b - a for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(places)
         ]
-        self._start_piece()
+        self._start_piece(self._pieces)
 
-    def _start_piece(self) -> None:
-        order = "mr {} {} {}".format(*self._pieces.pop(0))
+    def _start_piece(self, pieces: list[tuple[int, ...]]) -> None:
+        order = "mr {} {} {}".format(*pieces.pop(0))
         if self._stops:
             self._obey(order)
         else:
@@ -95,8 +95,8 @@ class SangaboardStage(Stage):
         elif self._stops and self._wire.ask(b"moving?\n", "true|false", times=ASKED_TIMES)[0] == "true":
             return True, self._point(self._steps())
         here = self._point(self._steps())
-        if self._pieces:
-            self._start_piece()
+        if pieces := self._pieces:  # another list from here on, where a stop comes just now
+            self._start_piece(pieces)
             return True, here
         return False, here
 
