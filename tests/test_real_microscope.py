@@ -110,7 +110,7 @@ def test_a_calibration_of_another_camera_setting_is_refused(board: EmulatedGrbl,
 
 
 def test_without_a_pixel_size_nothing_is_opened(board: EmulatedGrbl) -> None:
-    with pytest.raises(ApplianceRefused, match="Calibrate it"):
+    with pytest.raises(ApplianceRefused, match="Calibrations belong to an objective"):
         opened(settings(board), um_per_px=None)
 
 
