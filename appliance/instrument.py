@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.broadcast import Broadcast
+from appliance.calibrations import Calibrations
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
+from appliance.correction import corrected
 from appliance.counting_scale import PlannedScale, planned_scale
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey, open_source
@@ -38,7 +40,8 @@ from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
 from appliance.version import version
 from appliance.view import CellView, InstrumentView, Snapshot
-from calibration import CalibrationRefused
+from calibration import CalibrationRefused, Scale
+from calibration.record import CalibrationRecord, is_record_id
 from models import ModelRefused
 
 log = logging.getLogger(__name__)
@@ -317,7 +320,12 @@ class Instrument:
         source = self._open_source(plan)
         with _closing_on_error(source):
             analyser.check(source.scale)
+            analyser = corrected(analyser, self._measured(source.scale))
         return Equipment(source, analyser)
+
+    def _measured(self, scale: Scale) -> CalibrationRecord | None:
+        """Return the calibration on record that a scale is of; None for one that somebody states."""
+        return Calibrations(self._store).get(scale.id).record if is_record_id(scale.id) else None
 
     def _analyser(self, plan: Plan) -> Analyser:
         which = plan.detector, plan.panel, plan.specimen
