@@ -85,7 +85,7 @@ def microscope_scale(plan: Plan, stated: Calibration | None, config: Config, cam
     Raises CalibrationRefused where the calibration belongs to another setup or none is in force for this one.
     """
     if stated is None:
-        return _in_force(config, setup_in_use(config, camera)).scale
+        return in_force(config, setup_in_use(config, camera)).scale
     stated.check_setup(partial_setup(config, camera))
     record = stated.record
     if record is not None:
@@ -95,7 +95,7 @@ def microscope_scale(plan: Plan, stated: Calibration | None, config: Config, cam
                 f"(hemadiff calibrate import), put it in force (hemadiff calibrate use {record.id}), and leave "
                 "[camera] calibration out."
             )
-        if _in_force(config, record.setup) != record:
+        if in_force(config, record.setup) != record:
             raise CalibrationRefused(
                 f"The calibration {record.id} is not the one in force for {record.setup}. "
                 f"Put it in force (hemadiff calibrate use {record.id}), or leave it out."
@@ -103,7 +103,16 @@ def microscope_scale(plan: Plan, stated: Calibration | None, config: Config, cam
     return stated.scale
 
 
-def _in_force(config: Config, setup: Setup) -> CalibrationRecord:
+def recorded(config: Config, scale: Scale) -> CalibrationRecord | None:
+    """Return the calibration on record that a scale is of; None for one that somebody states."""
+    if not is_record_id(scale.id) or not is_there(config.store.path):
+        return None
+    with closing(Store.read_only(config.store.path)) as store:
+        return Calibrations(store).get(scale.id).record
+
+
+def in_force(config: Config, setup: Setup) -> CalibrationRecord:
+    """Return the calibration in force for a setup. Raises CalibrationRefused where there is none."""
     known: list[CalibrationRecord] = []
     if is_there(config.store.path):
         with closing(Store.read_only(config.store.path)) as store:
@@ -126,9 +135,9 @@ def planned_scale(plan: Plan, config: Config | None = None) -> PlannedScale:
     Raises CalibrationRefused for an implausible one.
     """
     if isinstance(parse_camera(plan.camera), SimulatedSource):
-        from appliance.simulator.instrument import counting_scale
+        from appliance.simulated_microscope import simulated_scale
 
-        return PlannedScale.of(counting_scale())
+        return PlannedScale.of(simulated_scale(config))
     if plan.um_per_px is not None:
         return PlannedScale.of(Scale.stated(plan.um_per_px, plan.um_per_px_source))
     if plan.calibration is not None:

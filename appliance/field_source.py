@@ -106,8 +106,8 @@ def _drawn(plan: Plan) -> DrawnRegion | None:
 
 
 def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSource:
-    from appliance.config import SimulatorSection
-    from appliance.simulator.instrument import mixture_of, simulated_instrument
+    from appliance.simulated_microscope import open_simulated
+    from appliance.simulator.instrument import mixture_of
     from appliance.slide_source import SlideSource
 
     for said, what in (
@@ -119,8 +119,7 @@ def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSourc
             raise ApplianceRefused(f"A simulated microscope has its own {what}. Leave the {what} out.")
     cells = None if plan.cells is None else Path(plan.cells)
     mixture = mixture_of(plan.specimen, cells, plan.panel)
-    simulator = SimulatorSection() if config is None else config.simulator
-    instrument = simulated_instrument(seed, mixture, rate=simulator.rate, slide_name=simulator.slide)
+    instrument = open_simulated(config, seed, mixture)
     return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
 
 

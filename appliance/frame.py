@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.picture_axes import ALONG, Axes
 from calibration import Scale
 from firmware_bridge.point import Point
 from models import Cell
@@ -23,6 +24,7 @@ class Frame:
     pixels: uint8, H×W×3, RGB.  position: stage, µm, of the frame's top left corner.
     exposure_start_ns: monotonic.  exposure_us and gain: None where the sensor did not say.
     calibration_id: the id of the Scale it belongs to.
+    axes: how the picture lies on the stage.
     """
 
     index: int
@@ -33,6 +35,7 @@ class Frame:
     exposure_us: int | None
     gain: float | None
     calibration_id: str
+    axes: Axes = ALONG
 
 
 @dataclass(frozen=True, slots=True)

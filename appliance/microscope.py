@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from appliance.cameras.camera import Camera, CameraSetting, Exposure
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.picture_axes import ALONG, Axes
 from appliance.safe_height import HeightLimits
 from appliance.tour import FieldSize
 from calibration import Scale
@@ -24,12 +25,14 @@ class Eye:
 
     camera: behind the freshness gate.
     aside_um: where it looks, x and y, from the axis of the objective that counts.
+    axes: how its picture lies on the stage.
     """
 
     camera: Camera
     setting: CameraSetting
     scale: Scale
     aside_um: tuple[float, float] = (0.0, 0.0)
+    axes: Axes = ALONG
 
     @property
     def field_um(self) -> tuple[float, float]:
@@ -102,8 +105,12 @@ class Microscope:
 
     @property
     def field(self) -> FieldSize:
-        """What a tour needs to know of the field and the stage."""
-        width_um, height_um = self.counting.field_um
+        """What a tour needs to know of the field and the stage.
+
+        Fields on a grid along the stage's axes that are turned do not overlap where they are so much farther apart.
+        """
+        eye = self.counting
+        width_um, height_um = (side * eye.axes.apart for side in eye.field_um)
         x, y = self._stage.settings.x, self._stage.settings.y
         return FieldSize(
             width_um,

@@ -41,9 +41,9 @@ class NetworkAnalyser:
         cells = []
         for detection, answer in zip(found, answers, strict=True):
             patch, opinion = answer or (None, None)
-            x_um = frame.position.x_um + detection.x * scale.um_per_px
-            y_um = frame.position.y_um + detection.y * scale.um_per_px
-            cells.append(Cell(detection, x_um, y_um, patch, opinion))
+            x_um, y_um = frame.axes.to_stage(detection.x * scale.um_per_px, detection.y * scale.um_per_px)
+            place = frame.position.x_um + x_um, frame.position.y_um + y_um
+            cells.append(Cell(detection, *place, patch, opinion))
         return cells
 
     def warm(self) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from appliance.cameras.camera import CameraSetting
 from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sensor
-from appliance.counting_scale import microscope_scale, stated_calibration
+from appliance.counting_scale import microscope_scale, recorded, stated_calibration
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
 from appliance.overview import overview_places
+from appliance.picture_axes import axes_of
 from appliance.safe_height import HeightLimits
 from calibration import Scale
 from firmware_bridge.connect import open_stage
@@ -55,6 +57,7 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     with contextlib.ExitStack() as stack:
         counting = _eye(source, config.camera, partial(microscope_scale, plan, stated, config), "[camera]")
         stack.callback(counting.camera.close)
+        counting = replace(counting, axes=axes_of(recorded(config, counting.scale)))
         if stated is not None:
             stated.check_frame(counting.setting.width_px, counting.setting.height_px)
         overview = _overview(config.microscope.overview)

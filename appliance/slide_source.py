@@ -22,6 +22,7 @@ from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
 from appliance.looking_over import survey_slide
 from appliance.microscope import Microscope
+from appliance.picture_axes import Axes
 from appliance.region_map import DrawnRegion, RegionMap
 from appliance.tour import Tour, plan_tour
 from appliance.whereabouts import Whereabouts
@@ -267,7 +268,12 @@ class SlideSource:
     def _corner(self, centre: Point) -> Point:
         """The upper left corner of the field around a place."""
         width_um, height_um = self._microscope.counting.field_um
-        return Point(centre.x_um - width_um / 2, centre.y_um - height_um / 2, centre.z_um)
+        x_um, y_um = self._axes.to_stage(width_um / 2, height_um / 2)
+        return Point(centre.x_um - x_um, centre.y_um - y_um, centre.z_um)
+
+    @property
+    def _axes(self) -> Axes:
+        return self._microscope.counting.axes
 
     def _frame(self, index: int, name: str, exposure: Exposure, centre: Point) -> Frame:
         return Frame(
@@ -279,4 +285,5 @@ class SlideSource:
             exposure_us=exposure.exposure_us,
             gain=exposure.gain,
             calibration_id=self.scale.id,
+            axes=self._axes,
         )

@@ -45,6 +45,7 @@ class Whereabouts:
         self._known: Seen | None = None
         self._last: Seen | None = None
         self._proven = False
+        self._axes = microscope.counting.axes
 
     def remember(self, place: Point, exposure: Exposure) -> None:
         """Take a place in focus for the one to come back to. What was seen before is forgotten."""
@@ -60,7 +61,7 @@ class Whereabouts:
             self._proven = False
             return
         self._proven = self._proven and self._neighbours(before.place, place)
-        sent = place.x_um - before.place.x_um, place.y_um - before.place.y_um
+        sent = self._axes.to_picture(place.x_um - before.place.x_um, place.y_um - before.place.y_um)
         found = displacement(before.sight, self._last.sight, LEAST_OVERLAP_UM, _on_the_way(*sent))
         if found is not None and found.alike >= ALIKE:
             raise ApplianceError(
@@ -92,7 +93,7 @@ class Whereabouts:
         """Go to a place and see there what a picture taken at another says of it."""
         self._microscope.go_to(self._in_focus(place))
         found = displacement(before, self._seen(place, self._microscope.look()).sight, LEAST_OVERLAP_UM)
-        sent = place.x_um - taken_at.x_um, place.y_um - taken_at.y_um
+        sent = self._axes.to_picture(place.x_um - taken_at.x_um, place.y_um - taken_at.y_um)
         if found is None or found.alike < ALIKE:
             raise ApplianceError(
                 f"At {_mm(place)} the stage does not see what it saw there before. {_BLOCKED}"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.simulator.askew import AskewSlide, Seat
+from appliance.simulator.askew import AskewSlide
+from appliance.simulator.imperfect import Imperfect
 from appliance.simulator.microscope import Microscope
 from appliance.simulator.mount import Mount
-from appliance.simulator.objectives import OIL, Objective
 from appliance.simulator.sensor import Sensor
 from appliance.simulator.slide import Slide, TrueCell
 from appliance.simulator.trail import Trail
@@ -27,56 +26,14 @@ EXPOSURE_US = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """What is true of an instrument.
-
-    seat: the camera's. stage: 2×2, from what the stage is told to where it goes, µm: steps/mm and axes that are askew.
-    backlash_um, drift_um: by axis, the second in ten minutes.  scatter_um: of every arrival.  away_um: out of focus.
-    """
-
-    number: int
-    um_per_px: float
-    seat: Seat
-    stage: tuple[tuple[float, float], tuple[float, float]]
-    backlash_um: tuple[float, float]
-    scatter_um: float
-    drift_um: tuple[float, float]
-    corner_light: float
-    colour_gains: tuple[float, float]
-    full_well_e: float
-    away_um: float
+class Instrument(Imperfect):
+    """An instrument that can be looked through."""
 
     @classmethod
     def drawn(cls, number: int) -> Instrument:
-        """Draw one: pixels of 0.05 to 0.22 µm, ± 10°, shear, play up to 12 µm, vignetting to 40 %, and so on."""
-        rng = np.random.default_rng([number, 0x1257])
-        skew = math.radians(float(rng.uniform(-0.5, 0.5)))
-        steps_x, steps_y = (float(each) for each in rng.uniform(0.998, 1.002, 2))
-        return cls(
-            number,
-            um_per_px=float(np.exp(rng.uniform(math.log(0.05), math.log(0.22)))),
-            seat=Seat(
-                float(rng.uniform(-10, 10)), float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.998, 1.002))
-            ),
-            stage=((steps_x, -steps_y * math.sin(skew)), (0.0, steps_y * math.cos(skew))),
-            backlash_um=(float(rng.uniform(0, 12)), float(rng.uniform(0, 12))),
-            scatter_um=float(rng.uniform(0.05, 0.25)),
-            drift_um=(float(rng.uniform(-2, 2)), float(rng.uniform(-2, 2))),
-            corner_light=float(rng.uniform(0.6, 1.0)),
-            colour_gains=(float(rng.uniform(1.2, 1.7)), float(rng.uniform(1.0, 1.45))),
-            full_well_e=float(rng.uniform(6_000, 25_000)),
-            away_um=float(rng.uniform(-1.0, 1.0)),
-        )
-
-    @property
-    def on_slide(self) -> Numbers:
-        """2×2, from px to µm on the slide."""
-        return self.seat.matrix * self.um_per_px
-
-    @property
-    def stage_map(self) -> Numbers:
-        """2×2, px per µm that the stage is told."""
-        return np.asarray(np.linalg.solve(self.on_slide, np.array(self.stage)))
+        """Draw one."""
+        drawn = Imperfect.drawn(number)
+        return cls(*(getattr(drawn, each.name) for each in fields(drawn)))
 
     def frame_px(self, across_um: float) -> tuple[int, int]:
         """Return the size of a frame about so wide, no larger than the sensor: width and height."""
@@ -85,12 +42,7 @@ class Instrument:
 
     def under(self, slide: Slide) -> Eye:
         """Return an eye on a slide."""
-        turret = {
-            LENS: Objective(
-                LENS, self.um_per_px, 1.25, OIL, curvature_um=0.25, corner_light=self.corner_light, red_px=0.6,
-                blue_px=-0.5,
-            )
-        }  # fmt: skip
+        turret = {LENS: self.objective(LENS)}
         mount = Mount(seat=self.seat)
         sensor = Sensor(full_well_e=self.full_well_e)
         return Eye(self, Microscope(AskewSlide(slide, self.seat), mount, sensor, self.number, turret))
@@ -196,7 +148,7 @@ class Speckled:
             soft = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
             field_of += soft / soft.std()
         clear = np.clip(0.72 + 0.16 * field_of, 0.1, 1.0)
-        self._light = np.repeat(clear[..., None], 3, axis=2)
+        self._light = clear
         self._left, self._top = (round((at - reach_um) / um_per_px) for at in middle_um)
 
     def light(
@@ -206,7 +158,7 @@ class Speckled:
         column, row = round(x_um / um_per_px) - self._left, round(y_um / um_per_px) - self._top
         rows = np.clip(np.arange(row, row + height_px), 0, len(self._light) - 1)
         columns = np.clip(np.arange(column, column + width_px), 0, len(self._light) - 1)
-        return np.asarray(self._light[np.ix_(rows, columns)])
+        return np.repeat(self._light[np.ix_(rows, columns)][..., None], 3, axis=2)
 
     def truth(self, x_um: float, y_um: float, width_um: float, height_um: float) -> list[TrueCell]:
         """Return nothing: there is no cell."""

@@ -161,9 +161,10 @@ def _simulation(
 
 
 def _compared(config: Config, run: ChangedRun) -> Comparison:
+    from appliance.simulated_microscope import imperfect_of
     from appliance.simulator.truth import truth_of_run
 
-    return truth_of_run(config.store.path, run["run"], config.simulator.slide)
+    return truth_of_run(config.store.path, run["run"], config.simulator.slide, imperfect_of(config))
 
 
 def _show_truth(compared: Comparison, on_stderr: bool) -> None:

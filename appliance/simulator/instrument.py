@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from appliance.cameras.camera import CameraSetting
 from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.microscope import Area, Eye, Microscope
+from appliance.picture_axes import ALONG, Axes
 from appliance.safe_height import HeightLimits
+from appliance.simulator.askew import STRAIGHT, AskewSlide, Seat
+from appliance.simulator.imperfect import AskewCarriage, Imperfect
 from appliance.simulator.microscope import Microscope as Optics
 from appliance.simulator.microscope import Renderer
 from appliance.simulator.microscope_camera import MicroscopeCamera
@@ -39,6 +42,7 @@ MECHANICS = Mechanics(
     power_on_um=(9_000.0, 7_000.0, 1_500.0),
 )
 SETTING = CameraSetting(width_px=1388, height_px=1040, exposure_us=10_000)
+OBJECTIVE = "100x"
 DRAWN_WITHIN_S = 120.0  # a busy processor may take long to draw a first picture: no camera is late
 MARGIN_UM = 300.0  # a slide is never laid down quite where it should be
 
@@ -52,6 +56,26 @@ class SimulatedInstrument:
     optics: Optics
     camera: MicroscopeCamera
     overview: MicroscopeCamera
+    imperfect: Imperfect | None = None
+
+    def lay(self, slide: Slide) -> None:
+        """Put another slide on the stage, where the last one lay."""
+        self.optics.slide = slide if self.imperfect is None else AskewSlide(slide, self.imperfect.seat)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an imperfect instrument, by its settings and its calibration.
+
+    scale: under which it counts.  setting: of its camera.  backlash_um: that its stage makes up for, x and y.
+    axes: as `Eye` has them.  limits: of what its pictures must be like.
+    """
+
+    scale: Scale
+    setting: CameraSetting = SETTING
+    backlash_um: tuple[float, float] = (0.0, 0.0)
+    axes: Axes = ALONG
+    limits: FreshnessLimits = field(default_factory=lambda: FreshnessLimits(late_after_s=DRAWN_WITHIN_S))
 
 
 def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smear-13") -> Mixture:
@@ -64,21 +88,32 @@ def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smea
     return marrow(cells=cells, shares=MARROW_CHOI_10 if panel == "marrow-choi-10" else MARROW_SMEAR_13)
 
 
-def slide_on_its_mount(seed: int, mixture: Mixture, name: str = SMEAR) -> tuple[Slide, Mount]:
-    """Return the smear of a seed, or the service slide of that name, and how it lies on the stage."""
+def slide_on_its_mount(
+    seed: int, mixture: Mixture, name: str = SMEAR, seat: Seat = STRAIGHT
+) -> tuple[Slide, Mount]:
+    """Return the smear of a seed, or the service slide of that name, and how it lies on the stage.
+
+    seat: of the camera that looks at it.
+    """
     slide = Smear(seed, mixture) if name == SMEAR else service_slide(name, seed, mixture)
-    return slide, Mount.drawn(seed, slide.width_um, slide.height_um, CORNER)
+    mount = Mount.drawn(seed, slide.width_um, slide.height_um, CORNER)
+    if seat.straight:
+        return slide, mount
+    x_um, y_um = seat.to_picture(mount.middle_x_um, mount.middle_y_um)
+    return AskewSlide(slide, seat), replace(mount, middle_x_um=x_um, middle_y_um=y_um, seat=seat)
 
 
 def simulated_instrument(
     seed: int,
     mixture: Mixture,
     *,
-    objective: str = "100x",
+    objective: str = OBJECTIVE,
     rate: float = 1.0,
     slide_name: str = SMEAR,
     drawn_by: Callable[[Renderer], Renderer] | None = None,
     kind: type[Microscope] = Microscope,
+    imperfect: Imperfect | None = None,
+    known: Known | None = None,
 ) -> SimulatedInstrument:
     """Switch a simulated instrument on, with a smear under its lens; nothing moves yet.
 
@@ -86,22 +121,33 @@ def simulated_instrument(
     slide_name: "smear", or a service slide's instead.
     drawn_by: what stands between the cameras and the optics, to keep pictures; None for nothing.
     kind: of the microscope, where somebody wants to see what is done with it.
+    imperfect: what is wrong with it, and known: what is known of that.
     Raises ApplianceRefused for what cannot be simulated.
     """
-    slide, mount = slide_on_its_mount(seed, mixture, slide_name)
-    optics = Optics(slide, mount, seed=seed)
-    board = EmulatedGrbl(MECHANICS, rate)
+    if imperfect is not None and known is None:
+        raise ApplianceRefused("An instrument that is not perfect is only known by its calibration.")
+    seat = STRAIGHT if imperfect is None else imperfect.seat
+    slide, mount = slide_on_its_mount(seed, mixture, slide_name, seat)
+    if imperfect is None:
+        optics = from_above = Optics(slide, mount, seed=seed)
+    else:
+        optics = Optics(slide, mount, imperfect.sensor, seed, imperfect.turret(objective))
+        from_above = Optics(*slide_on_its_mount(seed, mixture, slide_name), seed=seed)
+    board = EmulatedGrbl(MECHANICS if imperfect is None else _loose(imperfect), rate)
+    known = known or Known(_scale(objective))
     try:
-        stage = open_stage(stage_settings(board))
+        stage = open_stage(stage_settings(board, None if imperfect is None else known.backlash_um))
     except BaseException:
         board.close()
         raise
+    carriage = board if imperfect is None else AskewCarriage(board, imperfect)
     renderer = optics if drawn_by is None else drawn_by(optics)
-    camera = MicroscopeCamera(renderer, board, objective)
-    overview = MicroscopeCamera(renderer, board, "overview")
+    above = renderer if from_above is optics else from_above
+    camera = MicroscopeCamera(renderer, carriage, objective, name=None if imperfect is None else imperfect.name)
+    overview = MicroscopeCamera(above, carriage, "overview")
     microscope = kind(
         stage,
-        Eye(FreshCamera(camera, FreshnessLimits(late_after_s=DRAWN_WITHIN_S)), SETTING, _scale(objective)),
+        Eye(FreshCamera(camera, known.limits), known.setting, known.scale, axes=known.axes),
         Eye(
             FreshCamera(overview, FreshnessLimits(late_after_s=DRAWN_WITHIN_S, seam=None)),
             SETTING,
@@ -119,17 +165,21 @@ def simulated_instrument(
         simulated=True,
         let_go=board.close,
     )
-    return SimulatedInstrument(microscope, board, optics, camera, overview)
+    return SimulatedInstrument(microscope, board, optics, camera, overview, imperfect)
 
 
-def counting_scale(objective: str = "100x") -> Scale:
+def counting_scale(objective: str = OBJECTIVE) -> Scale:
     """Return the scale of the objective that counts."""
     return _scale(objective)
 
 
-def stage_settings(board: EmulatedBoard) -> StageSettings:
-    """Return the settings of a stage on an emulated board: its whole travel, the z axis only where it is safe."""
+def stage_settings(board: EmulatedBoard, made_up_um: tuple[float, float] | None = None) -> StageSettings:
+    """Return the settings of a stage on an emulated board: its whole travel, the z axis only where it is safe.
+
+    made_up_um: what it makes up for along x and y; None for all the backlash there is.
+    """
     built, rate = board.mechanics, board.rate
+    backlash = built.backlash_um if made_up_um is None else (*made_up_um, built.backlash_um[2])
     limits = ((0.0, built.travel_um[0]), (0.0, built.travel_um[1]), (0.0, SAFE_UM[1]))
     x, y, z = (
         AxisSettings(
@@ -137,7 +187,7 @@ def stage_settings(board: EmulatedBoard) -> StageSettings:
             steps_per_mm=built.steps_per_mm[i],
             speed_um_s=built.speed_um_s[i],
             acceleration_um_s2=built.acceleration_um_s2[i],
-            backlash_um=built.backlash_um[i],
+            backlash_um=backlash[i],
         )
         for i in range(3)
     )
@@ -148,3 +198,7 @@ def stage_settings(board: EmulatedBoard) -> StageSettings:
 
 def _scale(objective: str) -> Scale:
     return Scale.stated(objective_named(objective).um_per_px, f"simulated, {objective}")
+
+
+def _loose(imperfect: Imperfect) -> Mechanics:
+    return replace(MECHANICS, backlash_um=(*imperfect.backlash_um, BACKLASH_UM[2]))

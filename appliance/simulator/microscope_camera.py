@@ -72,14 +72,17 @@ class MicroscopeCamera:
         immersion: Immersion | None = None,
         aside_um: tuple[float, float] = (0.0, 0.0),
         clock: Clock | None = None,
+        name: str | None = None,
     ) -> None:
         """Put it on. Raises ApplianceRefused for an unknown objective.
 
         renderer: owned by the caller, so that an overview camera may share it.  vibration: None for a stand that
         never rings.  aside_um: where it looks, from the axis of the objectives (for an overview camera).
+        name: what it is called; None names it after everything that decides its pictures.
         """
         objective_named(objective)
         self.objective = objective
+        self._name = name
         self.faults = FaultSchedule()
         self.immersion = immersion
         self._renderer, self._carriage, self._vibration = renderer, carriage, vibration
@@ -96,7 +99,7 @@ class MicroscopeCamera:
     @property
     def name(self) -> str:
         """What status and results call it."""
-        return f"simulated microscope, {self.objective}, {self._renderer.digest}"
+        return self._name or f"simulated microscope, {self.objective}, {self._renderer.digest}"
 
     def use(self, objective: str) -> None:
         """Turn the turret. Raises ApplianceRefused for an unknown objective."""

@@ -10,11 +10,15 @@ from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from appliance.rules import Rules
+from appliance.simulator.askew import STRAIGHT
 from appliance.simulator.comparison import Comparison, CountedField, FoundCell, Named, compare, named
+from appliance.simulator.imperfect import Imperfect
 from appliance.simulator.instrument import SMEAR, mixture_of, slide_on_its_mount
 from appliance.simulator.mixture import Mixture
+from appliance.simulator.mount import Mount
 from appliance.simulator.slide import TrueCell
 from appliance.store import Store
+from firmware_bridge.point import Point
 from models.card import read_card
 
 
@@ -42,13 +46,19 @@ class Evidence:
         return named(self.fields, self.found, self.truth, self.window_um)
 
 
-def truth_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Comparison:
+def truth_of_run(
+    store: Path, run_id: str, slide_name: str = SMEAR, imperfect: Imperfect | None = None
+) -> Comparison:
     """Compare a simulated run with its slide. Raises ApplianceRefused for a run of another camera."""
-    return evidence_of_run(store, run_id, slide_name).comparison()
+    return evidence_of_run(store, run_id, slide_name, imperfect).comparison()
 
 
-def evidence_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Evidence:
-    """Make the slide of a run on record anew.
+def evidence_of_run(
+    store: Path, run_id: str, slide_name: str = SMEAR, imperfect: Imperfect | None = None
+) -> Evidence:
+    """Make the slide of a run on record anew. imperfect: what is wrong with the instrument that counted it.
+
+    Places are then along its pictures' axes, in which fields are rectangles.
 
     Raises ApplianceRefused for a run of another camera, and where another slide would be drawn now.
     """
@@ -60,8 +70,9 @@ def evidence_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Eviden
         tally = opened.tally(record.id)
         places, cells = opened.places(record.id), opened.cells(record.id)
     mixture = _mixture(record.plan)
-    slide, mount = slide_on_its_mount(source.seed, mixture, slide_name)
-    if slide.digest not in record.camera:
+    seat = STRAIGHT if imperfect is None else imperfect.seat
+    slide, mount = slide_on_its_mount(source.seed, mixture, slide_name, seat)
+    if (slide.digest not in record.camera) if imperfect is None else record.camera != imperfect.name:
         raise ApplianceRefused(
             f"The slide of the run {record.id} cannot be drawn again: this version or its folder of cells draws "
             "another. Count it anew."
@@ -70,12 +81,12 @@ def evidence_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Eviden
     fields = []
     truth = []
     for x_um, y_um, width, height in places:
-        left, top = x_um - mount.x_um, y_um - mount.y_um
+        left, top = _seen(x_um, y_um, mount, imperfect)
         fields.append(CountedField(left, top, width * um_per_px, height * um_per_px))
         truth += slide.truth(left, top, width * um_per_px, height * um_per_px)
     counted = {label.name for label in tally.rules.counted}
     found = [
-        FoundCell(cell.x_um - mount.x_um, cell.y_um - mount.y_um, cell.label, cell.label in counted)
+        FoundCell(*_seen(cell.x_um, cell.y_um, mount, imperfect), cell.label, cell.label in counted)
         for cell in cells
         if cell.label is not None
     ]
@@ -83,6 +94,12 @@ def evidence_of_run(store: Path, run_id: str, slide_name: str = SMEAR) -> Eviden
     return Evidence(
         tuple(fields), tuple(found), tuple(truth), _window_um(), limits, _percent(mixture, tally.rules)
     )
+
+
+def _seen(x_um: float, y_um: float, mount: Mount, imperfect: Imperfect | None) -> tuple[float, float]:
+    """A place that the stage was told, on the slide along the picture's axes."""
+    told = Point(x_um, y_um)
+    return mount.slide_place(told if imperfect is None else imperfect.goes_to(told))
 
 
 def _mixture(plan: Plan) -> Mixture:
