@@ -53,6 +53,7 @@ def evaluate() -> None:
       hemadiff evaluate cells
       hemadiff evaluate cells --data /data/labelled --json cells.json
       hemadiff evaluate fields --detector saliency
+      hemadiff evaluate scales --limit 20
       hemadiff evaluate cells --report report
     """
 
@@ -110,6 +111,45 @@ def cells(
         names = (cascade.name, cascade.engine, split, cascade.panel, cascade.outputs)
         found = Evaluated(*names, result.judged, result.artefacts, whole, of_the_whole)
         click.echo(f"Report: {write_cell_report(page, found, *networks)}", err=True)
+
+
+@evaluate.command()
+@data_option
+@click.option("--split", default="test", show_default=True, type=click.Choice(["val", "test"]))
+@click.option(
+    "--limit",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Cells of each label and source at most: the same ones every time.",
+)
+@click.option("--right-only", is_flag=True, help="State right pixel sizes only: a seventh of the time.")
+@click.option(
+    "--chart", default="scales.png", show_default=True, type=OutputFile(), help="The curves; SVG by its name."
+)
+@json_option
+def scales(
+    data: Path | None, split: str, limit: int, right_only: bool, chart: Path, out: Path | None
+) -> None:
+    """Name the same cells at other pixel sizes, stated right, and wrong by 5, 10 and 20 %.
+
+    Pictures are resampled to 0.05 to 0.16 µm; and each laboratory's are named as they are, with their own pixel size
+    and with the other laboratory's. It shows what a missing calibration costs.
+    """
+    from models.cascade import load_cascades
+    from models.data import data_folder
+    from models.scale_chart import draw_scales
+    from models.scale_evaluation import WRONG_BY, evaluate_scales, sample
+    from models.scale_tables import scale_tables
+
+    cells = sample(data_folder(data), split, limit)
+    cascades = load_cascades("smear-13")
+    cascade = cascades["blood"]
+    found = evaluate_scales(cascades, cells, _tracked, wrong_by=(0.0,) if right_only else WRONG_BY)
+    draw_scales(found, chart, f"What a wrong pixel size costs: {cascade.name}, {split}, {len(cells):,} cells")
+    figures = {"weights": cascade.name, "engine": cascade.engine, "split": split, "limit": limit}
+    _say(out, {**figures, **asdict(found)}, scale_tables(found))
+    click.echo(f"Curves: {chart}", err=True)
 
 
 @evaluate.command()

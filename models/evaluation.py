@@ -69,16 +69,22 @@ class CellReport:
     confusion: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
 
-def judge(cascades: Mapping[str, Cascade], crops: Iterable[Crop], shift: Shift = (0, 0)) -> list[Judged]:
-    """Let cascades name the cell in the middle of each crop (106×106 px at their canonical scale).
+def judge(
+    cascades: Mapping[str, Cascade],
+    crops: Iterable[Crop],
+    shift: Shift = (0, 0),
+    um_per_px: float | None = None,
+) -> list[Judged]:
+    """Let cascades name the cell in the middle of each crop (106×106 px or more at their canonical scale).
 
     cascades: by specimen.  shift: where the cell is looked at instead, in px from the middle.
+    um_per_px: the pixel size that they are told; None for their canonical scale.
     """
     judged = []
-    at = [(REACH_PX / 2 + shift[0], REACH_PX / 2 + shift[1])]
     for image, label, source in crops:
         cascade = cascades[SPECIMEN[source]]
-        answer = cascade.examine(image, cascade.um_per_px, at)[0]
+        at = [(image.shape[1] / 2 + shift[0], image.shape[0] / 2 + shift[1])]
+        answer = cascade.examine(image, um_per_px or cascade.um_per_px, at)[0]
         if answer is None:
             raise ModelRefused(
                 f"A crop of {image.shape[1]} px is too small to judge by; {REACH_PX} px are needed."
