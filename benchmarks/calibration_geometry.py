@@ -22,8 +22,8 @@ from calibration.stage_map import Move, Shift, StageMap, fit_stage_map, shift_be
 PITCH_UM = 10.0
 ON_SMEAR_UM = (15_500.0, 6_000.0)
 STAGE_FRAME_UM, STAGE_FRAME_PX = 40.0, 640
-MAP_STEPS = 8
-REVERSALS = 6
+MAP_STEPS = 16
+REVERSALS = 12
 RETURNS = 30
 LOOKS, WATCHED_S, TREMBLE_UM = 21, 600.0, 0.02
 
@@ -161,7 +161,7 @@ class StageSession:
         side = min(side_px, round(STAGE_FRAME_UM / instrument.um_per_px))
         self.size_px = (side, side)
         self.field_um = side * instrument.um_per_px
-        reach = 2.6 * self.field_um + 25.0
+        reach = (0.2 * MAP_STEPS + 1.0) * self.field_um + 25.0
         slide: Slide = (
             Remembered(Smear(instrument.number), ON_SMEAR_UM, reach, instrument.um_per_px)
             if smear
