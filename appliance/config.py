@@ -132,7 +132,8 @@ class QcSection(Section):
 class SimulatorSection(Section):
     """The simulated microscope. rate: how many times faster than real time it works.  slide: what lies on its stage.
 
-    instrument: 0 is a perfect one, which states its scale; any other number has errors of its own and must be calibrated.
+    instrument: 0 is a perfect one, which states its scale; any other number has errors of its own and must be
+    calibrated.
     """
 
     rate: float = Field(default=1.0, ge=0.1, le=200.0)

@@ -104,6 +104,11 @@ class Microscope:
         return self.counting.camera.name
 
     @property
+    def firmware(self) -> str:
+        """What moves the stage, with its version."""
+        return self._stage.controller.title
+
+    @property
     def field(self) -> FieldSize:
         """What a tour needs to know of the field and the stage.
 
@@ -163,6 +168,14 @@ class Microscope:
         self._refuse_halted()
         with self._lit():
             return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
+
+    def shine(self, share: float | None = None) -> bool:
+        """Set the lamp, 0 to 1, or as it is for pictures; return whether that can be done from here."""
+        if self._light is None or self._strobe:
+            return False
+        with _for_a_person():
+            self._stage.set_light(self._light if share is None else share)
+        return True
 
     def halt(self) -> None:
         """Let nothing more be done: the next move or picture raises ApplianceError. From any thread, at once.

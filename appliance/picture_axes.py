@@ -28,13 +28,17 @@ class Axes:
         """Refuse what no camera that was put on with care does."""
         if self.xx * self.yy - self.xy * self.yx <= 0 or not abs(self.turned_deg) <= MOST_TURNED_DEG:
             raise ApplianceRefused(
-                f"The camera is turned by {self.turned_deg:.0f}° against the stage, or its picture is mirrored. Turn it, or "
-                f"exchange the stage's axes, so that the picture's x runs along the stage's to {MOST_TURNED_DEG:g}°; then "
+                f"The camera is turned by {self.turned_deg:.0f}° against the stage, or its picture is "
+                f"mirrored. Turn it, or "
+                f"exchange the stage's axes, so that the picture's x runs along the stage's to "
+                f"{MOST_TURNED_DEG:g}°; then "
                 "calibrate."
             )
 
     @classmethod
-    def of_stage_map(cls, um_per_px: float, along_x: float, along_y: float, rotation_deg: float, shear_deg: float) -> Axes:
+    def of_stage_map(
+        cls, um_per_px: float, along_x: float, along_y: float, rotation_deg: float, shear_deg: float
+    ) -> Axes:
         """Return the axes of a stage map, as a calibration keeps it.
 
         um_per_px: of the ruler.  along_x, along_y: µm that the stage is told for a pixel along each of its axes.

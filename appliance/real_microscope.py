@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from appliance.cameras.camera import CameraSetting
 from appliance.cameras.freshness import FreshCamera, FreshnessLimits
 from appliance.cameras.open_driver import DriverOptions, open_driver, parse_sensor
-from appliance.counting_scale import microscope_scale, recorded, stated_calibration
+from appliance.counting_scale import microscope_scale, recorded, setup_in_use, stated_calibration
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
 from appliance.overview import overview_places
 from appliance.picture_axes import axes_of
 from appliance.safe_height import HeightLimits
 from calibration import Scale
+from calibration.setup import Setup
 from firmware_bridge.connect import open_stage
 from firmware_bridge.errors import BridgeError, StageRefused
 from firmware_bridge.motion import refuse_outside
@@ -44,6 +45,41 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     Raises ApplianceRefused where a setting is missing or does not fit, ApplianceError where something does not answer,
     and CalibrationRefused where no calibration is in force for this setup, or the one that is named belongs to another.
     """
+    stated = stated_calibration(plan, config)
+
+    def counting(eye: Eye) -> Eye:
+        if stated is not None:
+            stated.check_frame(eye.setting.width_px, eye.setting.height_px)
+        return replace(eye, axes=axes_of(recorded(config, eye.scale)))
+
+    settings = stage_settings(config.stage)
+    scale_of = partial(microscope_scale, plan, stated, config)
+    return _opened(config, settings, scale_of, counting, None, bool(plan.at_reference))
+
+
+def open_to_calibrate(
+    config: Config, scale_of: Callable[[Setup], Scale], limits: FreshnessLimits, at_reference: bool
+) -> Microscope:
+    """Open them to be calibrated: no backlash is made up for along x and y, and no picture is turned.
+
+    scale_of: what is believed of a setup's scale.  limits: of what its pictures must be like.
+    Raises as `open_microscope` does.
+    """
+    settings = stage_settings(config.stage)
+    settings = replace(settings, x=replace(settings.x, backlash_um=0.0), y=replace(settings.y, backlash_um=0.0))
+    return _opened(
+        config, settings, lambda camera: scale_of(setup_in_use(config, camera)), lambda eye: eye, limits, at_reference
+    )
+
+
+def _opened(
+    config: Config,
+    settings: StageSettings,
+    scale_of: Callable[[str], Scale],
+    as_used: Callable[[Eye], Eye],
+    limits: FreshnessLimits | None,
+    at_reference: bool,
+) -> Microscope:
     scope, source = config.microscope, config.camera.source
     if source is None:
         raise ApplianceRefused("No camera is set. Give [camera] source in the settings, as in picamera2.")
@@ -52,14 +88,10 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
     area = Area(left_um, top_um, right_um, bottom_um)
     heights = HeightLimits(*_both(scope.heights_um, "[microscope] heights_um"))
     expected = _said(scope.focus_um, "[microscope] focus_um")
-    settings = stage_settings(config.stage)
-    stated = stated_calibration(plan, config)
     with contextlib.ExitStack() as stack:
-        counting = _eye(source, config.camera, partial(microscope_scale, plan, stated, config), "[camera]")
+        counting = _eye(source, config.camera, scale_of, "[camera]", limits=limits)
         stack.callback(counting.camera.close)
-        counting = replace(counting, axes=axes_of(recorded(config, counting.scale)))
-        if stated is not None:
-            stated.check_frame(counting.setting.width_px, counting.setting.height_px)
+        counting = as_used(counting)
         overview = _overview(config.microscope.overview)
         if overview is not None:
             stack.callback(overview.camera.close)
@@ -70,7 +102,7 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
         except BridgeError as error:
             raise ApplianceError(f"The stage does not answer: {error}") from error
         stack.callback(stage.close)
-        if not stage.HAS_SWITCHES and not plan.at_reference:
+        if not stage.HAS_SWITCHES and not at_reference:
             raise ApplianceRefused(f"The stage {stage.name} {BY_HAND}")
         microscope = Microscope(
             stage,
@@ -150,6 +182,7 @@ def _eye(
     scale_of: Callable[[str], Scale],
     where: str,
     aside_um: tuple[float, float] = (0.0, 0.0),
+    limits: FreshnessLimits | None = None,
 ) -> Eye:
     setting = CameraSetting(
         _said(section.width_px, f"{where} width_px"),
@@ -160,7 +193,7 @@ def _eye(
     )
     options = DriverOptions(section.key, section.pixel_format, section.white_balance_k, section.held_frames)
     # A slide's own edge is as sharp as a seam from far away.
-    limits = FreshnessLimits(seam=None) if where == "[microscope.overview]" else None
+    limits = FreshnessLimits(seam=None) if where == "[microscope.overview]" else limits
     camera = FreshCamera(open_driver(parse_sensor(source), options), limits)
     try:
         return Eye(camera, setting, scale_of(camera.name), aside_um)

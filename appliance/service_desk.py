@@ -18,6 +18,7 @@ from appliance.qc_history import QcHistory
 from appliance.store import Store
 from calibration.file import read_calibration
 from calibration.qc import QcLimits, judge_qc
+from calibration.record_json import from_json
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -30,6 +31,12 @@ def use_calibration(
 ) -> dict[str, Any]:
     """Put a calibration in force (`Calibrations.use`)."""
     return {"calibration": Calibrations(store).use(name, by, at, confirmed).id}
+
+
+def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
+    """Put a calibration that was measured here on record. record: as `to_json` writes it."""
+    made = from_json(record, "The new calibration")
+    return {"calibration": made.id, "new": Calibrations(store).add(made, at)}
 
 
 def import_calibration(store: Store, at: datetime, *, path: str) -> dict[str, Any]:
@@ -70,6 +77,7 @@ def record_qc(
 
 
 DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "add_calibration": add_calibration,
     "use_calibration": use_calibration,
     "import_calibration": import_calibration,
     "record_qc": record_qc,

@@ -40,7 +40,8 @@ def simulated_setup(config: Config) -> Setup:
     imperfect = imperfect_of(config)
     if imperfect is None:
         raise ApplianceRefused(
-            "A perfect simulated microscope knows its scale, and there is nothing to calibrate. Give [simulator] instrument, "
+            "A perfect simulated microscope knows its scale, and there is nothing to calibrate. Give "
+            "[simulator] instrument, "
             "as in 7: one that has errors."
         )
     setting = _setting(config)
@@ -65,7 +66,10 @@ def open_simulated(config: Config | None, seed: int, mixture: Mixture) -> Simula
     if imperfect is not None:
         record = recorded(config, simulated_scale(config))
         known = Known(
-            simulated_scale(config), _setting(config), (config.stage.x.backlash_um, config.stage.y.backlash_um), axes_of(record)
+            simulated_scale(config),
+            _setting(config),
+            (config.stage.x.backlash_um, config.stage.y.backlash_um),
+            axes_of(record),
         )
     return _switched_on(config, seed, mixture, imperfect, known)
 
@@ -86,7 +90,12 @@ def _switched_on(
     config: Config, seed: int, mixture: Mixture, imperfect: Imperfect | None, known: Known | None
 ) -> SimulatedInstrument:
     return simulated_instrument(
-        seed, mixture, rate=config.simulator.rate, slide_name=config.simulator.slide, imperfect=imperfect, known=known
+        seed,
+        mixture,
+        rate=config.simulator.rate,
+        slide_name=config.simulator.slide,
+        imperfect=imperfect,
+        known=known,
     )
 
 

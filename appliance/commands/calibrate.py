@@ -11,6 +11,12 @@ from collections.abc import Mapping
 import click
 
 COMMANDS: Mapping[str, str] = {
+    "all": "appliance.commands.calibrate_all:calibrate_all",
+    "flat-field": "appliance.commands.calibrate_flat_field:flat_field",
+    "pixel-size": "appliance.commands.calibrate_pixel_size:pixel_size",
+    "stage-map": "appliance.commands.calibrate_stage_map:stage_map",
+    "backlash": "appliance.commands.calibrate_backlash:backlash",
+    "focus": "appliance.commands.calibrate_focus:focus",
     "red-cells": "appliance.commands.calibrate_red_cells:red_cells",
     "list": "appliance.commands.calibrate_records:list_records",
     "show": "appliance.commands.calibrate_records:show",
@@ -44,6 +50,7 @@ def calibrate() -> None:
 
     \b
     Examples:
+      hemadiff calibrate all --by "R. Hooke"
       hemadiff calibrate list
       hemadiff calibrate show cal-3fa2
       hemadiff calibrate certificate cal-3fa2 --pdf certificate.pdf

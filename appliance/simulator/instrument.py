@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance.cameras.camera import CameraSetting
 from appliance.cameras.freshness import FreshCamera, FreshnessLimits
+from appliance.errors import ApplianceRefused
 from appliance.microscope import Area, Eye, Microscope
 from appliance.picture_axes import ALONG, Axes
 from appliance.safe_height import HeightLimits

@@ -1,0 +1,1 @@
+"""Calibrating a microscope: routines that say what to do, and what carries them out."""

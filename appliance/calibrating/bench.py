@@ -1,0 +1,127 @@
+"""The microscope of the settings, opened to be calibrated: nothing of it is believed that a routine shall measure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from appliance.calibrating.runner import Engineer, Runner
+from appliance.calibrating.steps import Known
+from appliance.cameras.freshness import FreshnessLimits
+from appliance.counting_scale import in_force, setup_in_use
+from appliance.microscope import Microscope
+from calibration.errors import CalibrationRefused
+from calibration.scale import Scale
+from calibration.setup import Setup
+from firmware_bridge.point import Point
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.simulator.instrument import SimulatedInstrument
+
+GUESS_UM_PER_PX = 0.10
+NAMED = "not calibrated"
+LIMITS = FreshnessLimits(late_after_s=None, dark_below=None, saturated_share=None, torn_rows=None, seam=None)
+"""Lines are as sharp as seams, a dark frame is wanted dark, and too much light is told to the engineer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What routines run on. setup: to which their calibration belongs.  known: to begin with."""
+
+    runner: Runner
+    known: Known
+    setup: Setup
+    firmware: str
+
+
+class SimulatedEngineer:
+    """Lays the slides of a simulated microscope itself, and can mend nothing. says: what hears the rest.
+
+    left: a service slide that somebody left on the stage, and that stays there.
+    """
+
+    def __init__(self, says: Engineer, instrument: SimulatedInstrument, seed: int, left: str | None) -> None:
+        self._says, self._instrument, self._seed, self._left = says, instrument, seed, left
+
+    def tell(self, sentence: str) -> None:
+        """As it is told."""
+        self._says.tell(sentence)
+
+    def lay(self, slide: str, sentence: str) -> None:
+        """Put a simulated one there."""
+        from appliance.simulator.mixture import blood
+        from appliance.simulator.service_slides import service_slide
+        from appliance.simulator.smear import Smear
+
+        if self._left is not None:
+            self.tell(
+                f"{sentence} (Simulated: a {self._left} slide lies there and stays, as [simulator] slide has it.)"
+            )
+            return
+        self.tell(f"{sentence} (Simulated: done.)")
+        made = Smear(self._seed, blood()) if slide == "smear" else service_slide(slide, self._seed, blood())
+        self._instrument.lay(made)
+
+    def mend(self, sentence: str) -> bool:
+        """Nothing can be mended."""
+        return False
+
+
+@contextlib.contextmanager
+def simulated_bench(
+    config: Config, seed: int, engineer: Engineer, at_um: tuple[float, float] | None = None
+) -> Iterator[Bench]:
+    """Open the simulated instrument of the settings, homed and lit. Raises ApplianceRefused for a perfect one."""
+    from appliance.simulated_microscope import open_simulated_to_calibrate, simulated_setup
+    from appliance.simulator.instrument import mixture_of
+    from models.panel import Specimen
+
+    setup = simulated_setup(config)
+    scale = _believed(config, setup)
+    instrument = open_simulated_to_calibrate(config, seed, mixture_of(Specimen.BLOOD), scale, LIMITS)
+    left = None if config.simulator.slide == "smear" else config.simulator.slide
+    engineer = SimulatedEngineer(engineer, instrument, seed, left)
+    with contextlib.closing(instrument.microscope):
+        yield _ready(instrument.microscope, engineer, setup, at_um, instrument.board.rate)
+
+
+@contextlib.contextmanager
+def real_bench(
+    config: Config, engineer: Engineer, at_um: tuple[float, float] | None = None, at_reference: bool = False
+) -> Iterator[Bench]:
+    """Open the microscope of the settings, homed and lit. Raises as `open_microscope` does."""
+    from appliance.real_microscope import open_to_calibrate
+
+    microscope = open_to_calibrate(config, lambda setup: _believed(config, setup), LIMITS, at_reference)
+    with contextlib.closing(microscope):
+        yield _ready(microscope, engineer, setup_in_use(config, microscope.name), at_um, 1.0)
+
+
+def _believed(config: Config, setup: Setup) -> Scale:
+    """The scale that is in force, to go on from, or a guess."""
+    try:
+        return replace(in_force(config, setup).scale, id=NAMED)
+    except CalibrationRefused:
+        return Scale(GUESS_UM_PER_PX, "a guess", NAMED)
+
+
+def _ready(
+    microscope: Microscope, engineer: Engineer, setup: Setup, at_um: tuple[float, float] | None, rate: float
+) -> Bench:
+    engineer.tell("Homing the stage.")
+    microscope.home()
+    microscope.make_ready()
+    area = microscope.area
+    x_um, y_um = at_um or ((area.left_um + area.right_um) / 2, (area.top_um + area.bottom_um) / 2)
+    known = Known(
+        Point(x_um, y_um, microscope.expected_um),
+        area,
+        microscope.heights,
+        microscope.counting.setting,
+        microscope.counting.scale.um_per_px,
+        microscope.focus_within_um,
+    )
+    return Bench(Runner(microscope, engineer, rate=rate), known, setup, microscope.firmware)

@@ -1,0 +1,135 @@
+"""What a routine asks for, one step at a time. A routine is pure: no stage, no camera, no clock, nobody to talk to.
+
+After PlanktoScope's `Routine`: each step is yielded, and what came of it is sent back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from appliance.cameras.camera import CameraSetting, Exposure
+from appliance.microscope import Area
+from appliance.safe_height import HeightLimits
+from calibration.measured import Measured
+from calibration.record import Evidence, Residuals, Ruler
+from firmware_bridge.point import Point
+
+
+@dataclass(frozen=True, slots=True)
+class GoTo:
+    """Move there and settle. Sent back: the Point where the stage says that it is."""
+
+    place: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Take a picture of what is there now. Sent back: an Exposure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """Set the camera so from now on. Sent back: nothing."""
+
+    setting: CameraSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Shine:
+    """Set the lamp, 0 to 1; None as the settings have it. Sent back: whether the lamp can be set."""
+
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let so much time pass. Sent back: nothing."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Say a sentence to the engineer. Sent back: nothing."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lay:
+    """Have the engineer put a slide on the stage. slide: "micrometer", "grid", "blank", "smear".  Sent "
+    "back: nothing."""
+
+    slide: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Have the engineer put something right. Sent back: whether it was, so that it is worth trying again."""
+
+    sentence: str
+
+
+Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend
+T = TypeVar("T")
+Routine = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a microscope when a routine begins.
+
+    start: where the stage shall look first, at about the height of focus.  setting: of the camera.
+    um_per_px: measured so far, or a guess.  ruler: the pixel size, where it has been measured.
+    """
+
+    start: Point
+    area: Area
+    heights: HeightLimits
+    setting: CameraSetting
+    um_per_px: float
+    focus_within_um: float = 16.0
+    ruler: Measured | None = None
+
+    @property
+    def field_um(self) -> float:
+        """The shorter side of what a picture shows."""
+        return min(self.setting.width_px, self.setting.height_px) * self.um_per_px
+
+    def at(self, x_um: float, y_um: float, z_um: float | None = None) -> Point:
+        """Return a place so far from the start."""
+        return Point(
+            self.start.x_um + x_um, self.start.y_um + y_um, self.start.z_um if z_um is None else z_um
+        )
+
+    def with_pixel(self, um_per_px: Measured) -> Known:
+        """Return the same with a pixel size that was measured."""
+        return replace(self, um_per_px=um_per_px.value, ruler=um_per_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a routine found, in the form in which a calibration keeps it.
+
+    said: what was found and whether it passed, a sentence each.  setting: how the camera shall be set from now on.
+    settings: what to write into the settings, by section and key.
+    """
+
+    said: tuple[str, ...]
+    values: Mapping[str, Measured]
+    residuals: Mapping[str, Residuals] = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    ruler: Ruler | None = None
+    setting: CameraSetting | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def seen_at(place: Point) -> Routine[Exposure]:
+    """Go to a place and return its picture."""
+    yield GoTo(place)
+    exposure: Exposure = yield Take()
+    return exposure

@@ -1,0 +1,84 @@
+"""`hemadiff calibrate all`: a whole calibration, guided, and its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance.cli import Session, pass_session
+from appliance.commands.calibrating import (
+    as_object,
+    author,
+    bench,
+    guided,
+    offer_certificate,
+    put_on_record,
+    ruled,
+    say_settings,
+)
+from appliance.output_file import write_json
+
+
+@click.command("all")
+@ruled
+@click.option("--by", required=True, metavar="NAME", help="Who calibrates.")
+@click.option("--note", default="", metavar="TEXT", help="For the record.")
+@click.option(
+    "--returns", type=click.IntRange(min=10), default=30, show_default=True, help="For the repeatability."
+)
+@click.option(
+    "--tilt/--no-tilt", default=True, show_default=True, help="Focus at nine places for the slide's tilt."
+)
+@click.option("--drift", is_flag=True, help="Watch the stage stand still for ten minutes too.")
+@click.option(
+    "--pdf", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the certificate."
+)
+@guided
+@pass_session
+def calibrate_all(
+    session: Session,
+    /,
+    ruler_pitch_um: float,
+    grid: bool,
+    ruler_uncertainty_um: float,
+    ruler_serial: str,
+    ruler_certificate: str,
+    by: str,
+    note: str,
+    returns: int,
+    tilt: bool,
+    drift: bool,
+    pdf: Path | None,
+    **said: Any,
+) -> None:
+    """Calibrate everything, guided, in the order of docs/calibrating.md. Research use only.
+
+    Lamp and flat field, pixel size, stage map, backlash, focus. Nothing is on record before all of it has passed.
+
+    \b
+    Examples:
+      hemadiff calibrate all --by "R. Hooke" --ruler-serial SM-114
+      hemadiff calibrate all --by "R. Hooke" --simulate --yes --pdf certificate.pdf
+    """
+    from appliance.calibrating.pixel_size import RulerOnStage
+    from appliance.calibrating.whole import Extent, whole_calibration
+
+    ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
+    with bench(session, said) as opened:
+        found = opened.runner.run(whole_calibration(opened.known, ruler, Extent(returns, tilt, drift)))
+        made = author(session, opened, by, note)
+    record = found.record(opened.setup, made)
+    say_settings(found.settings, said["out"] == "-")
+    in_force = put_on_record(session, record, said["yes"])
+    offer_certificate(session, record, in_force, pdf, said["yes"])
+    if said["out"] is not None:
+        routines = {name: as_object(each) for name, each in found.findings.items()}
+        result = {
+            "calibration": record.id,
+            "in_force": in_force,
+            "settings": found.settings,
+            "routines": routines,
+        }
+        write_json(result, said["out"])

@@ -1,0 +1,218 @@
+"""What the guided commands of `hemadiff calibrate` share: their options, the engineer at the terminal, the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli import Session
+from appliance.output_file import refuse_unwritable, write_json
+
+if TYPE_CHECKING:
+    from appliance.calibrating.bench import Bench
+    from appliance.calibrating.steps import Finding
+    from appliance.calibrating.whole import Author
+    from calibration.record import CalibrationRecord
+    from calibration.stage_map import StageMap
+
+Command = Callable[..., None]
+
+
+def guided(command: Command) -> Command:
+    """Add what every guided command can be told."""
+    for option in (
+        click.option(
+            "--json", "out", metavar="OUT", help="Write the result as JSON to a file; - is standard output."
+        ),
+        click.option(
+            "--yes",
+            is_flag=True,
+            help="Take every question as answered: the slide lies there, the way is free.",
+        ),
+        click.option(
+            "--at-reference",
+            is_flag=True,
+            help="The stage has no end switches, and I have put it at its reference.",
+        ),
+        click.option(
+            "--at", "at_um", metavar="X,Y", callback=_place, help="Where to look first, µm of the stage."
+        ),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, help="Which simulated smear. Default: 0."
+        ),
+        click.option(
+            "--simulate", is_flag=True, help="Calibrate the simulated microscope of [simulator] instrument."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def ruled(command: Command) -> Command:
+    """Add what can be said of the ruler."""
+    for option in (
+        click.option("--ruler-certificate", default="", metavar="TEXT", help="Its certificate."),
+        click.option("--ruler-serial", default="", metavar="TEXT", help="Its serial number."),
+        click.option(
+            "--ruler-uncertainty-um",
+            type=float,
+            default=0.0,
+            metavar="F",
+            help="Standard uncertainty of its pitch, by its certificate.",
+        ),
+        click.option("--grid", is_flag=True, help="It is a grid."),
+        click.option(
+            "--ruler-pitch-um",
+            type=float,
+            default=10.0,
+            show_default=True,
+            metavar="F",
+            help="From line to line.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class AtTerminal:
+    """An engineer who reads standard error and types."""
+
+    def __init__(self, yes: bool) -> None:
+        """yes: whether everything is taken as answered."""
+        self._yes = yes
+
+    def tell(self, sentence: str) -> None:
+        """Print it."""
+        click.echo(sentence, err=True)
+
+    def lay(self, slide: str, sentence: str) -> None:
+        """Wait for Enter."""
+        self.tell(sentence)
+        if not self._yes:
+            click.prompt("Press Enter when it lies there", default="", show_default=False, err=True)
+
+    def mend(self, sentence: str) -> bool:
+        """Ask whether to try again."""
+        self.tell(sentence)
+        return not self._yes and click.confirm("Try again?", default=True, err=True)
+
+
+@contextlib.contextmanager
+def bench(session: Session, said: Mapping[str, Any]) -> Iterator[Bench]:
+    """Open the microscope that was asked for. said: the options of `guided`."""
+    from appliance.calibrating.bench import real_bench, simulated_bench
+
+    refuse_unwritable(said["out"])
+    engineer = AtTerminal(said["yes"])
+    if said["simulate"]:
+        with simulated_bench(session.config, said["seed"], engineer, said["at_um"]) as opened:
+            yield opened
+        return
+    if not said["yes"]:
+        click.confirm("The stage is going to move to its switches. Is the way free?", abort=True, err=True)
+    with real_bench(session.config, engineer, said["at_um"], said["at_reference"]) as opened:
+        yield opened
+
+
+def measured_map(opened: Bench) -> StageMap:
+    """Measure the stage map on the way to something else."""
+    from appliance.calibrating.stage import stage_map
+
+    return opened.runner.run(stage_map(opened.known))[1]
+
+
+def author(session: Session, opened: Bench, by: str, note: str = "") -> Author:
+    """Return who calibrates, now."""
+    from appliance.calibrating.whole import Author
+    from appliance.version import version
+
+    days = session.config.calibration.valid_days
+    return Author(by, datetime.now(UTC), f"hemadiff {version()}", opened.firmware, days, note)
+
+
+def show(finding: Finding, out: str | None) -> None:
+    """Say what was found, and write it."""
+    if out is not None:
+        write_json(as_object(finding), out)
+    for sentence in finding.said:
+        click.echo(sentence, err=out == "-")
+    say_settings(finding.settings, out == "-")
+
+
+def say_settings(settings: Mapping[str, str], on_stderr: bool) -> None:
+    """Say what belongs into the settings."""
+    if settings:
+        click.echo("For the settings:", err=on_stderr)
+        for key, value in settings.items():
+            click.echo(f"  {key} = {value}", err=on_stderr)
+
+
+def as_object(finding: Finding) -> dict[str, Any]:
+    """Return what is published; these keys are stable."""
+    return {
+        "passed": True,
+        "said": list(finding.said),
+        "values": {
+            name: {"value": each.value, "uncertainty": each.uncertainty, "unit": each.unit}
+            for name, each in finding.values.items()
+        },
+        "settings": dict(finding.settings),
+    }
+
+
+def put_on_record(session: Session, record: CalibrationRecord, yes: bool, use: bool | None = None) -> bool:
+    """Put a calibration on record and, where it is wished, in force; return whether it is in force.
+
+    use: None asks.  What changed far from the last one is asked about.
+    """
+    from appliance.calibrations import Calibrations
+    from appliance.service_desk import desk
+    from appliance.store import Store
+    from calibration.record_json import to_json
+
+    with desk(session.config) as ask:
+        ask("add_calibration", record=to_json(record))
+    click.echo(f"On record: {record.id}.", err=True)
+    with Store.read_only(session.config.store.path) as store:
+        confirmed = list(Calibrations(store).to_confirm(record))
+    for sentence in confirmed:
+        click.echo(sentence, err=True)
+    wished = (
+        use if use is not None else yes or click.confirm("Put it in force?", default=not confirmed, err=True)
+    )
+    if not wished:
+        click.echo(f"It is not in force. Later: hemadiff calibrate use {record.id} --by NAME.", err=True)
+        return False
+    with desk(session.config) as ask:
+        ask("use_calibration", name=record.id, by=record.by, confirmed=confirmed)
+    click.echo(f"In force for {record.setup}.", err=True)
+    return True
+
+
+def offer_certificate(
+    session: Session, record: CalibrationRecord, in_force: bool, pdf: Path | None, yes: bool
+) -> None:
+    """Write the certificate where it is wished."""
+    from appliance.certificate import certificate_pdf
+    from appliance.output_file import write_bytes
+
+    if pdf is None and not yes and click.confirm("Write its certificate?", default=True, err=True):
+        pdf = Path(f"{record.id}.pdf")
+    if pdf is not None:
+        write_bytes(certificate_pdf(record, None, in_force=in_force, now=datetime.now(UTC)), pdf)
+        click.echo(f"Written: {pdf}", err=True)
+
+
+def _place(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        x_um, y_um = (float(each) for each in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter("A place is X,Y in µm, as in 18000,11000.") from error
+    return x_um, y_um
