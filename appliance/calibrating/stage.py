@@ -33,7 +33,7 @@ LONGEST_STEP_UM = 60.0
 REVERSALS, LONGEST_WAY_UM, WAY_SHARE = 6, 24.0, 0.5
 RETURNS, AWAY_UM = 30, 25.0
 LOOKS, WATCHED_S = 21, 600.0
-PLACES = ((0.0, 0.0), (2500.0, 0.0), (-2500.0, 0.0), (0.0, 2000.0), (0.0, -2000.0))
+PLACES = ((0.0, 0.0), (2500.0, 0.0), (-2500.0, 0.0))
 SPREAD_UM = 0.5  # of returns, that is usual for a good stage
 SMEAR = "Put a smear on the stage, and oil it."
 
