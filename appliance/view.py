@@ -275,6 +275,10 @@ def published(run: RunView | ChangedRun) -> dict[str, Any]:
         "weights": run["weights"],
         "um_per_px": run["um_per_px"],
         "fields": {"counted": run["fields"]["counted"], "skipped": run["fields"]["skipped"]},
+        "specimen": run["specimen"],
+        "camera": run["camera"],
+        "simulated": run["simulated"],
+        "use": RESEARCH_USE_ONLY,
     }
 
 

@@ -29,7 +29,7 @@ from appliance.store import Store
 
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
-    "um_per_px", "fields",
+    "um_per_px", "fields", "specimen", "camera", "simulated", "use",
 ]  # fmt: skip
 
 

@@ -144,6 +144,13 @@ def test_csv_has_a_row_per_label_with_limits_and_its_use(path: Path) -> None:
     assert all(row["note"] == RESEARCH_USE_ONLY for row in table.values())
 
 
+def test_every_row_of_a_csv_says_whose_camera_it_was_and_whether_simulated(path: Path) -> None:
+    counted_run(path)
+    whole = json.loads(hemadiff("runs", "export", RUN, "--json").stdout)
+    said = {(row["simulated"], row["camera"]) for row in exported()}
+    assert said == {(str(whole["simulated"]).lower(), whole["camera"])}
+
+
 def test_only_verified_codes_are_exported(path: Path) -> None:
     counted_run(path, specimen="marrow")
     codes = {row["label"]: row["loinc"] for row in exported()}

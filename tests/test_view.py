@@ -24,7 +24,7 @@ from appliance.view import LATEST, CellView, cell_view, published, with_new_cell
 
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
-    "um_per_px", "fields",
+    "um_per_px", "fields", "specimen", "camera", "simulated", "use",
 ]  # fmt: skip
 
 
