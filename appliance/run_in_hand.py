@@ -256,6 +256,7 @@ def facts(
         started=record.started.isoformat(timespec="seconds"),
         version=record.version,
         slide=slide,
+        near=run.near,
     )
 
 

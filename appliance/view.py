@@ -78,6 +78,7 @@ class ChangedRun(TypedDict):
 
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
+    near: what the last look found in doubt, in short; empty where nothing was.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     """
 
@@ -110,6 +111,7 @@ class ChangedRun(TypedDict):
     fields: FieldsView
     started: str
     version: str
+    near: str
     slide: SlideView | None
 
 
@@ -180,6 +182,7 @@ class RunFacts:
     started: str
     version: str
     slide: SlideView | None = None
+    near: str = ""
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -218,6 +221,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         ),
         started=facts.started,
         version=facts.version,
+        near=facts.near,
         slide=facts.slide,
     )
 
