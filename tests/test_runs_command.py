@@ -77,6 +77,14 @@ def test_a_run_is_shown_with_its_limits_and_how_it_was_made(path: Path) -> None:
     assert RESEARCH_USE_ONLY in shown
 
 
+def test_a_run_without_a_counted_cell_has_dashes_for_percentages(path: Path) -> None:
+    with Store(path) as store:
+        create(store, RUN)
+    shown = hemadiff("runs", "show", RUN).stdout
+    lymphocytes = next(line for line in shown.splitlines() if "Lymphocyte" in line)
+    assert lymphocytes.replace("│", " ").split()[:4] == ["Lymphocyte", "0", "–", "–"]
+
+
 def test_a_run_of_another_version_is_listed_plainly_and_hides_no_other(path: Path) -> None:
     counted_run(path, "aa01")
     counted_run(path, "bb02")
