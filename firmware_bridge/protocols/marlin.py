@@ -35,7 +35,9 @@ class MarlinStage(Stage):
         self._ends_with_ok = self._halted = False
         about = self._wire.ask(b"M115\n", FIRMWARE, self.settings.start_within_s, times=ASKED_TIMES)
         self._wire.forget()
-        self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(b"M115\n", "ok")
+        self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(
+            b"M115\n", "ok", self.settings.start_within_s
+        )
         self._begin()
         said = " ".join(self._command("M503", "M203", self.settings.start_within_s))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
