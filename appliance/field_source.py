@@ -125,6 +125,7 @@ def planned_scale(plan: Plan) -> str:
 def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSource:
     from appliance.config import SimulatorSection
     from appliance.simulator.instrument import mixture_of, simulated_instrument
+    from appliance.simulator.service_slides import qc_region
     from appliance.slide_source import SlideSource
 
     for said, what in (
@@ -138,7 +139,11 @@ def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSourc
     mixture = mixture_of(plan.specimen, cells, plan.panel)
     simulator = SimulatorSection() if config is None else config.simulator
     instrument = simulated_instrument(seed, mixture, rate=simulator.rate, slide_name=simulator.slide)
-    return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
+    region = _drawn(plan)
+    if region is None and simulator.slide == "qc":
+        # The survey finds an even monolayer all over the slide; the cells lie in its middle.
+        region = qc_region(instrument.optics.mount, instrument.microscope.field)
+    return SlideSource(instrument.microscope, plan.specimen, region=region)
 
 
 def _folder_camera(folder: Path, plan: Plan) -> FieldSource:
