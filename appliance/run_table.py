@@ -24,7 +24,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
     more = max(0, len(skipped) - SKIPPED_SHOWN)
     simulated = " (simulated)" if run["simulated"] else ""
     lines = [
-        f"{run['state'].capitalize()}. {run['reason']}{_where_it_lies(run)}",
+        f"{run['state'].capitalize()}. {run['reason']}{_where_it_lies(run)}{_no_result(run)}",
         None,
         *_beside(run),
         f"{number_of(fields['counted'], 'field')} counted{_skipped(fields['skipped'])}.",
@@ -90,6 +90,10 @@ def _beside(run: ChangedRun) -> list[str]:
 def _where_it_lies(run: ChangedRun) -> str:
     mapped = run["state"] == "paused" and run["slide"] is not None
     return " Leave the slide where it lies." if mapped else ""  # its map holds only there
+
+
+def _no_result(run: ChangedRun) -> str:
+    return " It is no result." if run["state"] in ("stopped", "failed") else ""
 
 
 def _usual(run: ChangedRun, measure: str) -> str:
