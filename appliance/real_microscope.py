@@ -67,6 +67,10 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
         stack.callback(stage.close)
         if not stage.HAS_SWITCHES and not plan.at_reference:
             raise ApplianceRefused(f"The stage {stage.name} {BY_HAND}")
+        if stage.HAS_SWITCHES and plan.at_reference:
+            raise ApplianceRefused(
+                f"The stage {stage.name} finds its reference by itself. Leave --at-reference out."
+            )
         microscope = Microscope(
             stage,
             counting,
