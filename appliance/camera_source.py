@@ -61,7 +61,9 @@ def parse_camera(text: object) -> Source:
         return SimulatedSource(int(rest or 0))
     said = printable(str(text))
     raise ApplianceRefused(
-        f'There is no camera "{said}". Use folder:DIR (images), microscope, or simulated[:SEED].'
+        f'There is no camera "{said}". '
+        "Use folder:DIR (images), microscope, or simulated[:SEED]; "
+        "in the settings also a sensor: picamera2[:N], v4l2:/dev/videoN or remote:HOST."
     )
 
 

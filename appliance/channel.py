@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.broadcast import Broadcast, BroadcastClosed
-from appliance.errors import ApplianceRefused
+from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.socket_path import checked_socket_path
 from calibration import CalibrationRefused
 from models import ModelRefused
@@ -113,6 +113,9 @@ class ChannelServer:
             return {"ok": True, **self._answer(ask, arguments)}
         except REFUSALS as refusal:
             return {"ok": False, "error": str(refusal), "refused": True}
+        except ApplianceError as failure:  # foreseen: its sentence says it all
+            log.error("%s", failure, exc_info=log.isEnabledFor(logging.DEBUG))
+            return {"ok": False, "error": str(failure), "refused": False}
         except Exception as failure:
             log.exception("the request %r failed", ask)
             return {"ok": False, "error": str(failure) or type(failure).__name__, "refused": False}
@@ -164,7 +167,7 @@ def _make_room(path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
         probe.connect(os.fspath(path))
         raise ApplianceRefused(
-            f"Another instrument answers at {path}. Stop it, or give this one its own socket."
+            f"Another instrument answers at {path}. Stop it, or give this one its own socket with [instrument] socket."
         )
     path.unlink(missing_ok=True)
 

@@ -28,7 +28,16 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
             "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
         )
     if is_sensor(source):
+        if source != camera.source:  # how it is locked, and the stage, stand in the settings
+            raise ApplianceRefused(
+                f'The camera of a microscope is set in the settings: give [camera] source = "{source}" there, with the '
+                "[stage] and the [microscope], and leave --camera out."
+            )
         source = MICROSCOPE
+    elif source == MICROSCOPE and not (camera.source and is_sensor(camera.source)):
+        raise ApplianceRefused(
+            "The microscope's camera is not set. Give [camera] source in the settings, as in picamera2."
+        )
     specimen = said.pop("specimen", count.specimen)
     laboratory = config.laboratory.marrow if specimen == "marrow" else config.laboratory.blood
     settings: dict[str, Any] = {

@@ -108,6 +108,7 @@ def _drawn(plan: Plan) -> DrawnRegion | None:
 def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSource:
     from appliance.simulated_microscope import open_simulated
     from appliance.simulator.instrument import mixture_of
+    from appliance.simulator.service_slides import qc_region
     from appliance.slide_source import SlideSource
 
     for said, what in (
@@ -120,7 +121,11 @@ def _simulated_slide(seed: int, plan: Plan, config: Config | None) -> FieldSourc
     cells = None if plan.cells is None else Path(plan.cells)
     mixture = mixture_of(plan.specimen, cells, plan.panel)
     instrument = open_simulated(config, seed, mixture)
-    return SlideSource(instrument.microscope, plan.specimen, region=_drawn(plan))
+    region = _drawn(plan)
+    if region is None and config is not None and config.simulator.slide == "qc":
+        # The survey finds an even monolayer all over the slide; the cells lie in its middle.
+        region = qc_region(instrument.optics.mount, instrument.microscope.field)
+    return SlideSource(instrument.microscope, plan.specimen, region=region)
 
 
 def _folder_camera(folder: Path, plan: Plan, config: Config | None) -> FieldSource:

@@ -62,6 +62,22 @@ def work_through(paths: Sequence[Path], setup: Calibration | None, work: Work) -
     return results, failed > 0
 
 
+def of_image(frame: Frame, scale: Scale, engine: str, weights: str, specimen: str) -> Result:
+    """Return what every result begins with: which image, and what it was looked at with."""
+    return {
+        "image": frame.name,
+        "um_per_px": scale.um_per_px,
+        "engine": engine,
+        "model": weights,
+        "specimen": specimen,
+    }
+
+
+def specimen_said(specimen: str, *, assumed: bool) -> str:
+    """Return the sentence that says as what the images were looked at. assumed: the command did not say it."""
+    return f"Specimen: {specimen}{' (assumed; --specimen says another)' if assumed else ''}."
+
+
 def _usable(frame: Frame | SkippedField) -> Frame:
     if isinstance(frame, SkippedField):
         raise NotUsable(frame.detail)

@@ -23,6 +23,7 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import open_source
 from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
 from appliance.marks import marks_of
+from appliance.store_place import refuse_missing_folder
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -34,8 +35,11 @@ def served_instrument(
 ) -> Iterator[Instrument]:
     """Run the instrument of these settings in this process, and serve its socket, until the block is left.
 
-    Raises ApplianceRefused where another instrument has the store or the socket.
+    Raises ApplianceRefused where another instrument has the store or the socket, or the store's folder is missing.
     """
+    from appliance.config import data_home
+
+    refuse_missing_folder(config.store.path, data_home() / "hemadiff")
     opened = partial(open_source, config=config)
     configured = partial(plan_from_config, config)
     with Instrument(

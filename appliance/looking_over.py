@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.errors import ApplianceRefused
 from appliance.field_source import SlideSurvey
 from appliance.focus_map import places_to_focus
 from appliance.focusing import Focusing
-from appliance.microscope import Microscope
+from appliance.microscope import Area, Microscope
 from appliance.overview import look_over, put_together, within
-from appliance.region_map import Rectangle
+from appliance.region_map import LETTER_OF, Rectangle, RegionMap, Tiles, Zone
 from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview, survey_places
 from firmware_bridge.point import Point
 from models.panel import Specimen
@@ -26,12 +28,23 @@ FOCUS_PLACES = 16
 Steps = Generator[str, None, SlideSurvey]
 
 
-def survey_slide(microscope: Microscope, focusing: Focusing, specimen: Specimen) -> Steps:
+def refuse_too_small(microscope: Microscope) -> None:
+    """Raise ApplianceRefused, before anything moves, where a survey without an overview camera has no room."""
+    if microscope.overview is None:
+        survey_places(_whole(microscope.area), GRID_UM)
+
+
+def survey_slide(
+    microscope: Microscope, focusing: Focusing, specimen: Specimen, needed: bool = True
+) -> Steps:
     """Look the slide over; yield what is done, a sentence each, and return what was found.
 
+    needed: whether it decides where to count; where a person has, a slide without room for a survey goes unseen.
     Raises ApplianceError and ApplianceRefused as `Microscope` does, and where nothing can be told from the slide.
     """
     if microscope.overview is None:
+        if not needed and _too_small(microscope):
+            return _unseen(microscope.area)
         return (yield from _by_fields(microscope, focusing, specimen))
     pieces = []
     for number, of, piece in look_over(microscope, microscope.expected_um):
@@ -43,11 +56,8 @@ def survey_slide(microscope: Microscope, focusing: Focusing, specimen: Specimen)
 
 def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -> Steps:
     """Without an overview: a coarse grid of fields, each of which stands for the tile around it."""
-    area, scale = microscope.area, microscope.counting.scale
-    places = survey_places(
-        Rectangle(area.left_um, area.top_um, area.right_um - area.left_um, area.bottom_um - area.top_um),
-        GRID_UM,
-    )
+    scale = microscope.counting.scale
+    places = survey_places(_whole(microscope.area), GRID_UM)
     somewhere = places_to_focus(places, FOCUS_PLACES)
     focus = (yield from focusing.map(somewhere)).surface
     readings: list[FieldReading] = []
@@ -63,6 +73,28 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
         pictures.append((place, np.asarray(small, dtype=np.uint8)))
     regions = survey_fields(readings, GRID_UM, specimen).to_json()
     return _with_picture(regions, _quilt(pictures))
+
+
+def _whole(area: Area) -> Rectangle:
+    return Rectangle(area.left_um, area.top_um, area.right_um - area.left_um, area.bottom_um - area.top_um)
+
+
+def _too_small(microscope: Microscope) -> bool:
+    try:
+        refuse_too_small(microscope)
+    except ApplianceRefused:
+        return True
+    return False
+
+
+def _unseen(area: Area) -> SlideSurvey:
+    """Return the survey of a slide that nobody looked over: white, one tile without regions."""
+    whole, um_per_px = _whole(area), GRID_UM / GRID_PICTURE_PX
+    size_px = (math.ceil(whole.height_um / um_per_px), math.ceil(whole.width_um / um_per_px), 3)
+    tiles = Tiles(whole.x_um, whole.y_um, max(whole.width_um, whole.height_um))
+    regions = RegionMap(tiles, (LETTER_OF[Zone.EMPTY],), (), "a person's region alone")
+    white = Overview(np.full(size_px, 255, dtype=np.uint8), um_per_px, whole.x_um, whole.y_um)
+    return _with_picture(regions.to_json(), white)
 
 
 def _quilt(pictures: list[tuple[Point, NDArray[np.uint8]]]) -> Overview:

@@ -66,9 +66,16 @@ def open_to_calibrate(
     Raises as `open_microscope` does.
     """
     settings = stage_settings(config.stage)
-    settings = replace(settings, x=replace(settings.x, backlash_um=0.0), y=replace(settings.y, backlash_um=0.0))
+    settings = replace(
+        settings, x=replace(settings.x, backlash_um=0.0), y=replace(settings.y, backlash_um=0.0)
+    )
     return _opened(
-        config, settings, lambda camera: scale_of(setup_in_use(config, camera)), lambda eye: eye, limits, at_reference
+        config,
+        settings,
+        lambda camera: scale_of(setup_in_use(config, camera)),
+        lambda eye: eye,
+        limits,
+        at_reference,
     )
 
 
@@ -104,6 +111,10 @@ def _opened(
         stack.callback(stage.close)
         if not stage.HAS_SWITCHES and not at_reference:
             raise ApplianceRefused(f"The stage {stage.name} {BY_HAND}")
+        if stage.HAS_SWITCHES and at_reference:
+            raise ApplianceRefused(
+                f"The stage {stage.name} finds its reference by itself. Leave --at-reference out."
+            )
         microscope = Microscope(
             stage,
             counting,

@@ -160,13 +160,15 @@ class DrawnRegion:
             raise ApplianceRefused(
                 "A drawn region needs three corners or more, in micrometres. Draw it again."
             )
-        if self.area_mm2 == 0:
-            raise ApplianceRefused("The drawn region encloses nothing. Draw it again.")
         sides = list(_sides(self.outline))
         for k, one in enumerate(sides):
             for other in sides[k + 2 : len(sides) - (k == 0)]:
                 if _cross(*one, *other):
-                    raise ApplianceRefused("The outline of the drawn region crosses itself. Draw it again.")
+                    raise ApplianceRefused(
+                        "The drawn region's sides cross. Draw it again, its corners in order."
+                    )
+        if self.area_mm2 == 0:
+            raise ApplianceRefused("The drawn region encloses nothing. Draw it again.")
 
     @property
     def area_mm2(self) -> float:

@@ -162,7 +162,8 @@ class Run:
 
     reason: why it is in this state, for a person.  aim: how many cells it counts towards now.
     next_field: number of the plan's next field.  committed: fields counted.
-    skipped_input, skipped_analysis: fields skipped.  doubt: what the last look found in doubt.
+    skipped_input, skipped_analysis: fields skipped.
+    doubt: what the last look found in doubt; near: the same, in short.
     empty_in_a_row: fields since the last detection.  failed_in_a_row: since the last field that was analysed.
     """
 
@@ -178,6 +179,7 @@ class Run:
     empty_in_a_row: int = 0
     failed_in_a_row: int = 0
     doubt: str = ""
+    near: str = ""
 
     @classmethod
     def idle(cls, plan: Plan) -> Run:
@@ -221,7 +223,7 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case State.PREPARING, Preparing(step=step):
             return run.to(State.PREPARING, step), []
         case State.PREPARING, Prepared():
-            return run.to(State.COUNTING, "Counting."), [StartAcquisition(run.next_field)]
+            return run.to(State.COUNTING, _goes_on(run)), [StartAcquisition(run.next_field)]
         case State.COUNTING, FieldCommitted():
             return _after_field(run, event)
         case State.COUNTING, FieldSkipped():
@@ -231,13 +233,13 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case State.COUNTING, PlanExhausted():
             return _after_last_field(run), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), PauseAsked()):
-            return run.to(State.PAUSED, "Paused by a person. Resume it to go on."), [StopAcquisition()]
+            return run.to(State.PAUSED, "A person asked for it; resume to go on."), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason)):
             return run.to(State.PAUSED, reason), [StopAcquisition()]
         case State.PAUSED, ResumeAsked():
             return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
         case ((State.PREPARING | State.COUNTING | State.PAUSED), StopAsked()):
-            reason = f"Stopped by a person at {number_of(run.tally.counted, 'counted cell')}."
+            reason = f"A person ended it at {number_of(run.tally.counted, 'counted cell')}."
             return run.to(State.STOPPED, reason), [StopAcquisition()]
         case ((State.IDLE | State.PREPARING | State.COUNTING | State.PAUSED), Failed(reason=reason)):
             return run.to(State.FAILED, reason), [StopAcquisition()]
@@ -245,6 +247,11 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
             raise ApplianceRefused(_refusal(run, event))
         case _:
             return run, []
+
+
+def _goes_on(run: Run) -> str:
+    in_doubt = run.aim > run.plan.min_cells and run.doubt
+    return f"Counting goes on to {run.aim}: {run.doubt}." if in_doubt else "Counting."
 
 
 def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
@@ -262,7 +269,7 @@ def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
     if verdict.stop:
         return run.to(State.COMPLETED, verdict.reason), [StopAcquisition()]
     if verdict.doubts:
-        run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts))
+        run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts), near=verdict.near)
     if run.empty_in_a_row >= EMPTY_FIELDS_END_RUN:
         return run.to(State.INSUFFICIENT, _only_empty(run)), [StopAcquisition()]
     return run, []

@@ -24,6 +24,8 @@ COLUMNS = (
     "run",
     "state",
     "specimen",
+    "simulated",
+    "camera",
     "kind",
     "label",
     "title",
@@ -84,9 +86,9 @@ def _row(
     reference_low, reference_high = reference or (None, None)
     loinc = tally.rules.panel.exportable_loinc(label, tally.rules.specimen) if kind != "not counted" else None
     note = " ".join((RESEARCH_USE_ONLY, *record.marks))
-    values = (record.id, str(record.state), str(tally.rules.specimen), kind, label, title, count)
+    whose = (record.id, str(record.state), str(tally.rules.specimen), record.simulated, record.camera)
     numbers = (value, unit, low, high, reference_low, reference_high, loinc, note)
-    return dict(zip(COLUMNS, (*values, *numbers), strict=True))
+    return dict(zip(COLUMNS, (*whose, kind, label, title, count, *numbers), strict=True))
 
 
 def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
@@ -94,11 +96,14 @@ def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS)
     writer.writeheader()
-    writer.writerows(
-        {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-        for row in table
-    )
+    writer.writerows({key: _in_csv(value) for key, value in row.items()} for row in table)
     return buffer.getvalue()
+
+
+def _in_csv(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()  # as JSON has it
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def to_object(

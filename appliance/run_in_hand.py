@@ -272,6 +272,7 @@ def facts(
         calibration_source=record.scale.source,
         marks=record.marks,
         red_cells=None if red_cells is None else red_cells.view(),
+        near=run.near,
     )
 
 

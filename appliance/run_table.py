@@ -24,7 +24,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
     more = max(0, len(skipped) - SKIPPED_SHOWN)
     simulated = " (simulated)" if run["simulated"] else ""
     lines = [
-        f"{run['state'].capitalize()}. {run['reason']}",
+        f"{run['state'].capitalize()}. {run['reason']}{_where_it_lies(run)}{_no_result(run)}",
         *(f"Mark: {mark}" for mark in run["marks"]),
         None,
         *_beside(run),
@@ -60,8 +60,10 @@ def _differential(run: ChangedRun) -> Table:
         column.justify = "right"
     for row in run["tally"]:
         usual = "" if row["reference"] is None else "–".join(f"{limit:g}" for limit in row["reference"])
-        limits = f"{row['low']:.1f}–{row['high']:.1f}"
-        table.add_row(row["title"], str(row["count"]), f"{row['percent']:.1f}", limits, usual)
+        percent, limits = "–", "–"  # of no cell there is no percentage
+        if run["counted"]:
+            percent, limits = f"{row['percent']:.1f}", f"{row['low']:.1f}–{row['high']:.1f}"
+        table.add_row(row["title"], str(row["count"]), percent, limits, usual)
     table.add_section()
     table.add_row("Counted", str(run["counted"]))
     return table
@@ -70,7 +72,8 @@ def _differential(run: ChangedRun) -> Table:
 def _beside(run: ChangedRun) -> list[str]:
     lines = []
     if run["me_ratio"] is not None:
-        lines.append(f"M:E {run['me_ratio']:.2f} ({run['me_formula']}){_usual(run, 'me_ratio')}.")
+        formula = (run["me_formula"] or "").replace("_", " ")
+        lines.append(f"M:E {run['me_ratio']:.2f} ({formula}){_usual(run, 'me_ratio')}.")
     if run["erythroid_percent"] is not None:
         low, high = run["erythroid_limits"] or (0.0, 100.0)
         limits = f"95 % limits {low:.1f}–{high:.1f}"
@@ -89,6 +92,15 @@ def _beside(run: ChangedRun) -> list[str]:
             f"Unidentified: {run['unidentified']}. They wait for a person, and count for nothing yet."
         )
     return lines
+
+
+def _where_it_lies(run: ChangedRun) -> str:
+    mapped = run["state"] == "paused" and run["slide"] is not None
+    return " Leave the slide where it lies." if mapped else ""  # its map holds only there
+
+
+def _no_result(run: ChangedRun) -> str:
+    return " It is no result." if run["state"] in ("stopped", "failed") else ""
 
 
 def _usual(run: ChangedRun, measure: str) -> str:

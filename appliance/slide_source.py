@@ -20,8 +20,8 @@ from appliance.focus_map import FocusMap, places_to_focus
 from appliance.focus_watch import FocusWatch, Seen
 from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
-from appliance.looking_over import survey_slide
-from appliance.microscope import Microscope
+from appliance.looking_over import refuse_too_small, survey_slide
+from appliance.microscope import Area, Microscope
 from appliance.picture_axes import Axes
 from appliance.region_map import DrawnRegion, RegionMap
 from appliance.tour import Tour, plan_tour
@@ -58,7 +58,8 @@ class SlideSource:
 
     specimen: decides which regions are sought.  search, focus_places: how focus is found, and at how many places.
     watch: when it is due to be refined.  region: to count in, whatever is found.
-    Raises ApplianceError and ApplianceRefused as `Microscope` does.
+    Raises ApplianceError and ApplianceRefused as `Microscope` does, and ApplianceRefused at once for a region beyond
+    where smears may lie, or where the slide is to be looked over and there is no room for that.
     """
 
     def __init__(
@@ -70,7 +71,15 @@ class SlideSource:
         focus_places: int = FOCUS_PLACES,
         region: DrawnRegion | None = None,
     ) -> None:
-        """Take the microscope; it is closed with this."""
+        """Take the microscope; it is closed with this, and where this is refused."""
+        try:
+            if region is None:
+                refuse_too_small(microscope)
+            else:
+                _refuse_beyond(microscope.area, region)
+        except ApplianceRefused:
+            microscope.close()
+            raise
         self._microscope = microscope
         self._specimen = specimen
         self._focusing = Focusing(microscope, search)
@@ -141,7 +150,9 @@ class SlideSource:
         yield "Setting lamp and cameras."
         self._microscope.make_ready()
         if survey is None:
-            survey = yield from survey_slide(self._microscope, self._focusing, self._specimen)
+            survey = yield from survey_slide(
+                self._microscope, self._focusing, self._specimen, needed=self._region is None
+            )
         if self._region is not None:
             survey = replace(survey, regions=self._with(self._region, survey))
         tour = self._tour(survey)
@@ -153,18 +164,7 @@ class SlideSource:
         self._without_picture = self._without_focus = self._empty = 0
 
     def _with(self, drawn: DrawnRegion, survey: SlideSurvey) -> str:
-        """Return a survey's regions with a person's in their place. Raises ApplianceRefused beyond where smears lie."""
-        bounds, area = drawn.bounds, self._microscope.area
-        if not (
-            area.left_um <= bounds.x_um
-            and bounds.right_um <= area.right_um
-            and area.top_um <= bounds.y_um
-            and bounds.bottom_um <= area.bottom_um
-        ):
-            raise ApplianceRefused(
-                f"The drawn region reaches beyond where smears may lie, x {area.left_um:g} to {area.right_um:g} and "
-                f"y {area.top_um:g} to {area.bottom_um:g} µm. Draw it again, in a new run."
-            )
+        """Return a survey's regions with a person's in their place."""
         return RegionMap.from_json(survey.regions).drawn(drawn).to_json()
 
     def _tour(self, survey: SlideSurvey) -> Tour:
@@ -286,4 +286,19 @@ class SlideSource:
             gain=exposure.gain,
             calibration_id=self.scale.id,
             axes=self._axes,
+        )
+
+
+def _refuse_beyond(area: Area, drawn: DrawnRegion) -> None:
+    """Raise ApplianceRefused for a region that is not all where smears may lie."""
+    bounds = drawn.bounds
+    if not (
+        area.left_um <= bounds.x_um
+        and bounds.right_um <= area.right_um
+        and area.top_um <= bounds.y_um
+        and bounds.bottom_um <= area.bottom_um
+    ):
+        raise ApplianceRefused(
+            f"The drawn region reaches beyond where smears may lie, x {area.left_um:g} to {area.right_um:g} and "
+            f"y {area.top_um:g} to {area.bottom_um:g} µm. Draw it again, in a new run."
         )

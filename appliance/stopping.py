@@ -20,13 +20,14 @@ LOOK_CONFIDENCE = 0.99
 class Verdict:
     """Whether to stop, why (for a person), and how many cells the run now aims at.
 
-    doubts: a phrase for each watched label in doubt at this look; empty between looks.
+    doubts: a phrase for each watched label in doubt at this look; empty between looks.  near: all of them in short.
     """
 
     stop: bool
     reason: str
     aim: int
     doubts: tuple[str, ...] = ()
+    near: str = ""
 
 
 def looks(min_cells: int, max_cells: int) -> tuple[int, ...]:
@@ -55,7 +56,7 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
         )
         return Verdict(True, f"{after.counted} cells counted{most}{rest}", aim, doubts)
     if doubts:
-        return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts)
+        return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts, _near(after))
     reached = max(number for number in numbers if number <= after.counted)
     watched = " and no watched percentage is in doubt" if after.rules.watched else ""
     return Verdict(True, f"{after.counted} cells counted; {reached} are enough{watched}.", reached)
@@ -64,14 +65,28 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
 def in_doubt(tally: Tally) -> tuple[str, ...]:
     """Return a phrase for each watched label whose 99 % interval contains one of its decision limits."""
     phrases = []
+    for name, within in _limits_in_doubt(tally).items():
+        low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
+        percent = 100 * tally.count(name) / tally.counted if tally.counted else 0.0
+        phrases.append(
+            f"{tally.rules.panel.label(name).title} {percent:.1f} % (99 % interval {low:.1f} to {high:.1f} %) "
+            f"may be on either side of {within} %"
+        )
+    return tuple(phrases)
+
+
+def _near(tally: Tally) -> str:
+    doubts = _limits_in_doubt(tally).items()
+    return ", ".join(
+        f"{tally.rules.panel.label(name).title.lower()} is near {within} %" for name, within in doubts
+    )
+
+
+def _limits_in_doubt(tally: Tally) -> dict[str, str]:
+    """Return "5 or 10" for each watched label in doubt."""
+    found = {}
     for name, limits in tally.rules.watched.items():
         low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
-        within = [f"{limit:g}" for limit in limits if low <= limit <= high]
-        if within:
-            title = tally.rules.panel.label(name).title
-            percent = 100 * tally.count(name) / tally.counted if tally.counted else 0.0
-            phrases.append(
-                f"{title} {percent:.1f} % (99 % interval {low:.1f} to {high:.1f} %) "
-                f"may be on either side of {' or '.join(within)} %"
-            )
-    return tuple(phrases)
+        if within := [f"{limit:g}" for limit in limits if low <= limit <= high]:
+            found[name] = " or ".join(within)
+    return found

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from appliance.errors import ApplianceRefused
-from appliance.store_place import cannot_be_written
+from appliance.store_place import cannot_be_written, refuse_foreign
 
 # Somebody who only looks (`is_held`) shares the lock for an instant: that is no reason to refuse.
 LOOKS, A_LOOK_TAKES_S = 5, 0.02
@@ -24,11 +24,16 @@ class StoreLock:
     """Holds a lock file (`lock_path`) until it is released, or its process ends."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock. Raises ApplianceRefused where another process holds it, or it cannot be made."""
+        """Take the lock.
+
+        Raises ApplianceRefused where another process holds it, or it cannot be made, and for a file that is no store.
+        """
         store = path.with_suffix("")
         try:
             if store.is_dir():
                 raise IsADirectoryError
+            if store.is_file():
+                refuse_foreign(store)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:

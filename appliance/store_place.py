@@ -9,6 +9,8 @@ from pathlib import Path
 
 from appliance.errors import ApplianceRefused
 
+SQLITE = b"SQLite format 3\0"
+
 
 def is_there(store: Path) -> bool:
     """Whether the store's file exists. Raises ApplianceRefused for a path that can hold none."""
@@ -24,6 +26,38 @@ def is_there(store: Path) -> bool:
         kind = "a folder" if stat.S_ISDIR(mode) else "no file"
         raise ApplianceRefused(f"The store {store} is {kind}. Give the path of a file with [store] path.")
     return True
+
+
+def refuse_foreign(store: Path) -> None:
+    """Raise ApplianceRefused for a file that is no store, before anything is made beside it.
+
+    Source: "Database File Format" of SQLite, 1.3. An empty file is a database without tables.
+    """
+    try:
+        with store.open("rb") as file:
+            begins = file.read(len(SQLITE))
+    except OSError:
+        return  # not there, or not to be read: whoever opens it says so
+    if begins and begins != SQLITE:
+        raise ApplianceRefused(f"{store} is no store: it is another file. Choose another with [store] path.")
+
+
+def refuse_missing_folder(store: Path, usual: Path) -> None:
+    """Raise ApplianceRefused where a store's folder does not exist: nobody may look for counts there.
+
+    usual: the folder that is made where it is missing.
+    """
+    folder = store.parent
+    if folder == usual:
+        return
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        raise ApplianceRefused(
+            f"There is no folder {folder} for the store. Make it, or choose another store with [store] path."
+        ) from None
+    except OSError:
+        return  # whoever makes the store says why it cannot
 
 
 def cannot_be_written(store: Path, error: OSError) -> ApplianceRefused:

@@ -95,7 +95,7 @@ def survey_places(area: Rectangle, pitch_um: float) -> list[Point]:
     if not pitch_um > 0 or min(area.width_um, area.height_um) < 3 * pitch_um:
         raise ApplianceRefused(
             f"A survey every {pitch_um:g} µm does not fit into {area.width_um:g} × {area.height_um:g} µm. "
-            "Survey in smaller steps, or a larger area."
+            "Set a larger area, or an overview camera, or give the region to count in."
         )
     columns, rows = int(area.width_um / pitch_um), int(area.height_um / pitch_um)
     left = area.x_um + (area.width_um - (columns - 1) * pitch_um) / 2

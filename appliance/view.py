@@ -79,6 +79,7 @@ class ChangedRun(TypedDict):
 
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
+    near: what the last look found in doubt, in short; empty where nothing was.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     red_cells: what the red cells of the first fields say of the scale; null before that is decided.
     marks: sentences that a person must know of the result (an expired calibration, no quality control).
@@ -115,6 +116,7 @@ class ChangedRun(TypedDict):
     fields: FieldsView
     started: str
     version: str
+    near: str
     slide: SlideView | None
     red_cells: RedCellsView | None
 
@@ -191,6 +193,7 @@ class RunFacts:
     calibration_source: str = ""
     marks: Sequence[str] = ()
     red_cells: RedCellsView | None = None
+    near: str = ""
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -231,6 +234,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         ),
         started=facts.started,
         version=facts.version,
+        near=facts.near,
         slide=facts.slide,
         red_cells=facts.red_cells,
     )
@@ -293,6 +297,10 @@ def published(run: RunView | ChangedRun) -> dict[str, Any]:
         "calibration_source": run["calibration_source"],
         "marks": run["marks"],
         "red_cells": run["red_cells"],
+        "specimen": run["specimen"],
+        "camera": run["camera"],
+        "simulated": run["simulated"],
+        "use": RESEARCH_USE_ONLY,
     }
 
 

@@ -46,11 +46,11 @@ class Conversation:
                 return found
         raise self._transport.nothing_came(f'"{_shown(order)}"', heard)
 
-    def ask_all(self, order: bytes, end: str) -> list[str]:
+    def ask_all(self, order: bytes, end: str, within_s: float) -> list[str]:
         """Send an order and return every line before the one that ends its answer. Raises as `ask`."""
         said: list[str] = []
         self.send(order)
-        if self.hear(end, self._reply_within_s, said, heeding=False) is None:
+        if self.hear(end, within_s, said, heeding=False) is None:
             raise self._transport.nothing_came(f'"{_shown(order)}"', said)
         return said
 

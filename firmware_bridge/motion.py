@@ -47,7 +47,8 @@ def refuse_outside(settings: StageSettings, steps_um: Steps, start: Point, targe
         axis = settings.axis(name)
         if axis.limits_um is None:
             raise StageRefused(
-                f"Axis {name}: a move to {wish:.1f} µm is refused, because no soft limits are set for it. Set them."
+                f"Axis {name}: a move to {wish:.1f} µm is refused, because no soft limits are set for it. "
+                f"Set them: limits_um under [stage.{name}] in the settings, or --{name} LOW:HIGH."
             )
         _refuse_axis(name, wish, axis.limits_um, take_up_um(axis, steps_um[name]))
 

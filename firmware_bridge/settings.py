@@ -58,6 +58,7 @@ def parse_axis(text: str, usual: AxisSettings | None = None) -> AxisSettings:
         changes: dict[str, Any] = {"limits_um": (low, high)}
         for other in others:
             name, value = other.split("=")
+            _refuse_unknown(name.strip())
             changes[name.strip()] = int(value) if name.strip() == "approach" else float(value)
         return dataclasses.replace(usual or AxisSettings(), **changes)
     except StageRefused:
@@ -66,6 +67,12 @@ def parse_axis(text: str, usual: AxisSettings | None = None) -> AxisSettings:
         raise StageRefused(
             f'An axis is LOW:HIGH in µm, then name=value, as in 0:60000,backlash_um=8; "{text}" is not. Correct it.'
         ) from error
+
+
+def _refuse_unknown(name: str) -> None:
+    known = [field.name for field in dataclasses.fields(AxisSettings) if field.name != "limits_um"]
+    if name not in known:
+        raise StageRefused(f'An axis has no "{name}". There are: {", ".join(known)}.')
 
 
 def _baud_rate(text: str | None) -> int | None:

@@ -12,6 +12,7 @@ import io
 import os
 import re
 import select
+import textwrap
 import threading
 import time
 from collections import deque
@@ -235,4 +236,5 @@ def _text(line: bytes) -> str:
 def _short(error: BaseException) -> str:
     if code := getattr(error, "errno", None):
         return os.strerror(code)
-    return str(error).split(" (")[0].split("\n")[0][:80] or type(error).__name__
+    said = str(error).split(" (")[0].split("\n")[0].rstrip()
+    return textwrap.shorten(said, 160, placeholder=" …") or type(error).__name__

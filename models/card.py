@@ -12,6 +12,7 @@ from typing import Any
 from models.errors import ModelRefused
 
 BUNDLED = Path(str(files("models"))) / "weights"
+BUNDLED_NETWORKS = ("cells", "cells-int8", "cells-residual", "detector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,16 @@ class Card:
         return self.settings[key]
 
 
-def read_card(name: str, folder: Path = BUNDLED) -> Card:
+def read_card(name: str, folder: Path = BUNDLED, named_in: str = "the cascade's file") -> Card:
     """Return the card of a network, its weights' digest checked.
 
+    named_in: what names the network, for a refusal.
     Raises ModelRefused where the card or the weights are missing, damaged or do not belong together.
     """
-    path = folder / f"{name}.onnx"
+    path, said_in = folder / f"{name}.onnx", folder / f"{name}.json"
+    remedy = _remedy(name, folder, named_in)
     try:
-        stated: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        stated: dict[str, Any] = json.loads(said_in.read_text(encoding="utf-8"))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         card = Card(
             name=name,
@@ -64,14 +67,33 @@ def read_card(name: str, folder: Path = BUNDLED) -> Card:
             quantised_from=stated.get("quantised_from"),
         )
     except OSError as error:
-        raise ModelRefused(f"The network {name} is incomplete: {error}. Install Hemadiff again.") from error
+        raise ModelRefused(
+            f"The network {name} is incomplete: {error.filename}: {error.strerror}. {remedy}"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelRefused(
-            f"The card of network {name} is damaged: {error!r}. Install Hemadiff again."
+            f"The card of network {name} is damaged: {said_in}{_fault(error)}. {remedy}"
         ) from error
     if digest != card.sha256:
         raise ModelRefused(
             f"{path} is not the file that its card describes (SHA-256 {digest[:12]}, expected {card.sha256[:12]}). "
-            "Install the weights again."
+            f"{remedy}"
         )
     return card
+
+
+def _remedy(name: str, folder: Path, named_in: str) -> str:
+    """What to do about a network that cannot be used: a person's own comes with no installation."""
+    if folder == BUNDLED and name in BUNDLED_NETWORKS:
+        return "Install Hemadiff again."
+    return f"Put network and card there, as they were made, or correct its name in {named_in}."
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f", line {error.lineno}: {error.msg}"
+    if isinstance(error, KeyError):
+        return f' states no "{error.args[0]}"'
+    if isinstance(error, UnicodeDecodeError):
+        return " is no UTF-8 text"
+    return " does not have the form of a card"

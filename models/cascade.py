@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Precision, Recipe, Specialist, Task, read_cascade, twin
+from models.cascade_file import Precision, Recipe, Specialist, Task, cascades_in, read_cascade, twin
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -45,10 +45,11 @@ class Cascade:
         """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
-        self._global = Classifier(_card(recipe, folder), specimen)
+        named_in = f"{recipe.name}.toml"
+        self._global = Classifier(_card(recipe, folder, named_in), specimen)
         elsewhere = specialists_in or folder
         self._specialists = [
-            (item, Classifier(_card(item, elsewhere), specimen)) for item in recipe.specialists
+            (item, Classifier(_card(item, elsewhere, named_in), specimen)) for item in recipe.specialists
         ]
         self.outputs = self._global.outputs
         for output in self.outputs:
@@ -232,8 +233,8 @@ def load_cascade(
     precision: of its global network; None for the one that counts, eight-bit where the cascade has such a network.
     """
     if not (folder / f"{name}.toml").is_file():
-        bundled = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
         load_panel(name)
+        bundled = ", ".join(cascades_in(folder)) or "none"
         raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
     return Cascade(read_cascade(name, folder).at(precision), specimen, folder)
 
@@ -259,12 +260,12 @@ def on_trial(
     return {specimen: Cascade(chosen, specimen, folder, specialists_in=BUNDLED) for specimen in Specimen}
 
 
-def _card(named: Recipe | Specialist, folder: Path) -> Card:
+def _card(named: Recipe | Specialist, folder: Path, named_in: str) -> Card:
     """Return the card of the network that runs. Refuses a quantised one made from another network."""
-    card = read_card(named.network, folder)
+    card = read_card(named.network, folder, named_in)
     if named.quantised is None:
         return card
-    quantised = read_card(named.quantised, folder)
+    quantised = read_card(named.quantised, folder, named_in)
     if quantised.quantised_from != card.sha256:
         raise ModelRefused(
             f"The network {quantised.name} was not made from {card.name} as it is now. "

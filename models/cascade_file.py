@@ -80,6 +80,11 @@ def twin(network: str) -> str:
     return f"{network}-int8"
 
 
+def cascades_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of the panels that a folder of weights has a cascade for, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
 def read_cascade(name: str, folder: Path) -> Recipe:
     """Read ``NAME.toml``. Raises ModelRefused for a file that is missing, damaged or has unknown keys."""
     path = folder / f"{name}.toml"

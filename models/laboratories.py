@@ -40,7 +40,7 @@ def refuse_missing(weights: Path) -> None:
         if not (weights / f"{network}.onnx").is_file():
             raise ModelRefused(
                 f"There is no {network}.onnx in {weights}. Train it: hemadiff-train cells --without {source} "
-                f"--weights {weights}"
+                f"--epochs 4 --refine 0 --weights {weights}"
             )
 
 

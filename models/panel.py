@@ -149,11 +149,15 @@ def panel_names() -> tuple[str, ...]:
 
 @cache
 def load_panel(name: str) -> Panel:
-    """Return the bundled panel of that name, or raise ModelRefused naming the nearest one."""
+    """Return the bundled panel of that name, or raise ModelRefused naming the nearest one, and those with weights."""
     from models.panel_file import read_panel
 
     if name not in panel_names():
-        raise ModelRefused(f'There is no panel "{name}".{did_you_mean(name, panel_names())}')
+        from models.card import BUNDLED
+        from models.cascade_file import cascades_in
+
+        weights = f" Panels with weights: {', '.join(cascades_in(BUNDLED)) or 'none'}."
+        raise ModelRefused(f'There is no panel "{name}".{did_you_mean(name, panel_names())}{weights}')
     return read_panel((files("models") / "panels" / f"{name}.toml").read_text("utf-8"), f"{name}.toml")
 
 

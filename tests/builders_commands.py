@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from appliance.cli import cli
 from models import ModelRefused, Opinion
+from models.guidance import Guidance
 
 
 def hemadiff(*words: object) -> Result:
@@ -37,7 +38,8 @@ def with_analyser(monkeypatch: pytest.MonkeyPatch, analyser: Any = None) -> None
 class PixelCascade:
     """Names the cell by the pixel in the middle of the picture; its window is 8 px wide."""
 
-    outputs = SAYS
+    name, engine, outputs = "pixels 1", "pixels, no device", SAYS
+    guidance = Guidance(0.8, (), False, 0.5)
 
     def __init__(self) -> None:
         self.centres: list[tuple[float, float]] = []

@@ -30,7 +30,7 @@ def analysed(*words: object) -> list[Any]:
 def test_the_json_has_exactly_the_published_keys(tmp_path: Path) -> None:
     folder(tmp_path / "a", [field("lymphocyte")])
     (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1)
-    assert list(image) == ["image", "um_per_px", "engine", "model", "cells"]
+    assert list(image) == ["image", "um_per_px", "engine", "model", "specimen", "cells"]
     assert image["image"] == str(tmp_path / "a" / "0.png")
     assert (image["um_per_px"], image["engine"], image["model"]) == (0.1, "pixels, no device", "pixels 1")
     assert image["cells"] == [
@@ -68,6 +68,7 @@ def test_the_specimen_is_the_settings_unless_the_command_says_it(
         monkeypatch.setenv("HEMADIFF_COUNT__SPECIMEN", specimen)
         (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1)
         of[specimen] = image["cells"][0]["counted"]
+        assert image["specimen"] == specimen
     assert of == {"blood": False, "marrow": True}
     (image,) = analysed(tmp_path / "a", "--um-per-px", 0.1, "--specimen", "blood")
     assert not image["cells"][0]["counted"]
@@ -193,6 +194,7 @@ def test_without_json_each_image_is_a_line_for_a_person(tmp_path: Path) -> None:
     result = hemadiff("analyse", tmp_path / "a", "--um-per-px", 0.1)
     assert "0.png: 2 monocyte, 1 at the border" in result.stdout
     assert "1.png: no white cell" in result.stdout
+    assert "Specimen: blood (assumed; --specimen says another)." in result.stdout
     assert "Research use only" in result.stdout
 
 

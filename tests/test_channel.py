@@ -123,6 +123,16 @@ def test_a_refusal_reaches_the_client_as_a_refusal_and_a_failure_as_a_failure(tm
             client.pause()
 
 
+def test_a_foreseen_failure_is_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        raise ApplianceError("There is no camera at /dev/video0.")
+
+    with served(tmp_path / "i.sock", answer=answer), pytest.raises(ApplianceError):
+        InstrumentClient(tmp_path / "i.sock").start(None)
+    (line,) = caplog.records
+    assert (line.getMessage(), line.exc_info or None) == ("There is no camera at /dev/video0.", None)
+
+
 @pytest.mark.parametrize("request_", [b"hello", b"[]", b"{}", b'{"ask": 5}', b"\xff\xfe"])
 def test_what_is_no_request_is_refused_and_the_connection_goes_on(tmp_path: Path, request_: bytes) -> None:
     with served(tmp_path / "i.sock", answer=lambda *_: {"said": "yes"}):

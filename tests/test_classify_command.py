@@ -10,6 +10,8 @@ from builders_commands import PixelCascade, at_home, centred, hemadiff
 from builders_images import ome_tiff
 from builders_instrument import SAYS, folder
 
+from appliance.commands.classify import answer_said
+
 CASCADE = PixelCascade()
 
 
@@ -25,7 +27,11 @@ def test_the_json_has_exactly_the_published_keys(tmp_path: Path) -> None:
     result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1, "--json", "-")
     assert result.exit_code == 0
     (image,) = json.loads(result.stdout)
-    assert list(image) == ["image", "label", "probability", "probabilities", "views"]
+    assert list(image) == [
+        "image", "um_per_px", "engine", "model", "specimen", "label", "probability", "probabilities", "views",
+    ]  # fmt: skip
+    assert (image["um_per_px"], image["engine"], image["model"]) == (0.1, "pixels, no device", "pixels 1")
+    assert image["specimen"] == "blood"
     assert (image["label"], image["probability"], image["views"]) == ("eosinophil", 0.76, 1)
     assert list(image["probabilities"]) == list(SAYS)
     assert image["probabilities"]["eosinophil"] == 0.76
@@ -85,6 +91,28 @@ def test_without_json_each_image_is_a_line_for_a_person(tmp_path: Path) -> None:
     result = hemadiff("classify", tmp_path / "a", "--um-per-px", 0.1)
     assert "0.png: monocyte (76 %)" in result.stdout
     assert "Research use only" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("label", "probabilities", "said"),
+    [
+        ("unidentified", {"blast": 0.48, "monocyte": 0.3}, "no name reaches 50 % (best guess blast, 48 %)"),
+        ("unidentified", {"blast": 0.4996, "monocyte": 0.3}, "no name reaches 50 % (best guess blast, 49 %)"),
+        ("unidentified", {"blast": 0.02, "not_identifiable": 0.98}, "unidentified (not_identifiable, 98 %)"),
+    ],
+)
+def test_the_screen_tells_an_undecided_cell_from_one_that_the_network_calls_not_identifiable(
+    label: str, probabilities: dict[str, float], said: str
+) -> None:
+    result = {"label": label, "probability": max(probabilities.values()), "probabilities": probabilities}
+    assert said in answer_said(result, 0.5)
+
+
+def test_the_screen_says_as_which_specimen_the_images_were_looked_at(tmp_path: Path) -> None:
+    folder(tmp_path / "a", [centred("monocyte")])
+    command = ("classify", tmp_path / "a", "--um-per-px", 0.1)
+    assert "Specimen: blood (assumed; --specimen says another)." in hemadiff(*command).stdout
+    assert "Specimen: marrow. " in hemadiff(*command, "--specimen", "marrow").stdout
 
 
 def test_a_panel_without_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

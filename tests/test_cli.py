@@ -114,6 +114,16 @@ def test_wrong_settings_stop_a_command_with_2(tmp_path: Path) -> None:
     assert result.stderr == 'hemadiff.toml, line 2: [web] has no key "prot". Did you mean "port"?\n'
 
 
+def test_heights_that_the_microscope_will_refuse_are_shown_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "hemadiff.toml").write_text(
+        "[stage.z]\nlimits_um = [0, 1000]\n[microscope]\nheights_um = [900, 1100]\nfocus_um = 1200\n"
+    )
+    said = hemadiff("config", "show")
+    assert said.exit_code == 0
+    assert "focus_um (1200) is outside heights_um" in said.stderr
+    assert "reach beyond the limits of z" in said.stderr
+
+
 def test_an_unknown_command_is_refused_with_the_nearest_one() -> None:
     result = hemadiff("cuont")
     assert result.exit_code == 2

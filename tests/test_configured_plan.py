@@ -21,6 +21,18 @@ def scale(plan: Plan) -> tuple[float | None, str | None]:
     return plan.um_per_px, plan.calibration
 
 
+@pytest.mark.parametrize("settings", [{}, {"source": "picamera2"}])
+def test_a_sensor_on_the_command_is_sent_to_the_settings(settings: dict[str, Any]) -> None:
+    with pytest.raises(ApplianceRefused, match='source = "v4l2:/dev/video0"'):
+        planned(settings, camera="v4l2:/dev/video0")
+
+
+def test_the_microscope_on_the_command_needs_a_sensor_in_the_settings() -> None:
+    with pytest.raises(ApplianceRefused, match="microscope's camera is not set"):
+        planned({}, camera="microscope")
+    assert planned({"source": "picamera2"}, camera="microscope").camera == "microscope"
+
+
 def test_a_calibration_that_is_said_goes_before_the_settings_pixel_size() -> None:
     plan = planned({"um_per_px": 0.2, "calibration": "/lab/old.json"}, calibration="/lab/100x.json")
     assert scale(plan) == (None, "/lab/100x.json")

@@ -85,7 +85,9 @@ def test_a_frame_of_another_size_is_refused() -> None:
         corrected(Watching(), calibration()).analyse(frame(np.zeros((60, 60, 3), np.uint8)), SCALE)
 
 
-def test_a_run_counts_corrected_frames_where_the_calibration_in_force_holds_a_flat_field(tmp_path: Any) -> None:
+def test_a_run_counts_corrected_frames_where_the_calibration_in_force_holds_a_flat_field(
+    tmp_path: Any,
+) -> None:
     held = calibration()
     with instrument(tmp_path / "store.db") as made:
         made._do(lambda: Calibrations(made._store).add(held, held.made))

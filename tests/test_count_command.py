@@ -30,6 +30,7 @@ from appliance.store import Store
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
     "um_per_px", "fields", "calibration", "calibration_source", "marks", "red_cells",
+    "specimen", "camera", "simulated", "use",
 ]  # fmt: skip
 
 
@@ -337,7 +338,7 @@ def test_control_c_stops_the_count_and_keeps_what_was_counted(smear: Path, store
     assert published["state"] == "stopped"
     assert published["fields"]["counted"] == 9
     assert published["counted"] > 0
-    assert "Stopped by a person" in said
+    assert "A person ended it" in said
     with Store.read_only(store) as opened:
         assert opened.run(published["run"]).state is State.STOPPED
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders_networks import brightness_network, picture
 
-from models.card import BUNDLED, read_card
+from models.card import BUNDLED, BUNDLED_NETWORKS, read_card
 from models.engine import Engine
 from models.errors import AnalysisError, ModelRefused
 
@@ -69,3 +69,45 @@ def test_a_damaged_card_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cells.json").write_text('{"sha256": 1}')
     with pytest.raises(ModelRefused, match="damaged"):
         read_card("cells", tmp_path)
+
+
+def test_a_card_that_is_no_json_is_refused_with_its_file_and_line(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / "cells.json").write_text('{\n  "sha256" 1}')
+    with pytest.raises(ModelRefused, match=r"cells\.json, line 2: Expecting ':' delimiter\. "):
+        read_card("cells", tmp_path)
+
+
+def test_a_card_without_a_key_is_refused_by_its_name(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / "cells.json").write_text("{}")
+    with pytest.raises(ModelRefused, match=r'cells\.json states no "sha256"\. '):
+        read_card("cells", tmp_path)
+
+
+def test_a_missing_network_of_a_persons_own_is_refused_with_its_file_and_what_names_it(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ModelRefused) as refused:
+        read_card("mine", tmp_path, "smear-13.toml")
+    assert str(refused.value) == (
+        f"The network mine is incomplete: {tmp_path}/mine.json: No such file or directory. "
+        "Put network and card there, as they were made, or correct its name in smear-13.toml."
+    )
+
+
+def test_a_persons_own_network_beside_the_bundled_ones_is_no_matter_of_installing() -> None:
+    with pytest.raises(ModelRefused, match=r"correct its name in smear-13\.toml"):
+        read_card("mine", BUNDLED, "smear-13.toml")
+
+
+def test_a_bundled_network_is_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("models.card.BUNDLED", tmp_path)
+    with pytest.raises(
+        ModelRefused, match=r"cells\.json: No such file or directory\. Install Hemadiff again\."
+    ):
+        read_card("cells", tmp_path)
+
+
+def test_the_networks_that_are_installed_with_hemadiff_are_known_by_name() -> None:
+    assert sorted(path.stem for path in BUNDLED.glob("*.onnx")) == sorted(BUNDLED_NETWORKS)

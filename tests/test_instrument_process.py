@@ -110,7 +110,12 @@ def test_a_second_instrument_of_one_store_ends_at_once_and_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("place", "sentence"),
-    [("smear/0.png/h.sqlite", "cannot be made: Not a directory"), ("smear", "is a folder")],
+    [
+        ("smear/0.png/h.sqlite", "The store {} cannot be made: Not a directory"),
+        ("smear", "The store {} is a folder"),
+        ("smear/0.png", "{} is no store: it is another file"),
+        ("mistyped/h.sqlite", "There is no folder {0.parent} for the store"),
+    ],
 )
 def test_a_place_that_can_hold_no_store_ends_it_at_once_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, sentence: str
@@ -121,6 +126,7 @@ def test_a_place_that_can_hold_no_store_ends_it_at_once_with_a_sentence(
     with process() as running:
         _, errors = running.communicate(timeout=60)
     assert running.returncode == 2
-    assert f"The store {store} {sentence}" in errors
+    assert sentence.format(store) in errors
     assert "Traceback" not in errors
     assert not os.path.exists(f"{store}.lock")
+    assert not (tmp_path / "mistyped").exists()

@@ -9,6 +9,7 @@ from builders_web import (
     a_run,
     cells,
     counted,
+    read_json,
     served,
     settings,
     until,
@@ -113,6 +114,45 @@ def test_the_page_fits_its_screen_without_scrolling(browser, config, size, panel
         assert wide <= size["width"]
 
 
+def cut_short(page, parts):
+    return page.locator(parts).evaluate_all(
+        "all => all.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent)"
+    )
+
+
+def test_names_and_heading_are_whole_on_the_touchscreen(browser, config):
+    with showing(browser, config, a_run()) as (page, _):
+        page.locator(".row[data-label]").last.wait_for()
+        assert cut_short(page, ".name, .limits, .head") == []
+        height = page.locator("#chart-title").evaluate("part => part.getClientRects()[0].height")
+        assert height < 2 * page.locator("#chart-title").evaluate(
+            "part => parseFloat(getComputedStyle(part).fontSize)"
+        )
+
+
+def test_before_the_first_cell_every_percentage_is_a_dash(browser, config):
+    with showing(browser, config, a_run("preparing", empty("marrow-16"))) as (page, _):
+        page.locator(".row[data-label]").last.wait_for()
+        assert set(percentages(page)) == {"–"}
+        assert set(page.locator(".row[data-label] .limits").all_inner_texts()) == {""}
+
+
+IN_DOUBT = {"aim": 400, "near": "blast is near 2 %"}
+
+
+def test_a_count_that_goes_on_past_the_least_says_why_in_one_line(browser, config):
+    with showing(browser, config, a_run(**IN_DOUBT)) as (page, fake):
+        assert page.locator("#doubt").text_content() == "Goes on to 400: blast is near 2\u00a0%"
+        fake.shows(a_run("completed", **IN_DOUBT))
+        page.locator("#doubt").wait_for(state="hidden")
+
+
+def test_a_count_stopped_between_looks_says_how_many_the_last_look_asked_for(browser, config):
+    with showing(browser, config, a_run("stopped", counted(342), **IN_DOUBT)) as (page, _):
+        assert page.locator("#counted-of").inner_text() == "of 400 needed"
+        assert page.locator("#doubt").text_content() == "In doubt: blast is near 2\u00a0%"
+
+
 def test_a_finger_finds_every_button(browser, config):
     with showing(browser, config, a_run("paused"), TOUCHSCREEN) as (page, _):
         page.get_by_role("button", name="Stop").click()
@@ -148,6 +188,27 @@ def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
         page.get_by_role("button", name="Start a count").click()
         page.get_by_role("button", name="Start the count").click()
         page.get_by_role("alert").get_by_text(fake.refusal).wait_for()
+
+
+def test_a_start_that_was_refused_stays_said_behind_its_dialog_until_a_count_begins(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        fake.refusal = "The camera /dev/video0 is not there. Plug it in."
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_role("button", name="Start the count").click()
+        page.locator("#welcome-text", has_text=fake.refusal).wait_for()
+        assert page.locator("#welcome-title").text_content() == "Not started"
+        fake.shows(a_run())
+        page.locator("#welcome").wait_for(state="hidden")
+        assert read_json(f"{page.url}api/status")["note"] is None
+
+
+def test_a_count_that_begins_by_itself_is_not_asked_for(browser, config):
+    fake = FakeInstrument(config.socket_path, None)
+    hub = a_hub(config)
+    hub.note("Starting", "The count begins by itself.")
+    with served(config, hub) as address, shown(browser, address) as page:
+        page.locator("#welcome-text", has_text="The count begins by itself.").wait_for()
+    fake.dies()
 
 
 def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, config):
@@ -345,7 +406,7 @@ def test_what_is_cut_short_is_read_whole_after_a_touch(browser, config):
         page.get_by_role("button", name="Details").click()
         assert page.get_by_role("dialog", name="Details").is_visible()
         said = details(page)
-        assert said["M:E"] == f"{page.locator('#ratio').inner_text()} {FORMULA}"
+        assert said["M:E"] == f"{page.locator('#ratio').inner_text()} {FORMULA.replace('_', ' ')}"
         assert (said["Engine"], said["Weights"]) == (LONG["engine"], LONG["weights"])
         for value in page.locator("#details dd").all():
             assert value.evaluate("part => part.scrollWidth <= part.clientWidth")

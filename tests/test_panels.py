@@ -134,6 +134,11 @@ def test_an_unknown_panel_is_refused_with_the_nearest_name():
         load_panel("smear13")
 
 
+def test_the_refusal_of_an_unknown_panel_says_which_have_weights():
+    with pytest.raises(ModelRefused, match=r'Did you mean "blood-11"\? Panels with weights: smear-13\.$'):
+        load_panel("blood-12")
+
+
 @pytest.mark.parametrize("name", ["../smear-13", "smear-13.toml", ""])
 def test_a_panel_is_a_name_and_never_a_path(name):
     with pytest.raises(ModelRefused, match="no panel"):

@@ -89,6 +89,11 @@ def test_a_cell_that_leaves_its_picture_is_not_cut() -> None:
         cut_out(photograph(off_um=(0.0, 4.0), side=160, nucleus_um=5.0), 0.10)
 
 
+def test_a_cell_that_touches_the_border_of_its_picture_is_not_cut() -> None:
+    with pytest.raises(NotCut, match="leaves"):
+        cut_out(photograph(side=116), 0.10)
+
+
 def test_the_ground_is_the_colour_of_empty_glass() -> None:
     np.testing.assert_allclose(bright_ground(photograph()), GROUND, atol=2)
 

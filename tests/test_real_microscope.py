@@ -93,6 +93,11 @@ def test_what_the_stage_cannot_reach_is_refused_before_anything_moves(
     opened(settings(board)).close()  # the port was let go of
 
 
+def test_a_stage_with_switches_needs_nobody_at_its_reference(board: EmulatedGrbl) -> None:
+    with pytest.raises(ApplianceRefused, match="Leave --at-reference out"):
+        opened(settings(board), at_reference=True)
+
+
 def test_a_calibration_of_another_camera_setting_is_refused(board: EmulatedGrbl, tmp_path: Path) -> None:
     calibration = tmp_path / "50x.json"
     calibration.write_text(

@@ -97,6 +97,11 @@ def test_a_field_is_in_a_drawn_region_only_when_no_side_cuts_it():
     assert not region.holds(Rectangle(900, 900, 50, 50))
 
 
+def test_a_region_whose_sides_cross_is_told_so_even_where_its_parts_cancel():
+    with pytest.raises(ApplianceRefused, match="sides cross"):
+        DrawnRegion(((0, 0), (100, 100), (100, 0), (0, 100)))
+
+
 def test_a_field_around_a_notch_of_the_outline_is_not_inside():
     notched = DrawnRegion(((0, 0), (1000, 0), (1000, 1000), (510, 1000), (500, 300), (490, 1000), (0, 1000)))
     assert not notched.holds(Rectangle(400, 250, 200, 200))

@@ -91,6 +91,7 @@ def test_across_laboratories_only_the_shared_labels_of_the_unseen_one_are_judged
 
 def test_networks_that_are_not_there_are_named_with_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelRefused, match=r"no cells-without-mll\.onnx in .*hemadiff-train cells --without mll"
+        ModelRefused,
+        match=r"no cells-without-mll\.onnx in .*hemadiff-train cells --without mll --epochs 4 --refine 0 ",
     ):
         refuse_missing(tmp_path)

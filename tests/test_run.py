@@ -84,6 +84,11 @@ def test_a_doubt_at_300_moves_the_aim_to_400_and_the_state_says_why():
     assert r.reason.startswith("Counting goes on to 400: Blast 5.0 %")
 
 
+def test_a_run_resumed_in_doubt_still_says_why_it_goes_on():
+    r = after(run(cells=298, blasts=15), 5, PauseAsked(), ResumeAsked(), Prepared())
+    assert r.reason.startswith("Counting goes on to 400: Blast 5.0 %")
+
+
 def test_the_field_in_which_the_most_is_reached_counts_whole():
     r = after(run(cells=490, blasts=25), 40)
     assert (r.state, r.tally.counted) == (State.COMPLETED, 530)
@@ -216,7 +221,7 @@ def test_a_pause_does_not_break_the_row_of_empty_fields():
 def test_a_person_stops_a_run_and_keeps_what_was_counted(state):
     r, commands = advance(run(state, cells=212), StopAsked())
     assert (r.state, commands) == (State.STOPPED, [StopAcquisition()])
-    assert r.reason == "Stopped by a person at 212 counted cells."
+    assert r.reason == "A person ended it at 212 counted cells."
 
 
 # What does not fit

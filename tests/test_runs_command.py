@@ -77,6 +77,14 @@ def test_a_run_is_shown_with_its_limits_and_how_it_was_made(path: Path) -> None:
     assert RESEARCH_USE_ONLY in shown
 
 
+def test_a_run_without_a_counted_cell_has_dashes_for_percentages(path: Path) -> None:
+    with Store(path) as store:
+        create(store, RUN)
+    shown = hemadiff("runs", "show", RUN).stdout
+    lymphocytes = next(line for line in shown.splitlines() if "Lymphocyte" in line)
+    assert lymphocytes.replace("│", " ").split()[:4] == ["Lymphocyte", "0", "–", "–"]
+
+
 def test_a_run_of_another_version_is_listed_plainly_and_hides_no_other(path: Path) -> None:
     counted_run(path, "aa01")
     counted_run(path, "bb02")
@@ -142,6 +150,13 @@ def test_csv_has_a_row_per_label_with_limits_and_its_use(path: Path) -> None:
     assert table["nrbc_per_100"]["value"] == "25.0"
     assert "me_ratio" not in table
     assert all(row["note"] == RESEARCH_USE_ONLY for row in table.values())
+
+
+def test_every_row_of_a_csv_says_whose_camera_it_was_and_whether_simulated(path: Path) -> None:
+    counted_run(path)
+    whole = json.loads(hemadiff("runs", "export", RUN, "--json").stdout)
+    said = {(row["simulated"], row["camera"]) for row in exported()}
+    assert said == {(str(whole["simulated"]).lower(), whole["camera"])}
 
 
 def test_only_verified_codes_are_exported(path: Path) -> None:

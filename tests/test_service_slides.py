@@ -12,6 +12,7 @@ from builders_microscope import view
 
 from appliance.config import SimulatorSection
 from appliance.errors import ApplianceRefused
+from appliance.region_map import Rectangle
 from appliance.simulator.instrument import SMEAR, slide_on_its_mount
 from appliance.simulator.microscope import Microscope
 from appliance.simulator.mixture import blood, marrow
@@ -23,10 +24,12 @@ from appliance.simulator.service_slides import (
     GridSlide,
     Micrometer,
     exact_counts,
+    qc_region,
     qc_slide,
     service_slide,
 )
 from appliance.simulator.slide import NOT_COUNTED
+from appliance.tour import FieldSize, plan_tour
 from firmware_bridge.point import Point
 
 
@@ -98,6 +101,19 @@ def test_a_qc_slide_holds_the_cells_of_its_mixture() -> None:
     slide = qc_slide(1, mixture=marrow(shares={"lymphocyte": 1.0}, platelets_per_red=0.0))
 
     assert {c.label for c in slide.truth(11_000, 5500, 800, 400)} - set(NOT_COUNTED) == {"lymphocyte"}
+
+
+def test_a_qc_slide_is_called_so_and_its_region_holds_its_cells_on_any_seat() -> None:
+    field = FieldSize(138.8, 104.0)
+    for seed in range(3):
+        slide, mount = slide_on_its_mount(seed, blood(), "qc")
+        assert slide.digest.startswith("QC slide of 200 cells")
+        region = qc_region(mount, field)
+        tour = plan_tour([region], field)
+        cells = [c for c in slide.truth(0, 0, slide.width_um, slide.height_um) if c.countable]
+        places = [mount.stage_place(c.x_um, c.y_um) for c in cells]
+        assert all(region.holds(Rectangle(p.x_um - 20, p.y_um - 20, 40, 40)) for p in places)
+        assert len(tour.stops) == 216
 
 
 def test_counts_add_up_to_the_total() -> None:

@@ -92,6 +92,27 @@ def test_the_map_grows_with_every_field_and_is_not_fetched_again(browser, config
         assert asked == []
 
 
+def test_state_badge_and_stop_are_seen_over_the_enlarged_slide(browser, config):
+    a_stored_slide(config.store.path, SEVEN)
+    run = a_run_on_a_slide(SEVEN, simulated=True)
+    with showing(browser, config, run) as (page, fake):
+        page.locator("#slide-open").click()
+        over = page.get_by_role("dialog", name="Slide")
+        assert over.get_by_text("Simulated slide").is_visible()
+        assert over.get_by_text("Counting", exact=True).is_visible()
+        over.get_by_role("button", name="Stop").click()
+        page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
+        until(lambda: fake.asked == [("stop", {})], "it is asked to stop")
+
+
+def test_a_paused_count_on_a_stage_says_to_leave_the_slide_alone(browser, config):
+    run = a_run_on_a_slide(SEVEN, state="paused", reason="A person asked for it; resume to go on.")
+    with showing(browser, config, run) as (page, _):
+        said = page.locator("#notice").inner_text()
+        assert "leave the slide where it lies" in said
+        assert "resume to go on" in said
+
+
 def test_a_page_that_missed_fields_fetches_them(browser, config):
     a_stored_slide(config.store.path, SEVEN)
     with showing(browser, config, a_run_on_a_slide(SEVEN)) as (page, fake):

@@ -33,9 +33,12 @@ from appliance.field_quality import FieldQuality, FieldVerdict
 from appliance.focus_watch import FocusWatch
 from appliance.focusing import Focusing
 from appliance.frame import Frame, Point, SkippedField
+from appliance.microscope import Area
 from appliance.region_map import DrawnRegion, RegionMap
 from appliance.simulator.camera_faults import CameraFault, Scheduled
 from appliance.simulator.mount import Mount
+from appliance.slide_source import SlideSource
+from models.panel import Specimen
 
 WIDTH_UM, HEIGHT_UM = COUNTING.width_px * SCALE.um_per_px, COUNTING.height_px * SCALE.um_per_px
 
@@ -287,11 +290,35 @@ def test_a_region_that_a_person_drew_is_counted_in_whatever_was_found() -> None:
 
 def test_a_region_drawn_beyond_where_smears_may_lie_is_refused() -> None:
     region = DrawnRegion(((0.0, 0.0), (3_000.0, 0.0), (0.0, 3_000.0)))
-    with a_bench(named={"region": region}) as bench:
-        source = bench.open()
-        with pytest.raises(ApplianceRefused, match="beyond where smears may lie"):
-            list(source.prepare(None))
-        source.close()
+    with (
+        a_bench(named={"region": region}) as bench,
+        pytest.raises(ApplianceRefused, match="beyond where smears may lie"),
+    ):
+        bench.open()
+
+
+def without_overview(bench: Bench, **named: Any) -> SlideSource:
+    """A slide of too little room for a coarse grid, under a microscope without an overview camera."""
+    microscope = bench.microscope()
+    microscope.overview = None
+    microscope.area = Area(CORNER.x_um, CORNER.y_um, CORNER.x_um + 900, CORNER.y_um + 900)
+    return SlideSource(microscope, Specimen.BLOOD, SEARCH, focus_places=4, **named)
+
+
+def test_an_area_too_small_for_a_survey_without_overview_is_refused_before_anything_moves() -> None:
+    with Bench() as bench:
+        with pytest.raises(ApplianceRefused, match="does not fit into 900 × 900"):
+            without_overview(bench)
+        assert not [order for order in bench.board.heard if order.startswith(("$H", "G1"))]
+
+
+def test_a_drawn_region_needs_no_room_for_a_survey() -> None:
+    x, y = CORNER.x_um + 300.0, CORNER.y_um + 300.0
+    drawn = DrawnRegion(((x, y), (x + 120.0, y), (x + 120.0, y + 120.0), (x, y + 120.0)))
+    with Bench() as bench, contextlib.closing(without_overview(bench, region=drawn)) as source:
+        for _ in source.prepare(None):
+            pass
+        assert source.planned == 4
 
 
 def test_a_lamp_that_strobes_is_lit_for_pictures_only() -> None:

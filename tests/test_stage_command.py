@@ -53,6 +53,13 @@ def test_home_asks_whether_the_way_is_free() -> None:
         assert "Is the way free?" in said.output
 
 
+def test_home_where_nobody_can_answer_names_what_says_yes() -> None:
+    with board("grbl") as of:
+        said = run(of, "home", typed="")
+    assert said.exit_code != 0
+    assert "give --yes" in f"{said.output} {said.exception}"
+
+
 def test_home_of_a_stage_without_switches_asks_for_its_reference() -> None:
     with board("sangaboard") as of:
         said = run(of, "home", typed="y\n").output

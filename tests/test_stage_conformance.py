@@ -19,7 +19,7 @@ from builders_stage import BOARDS, Beside, apart, board, settings, until
 
 from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.board import EmulatedBoard
-from firmware_bridge.errors import PositionLost, StageRefused, Stopped
+from firmware_bridge.errors import BridgeError, PositionLost, StageRefused, Stopped
 from firmware_bridge.orders import NEVER_NS
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AXES, StageSettings
@@ -56,7 +56,13 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with contextlib.ExitStack() as stack:
         emulated = None if REAL else stack.enter_context(board(request.param))
         how = settings(emulated) if emulated else StageSettings.from_environment(os.environ)
-        yield Bench(how, stack.enter_context(open_stage(how)), emulated)
+        try:
+            opened = stack.enter_context(open_stage(how))
+        except (BridgeError, StageRefused) as error:
+            if emulated:
+                raise
+            pytest.exit(f"{error}", returncode=2)  # no test of it can say anything else
+        yield Bench(how, opened, emulated)
 
 
 @pytest.fixture

@@ -54,10 +54,15 @@ def test_an_axis_is_read_from_a_line() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "5", "a:b", "0:1,speed", "0:1,sped_um_s=3", "0:1:2"])
+@pytest.mark.parametrize("text", ["", "5", "a:b", "0:1,speed", "0:1:2"])
 def test_an_axis_that_cannot_be_read_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(StageRefused, match="LOW:HIGH"):
         parse_axis(text)
+
+
+def test_a_mistyped_name_of_an_axis_is_named() -> None:
+    with pytest.raises(StageRefused, match=r'no "sped_um_s".*speed_um_s'):
+        parse_axis("0:1,sped_um_s=3")
 
 
 def test_the_environment_may_give_another_baud_rate() -> None:

@@ -52,6 +52,10 @@ def test_every_limit_in_doubt_is_named():
     assert "either side of 5 or 10 %" in verdict(marrow(290), marrow(300, 22)).reason
 
 
+def test_a_doubt_is_said_in_short_too():
+    assert verdict(marrow(290), marrow(300, 22)).near == "blast is near 5 or 10 %"
+
+
 def test_plasma_cells_are_watched_in_marrow():
     before = tally("marrow-16", lymphocyte=290)
     after = tally("marrow-16", lymphocyte=270, plasma_cell=30)

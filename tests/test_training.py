@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -91,8 +92,10 @@ def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("now", "what"),
     [
-        ({"epochs": 2}, "epochs 1, not 2"),
-        ({"seed": 7}, "seed 1, not 7"),
+        ({"epochs": 2}, "--epochs 1, not 2"),
+        ({"seed": 7}, "--seed 1, not 7"),
+        ({"without": "mll"}, "--without nothing, not mll"),
+        ({"epochs": 2, "coarse_epochs": 1}, "--epochs 1, not 2"),
         ({"rate": 2e-3}, "rate 0.001, not 0.002"),
         ({"weight_decay": 0.5}, "weight_decay 0.05, not 0.5"),
         ({"steps_per_epoch": 2}, "steps_per_epoch 1, not 2"),
@@ -108,6 +111,46 @@ def test_a_training_that_was_begun_otherwise_is_not_continued(
     other = Trainee(CellNetwork(len(OUTPUTS)), replace(begun, **now))
     with pytest.raises(ValueError, match=f"begun with {what}. Give the same settings"):
         other.resume(tmp_path / "checkpoint.pt")
+
+
+def test_a_training_that_goes_on_says_after_which_epoch(tmp_path: Path) -> None:
+    Trainee(CellNetwork(len(OUTPUTS)), SHORT).save(tmp_path / "checkpoint.pt")
+    said = Console(record=True, file=io.StringIO())
+    Trainee(CellNetwork(len(OUTPUTS)), SHORT).resume(tmp_path / "checkpoint.pt", said)
+    assert said.export_text() == "Continuing after epoch 1 of 2.\n"
+
+
+def test_other_settings_are_refused_before_any_image_is_read(tmp_path: Path) -> None:
+    Trainee(CellNetwork(len(OUTPUTS)), SHORT).save(tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="begun with --seed 1, not 7"):
+        train_cells(tmp_path / "nowhere", tmp_path, replace(SHORT, seed=7), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (False, "Stopped. Nothing is kept yet: no epoch was finished."),
+        (True, "Stopped. The same command continues from the last finished epoch."),
+    ],
+)
+def test_a_training_that_a_person_stops_says_what_is_kept_of_it(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kept: bool,
+    said: str,
+) -> None:
+    def stopped(*_: object) -> None:
+        if kept:
+            (tmp_path / "checkpoint.pt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "make_cells", stopped)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cells", "--data", str(data), "--out", str(tmp_path), "--weights", str(tmp_path)])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip() == said
 
 
 def test_a_checkpoint_that_does_not_say_how_it_was_begun_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from appliance.view import LATEST, CellView, cell_view, published, with_new_cell
 PUBLISHED = [
     "run", "state", "reason", "counted", "unidentified", "not_counted", "tally", "me_ratio", "engine", "weights",
     "um_per_px", "fields", "calibration", "calibration_source", "marks", "red_cells",
+    "specimen", "camera", "simulated", "use",
 ]  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     _guard(app, config)
     _show(app, config, hub, digest)
     _show_from_store(app, config)
-    _obey(app, config, instrument)
+    _obey(app, config, hub, instrument)
     return app
 
 
@@ -150,11 +150,15 @@ def _show_from_store(app: Flask, config: Config) -> None:
         return answer
 
 
-def _obey(app: Flask, config: Config, instrument: InstrumentClient) -> None:
+def _obey(app: Flask, config: Config, hub: Hub, instrument: InstrumentClient) -> None:
     @app.post("/api/start")
     def start() -> Response:
-        plan = plan_from_config(config, specimen=_wanted("specimen").get("specimen"))
-        return jsonify({"run": instrument.start(plan)})
+        wanted = _wanted("specimen").get("specimen")
+        try:
+            return jsonify({"run": instrument.start(plan_from_config(config, specimen=wanted))})
+        except (ApplianceError, ApplianceRefused, CalibrationRefused, ModelRefused) as refusal:
+            hub.note("Not started", str(refusal))
+            raise
 
     @app.post("/api/resume")
     def resume() -> Response:

@@ -49,7 +49,8 @@ class Hub:
     """What the instrument last said, and whether it can still be heard.
 
     Snapshots are the instrument's own (its run, its engine) with a ``link`` beside them:
-    ``{"up": bool, "since": when that changed, "why": a sentence when it is not up}``. When the instrument
+    ``{"up": bool, "since": when that changed, "why": a sentence when it is not up}``, and a ``note``:
+    what is to be said while there is no run yet, ``{"title", "text"}`` or null. When the instrument
     is lost its last run stays in the snapshot, so that a page can show it as old, never as live.
 
     follow: connects and follows.  probe: asks the instrument anything, and raises ApplianceError when
@@ -70,6 +71,7 @@ class Hub:
         self._seats = threading.BoundedSemaphore(most_viewers)
         self._state: dict[str, Any] = {"event": "snapshot", "instrument": None, "run": None}
         self._link = _link(up=False, why=NOT_YET)
+        self._note: dict[str, str] | None = None
         self._lock = threading.Lock()
         self._broadcast = Broadcast(self._snapshot())
         self._closing = threading.Event()
@@ -99,6 +101,13 @@ class Hub:
         with self._lock:
             if not self._link["up"] and self._link["why"] != why:
                 self._tell({**self._link, "why": why})
+
+    def note(self, title: str, text: str) -> None:
+        """Say this to everyone while there is no run: a start that was refused, or one that comes by itself."""
+        with self._lock:
+            if self._state["run"] is None:
+                self._note = {"title": title, "text": text}
+                self._tell(self._link)
 
     @contextlib.contextmanager
     def viewer(self) -> Iterator[Follower]:
@@ -153,6 +162,8 @@ class Hub:
 
     def _heard(self, message: Message) -> None:
         with self._lock:
+            if message["run"] is not None:
+                self._note = None
             if message["event"] == "snapshot":
                 self._state = dict(message)
                 self._tell(_link(up=True, why=None))
@@ -165,6 +176,7 @@ class Hub:
         with self._lock:
             self._following = None
             if self._link["up"] and not self._closing.is_set():
+                self._note = None
                 self._tell(_link(up=False, why=why))
 
     def _tell(self, link: dict[str, Any]) -> None:
@@ -174,7 +186,7 @@ class Hub:
         self._broadcast.publish(snapshot, snapshot)
 
     def _snapshot(self) -> Message:
-        return {**self._state, "link": self._link}
+        return {**self._state, "link": self._link, "note": self._note}
 
 
 def _with_news(before: Message | None, message: Message) -> Message:

@@ -125,6 +125,7 @@ def _start_when_ready(hub: Hub, instrument: InstrumentClient, resume_simulated: 
     from appliance.broadcast import BroadcastClosed
     from appliance.errors import ApplianceError, ApplianceRefused
 
+    hub.note("Starting", "The count begins by itself.")
     with contextlib.suppress(BroadcastClosed), hub.viewer() as follower:
         while True:
             state = follower.next()
@@ -134,6 +135,7 @@ def _start_when_ready(hub: Hub, instrument: InstrumentClient, resume_simulated: 
                 _begin(state["run"], instrument, resume_simulated)
             except (ApplianceError, ApplianceRefused) as refusal:
                 log.error("%s", refusal)
+                hub.note("Not started", str(refusal))
             return
 
 

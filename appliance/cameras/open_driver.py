@@ -106,7 +106,8 @@ def open_driver(sensor: Sensor, options: DriverOptions | None = None) -> Camera:
 
             if options.key is None:
                 raise ApplianceRefused(
-                    "A remote camera needs the key of its server. Name its file; `hemadiff camera key` makes one."
+                    "A remote camera needs the key of its server. Name its file with [camera] key in the settings, "
+                    "or --key; `hemadiff camera key` makes one."
                 )
             return RemoteCamera(host, read_key(options.key), port)
 

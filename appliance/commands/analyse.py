@@ -12,7 +12,7 @@ from appliance.cli import FAILED, Session, pass_session
 from appliance.output_file import refuse_unwritable, write_json
 
 if TYPE_CHECKING:
-    from appliance.frame import Analyser, Frame
+    from appliance.frame import Frame
     from calibration import Scale
     from models import Cell
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--specimen",
     type=click.Choice(["marrow", "blood"]),
-    help="Whose denominator `counted` is about. Default: blood.",
+    help="What the smear is of: probabilities are calibrated for each, and `counted` is about its denominator. "
+    "Default: blood.",
 )
 @click.option(
     "--json", "out", metavar="OUT", help="Write every cell as JSON to a file; - is standard output."
@@ -56,7 +57,7 @@ def analyse(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
-    from appliance.image_command import work_through
+    from appliance.image_command import of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
     from appliance.instrument import load_network_analyser
     from appliance.marks import marks_of_expiry
@@ -66,21 +67,21 @@ def analyse(
     for mark in () if setup is None else marks_of_expiry(config, setup.scale):
         click.echo(f"Mark: {mark}", err=True)
     panel = panel or config.count.panel
-    specimen = specimen or config.count.specimen
-    counted = _counted(panel, specimen)
-    analyser = load_network_analyser(detector or config.count.detector, panel, specimen)
+    seen_as = specimen or config.count.specimen
+    counted = _counted(panel, seen_as)
+    analyser = load_network_analyser(detector or config.count.detector, panel, seen_as)
     if setup is not None:
         analyser.check(setup.scale)
 
     def work(path: Path, frame: Frame, its: Scale) -> dict[str, Any]:
         cells = [as_object(cell, its.um_per_px, counted) for cell in analyser.analyse(frame, its)]
-        return {**_of_image(frame, its, analyser), "cells": cells}
+        return {**of_image(frame, its, analyser.engine, analyser.weights, seen_as), "cells": cells}
 
     results, failed = work_through(paths, setup, work)
     if out is not None:
         write_json(results, out)
     if out != "-":
-        _show(results)
+        _show(results, specimen_said(seen_as, assumed=specimen is None))
     ctx.exit(FAILED if failed else 0)
 
 
@@ -104,15 +105,6 @@ def as_object(cell: Cell, um_per_px: float, counted: frozenset[str]) -> dict[str
     }
 
 
-def _of_image(frame: Frame, scale: Scale, analyser: Analyser) -> dict[str, Any]:
-    return {
-        "image": frame.name,
-        "um_per_px": scale.um_per_px,
-        "engine": analyser.engine,
-        "model": analyser.weights,
-    }
-
-
 def _counted(panel: str, specimen: str) -> frozenset[str]:
     from appliance.rules import Rules
     from models.panel import Specimen, load_panel
@@ -120,7 +112,7 @@ def _counted(panel: str, specimen: str) -> frozenset[str]:
     return frozenset(label.name for label in Rules.resolve(load_panel(panel), Specimen(specimen)).counted)
 
 
-def _show(results: list[dict[str, Any]]) -> None:
+def _show(results: list[dict[str, Any]], specimen: str) -> None:
     totals: Counter[str] = Counter()
     for result in results:
         labels = Counter(cell["label"] or "at the border" for cell in result["cells"])
@@ -133,4 +125,4 @@ def _show(results: list[dict[str, Any]]) -> None:
     counted = sum(cell["counted"] for result in results for cell in result["cells"])
     found = f"{number_of(len(results), 'image')}, {number_of(totals.total(), 'cell')}"
     count = "counts" if counted == 1 else "count"
-    click.echo(f"{found}, {counted} of them {count}. {RESEARCH_USE_ONLY}")
+    click.echo(f"{found}, {counted} of them {count}. {specimen} {RESEARCH_USE_ONLY}")

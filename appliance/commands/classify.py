@@ -51,7 +51,7 @@ def classify(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
-    from appliance.image_command import NotUsable, work_through
+    from appliance.image_command import NotUsable, of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
     from appliance.marks import marks_of_expiry
     from models.cascade import load_cascade
@@ -59,7 +59,8 @@ def classify(
     setup = stated_setup(um_per_px, session.config)
     for mark in () if setup is None else marks_of_expiry(session.config, setup.scale):
         click.echo(f"Mark: {mark}", err=True)
-    cascade = load_cascade(panel or session.config.count.panel, specimen or session.config.count.specimen)
+    seen_as = specimen or session.config.count.specimen
+    cascade = load_cascade(panel or session.config.count.panel, seen_as)
     if setup is not None:
         cascade.refuse_too_coarse(setup.scale.um_per_px)
 
@@ -73,7 +74,7 @@ def classify(
             )
         _, opinion = answer
         return {
-            "image": frame.name,
+            **of_image(frame, its, cascade.engine, cascade.name, seen_as),
             "label": opinion.label,
             "probability": round(float(opinion.probability), 5),
             "probabilities": {
@@ -87,14 +88,23 @@ def classify(
     if out is not None:
         write_json(results, out)
     if out != "-":
-        _show(results)
+        _show(results, cascade.guidance.identified_from, specimen_said(seen_as, assumed=specimen is None))
     ctx.exit(FAILED if failed else 0)
 
 
-def _show(results: list[dict[str, Any]]) -> None:
+def _show(results: list[dict[str, Any]], identified_from: float, specimen: str) -> None:
     from appliance.view import RESEARCH_USE_ONLY
     from appliance.wording import number_of
 
     for result in results:
-        click.echo(f"{result['image']}: {result['label']} ({100 * result['probability']:.0f} %)")
-    click.echo(f"{number_of(len(results), 'image')}. {RESEARCH_USE_ONLY}")
+        click.echo(f"{result['image']}: {answer_said(result, identified_from)}")
+    click.echo(f"{number_of(len(results), 'image')}. {specimen} {RESEARCH_USE_ONLY}")
+
+
+def answer_said(result: dict[str, Any], identified_from: float) -> str:
+    """Return the label; of an unidentified cell also whether the network calls it so or cannot decide between names."""
+    best = max(result["probabilities"], key=result["probabilities"].__getitem__)
+    label, share = result["label"], 100 * result["probability"]
+    if result["probability"] < identified_from:
+        return f"{label}: no name reaches {100 * identified_from:.0f} % (best guess {best}, {int(share)} %)"
+    return f"{label} ({'' if best == label else best + ', '}{share:.0f} %)"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import Session, pass_session
+
+if TYPE_CHECKING:
+    from appliance.config import Config
 
 
 @click.group()
@@ -48,6 +52,23 @@ def show(session: Session, as_json: bool) -> None:
             click.echo(f"{'' if section is None else chr(10)}[{'.'.join(above)}]")
             section = above
         click.echo(f"{_setting(name, value):<60}  # {origin}")
+    for warning in _contradictions(settings):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _contradictions(settings: Config) -> Iterator[str]:
+    """Give a sentence for each height that the microscope will refuse."""
+    scope, limits = settings.microscope, settings.stage.z.limits_um
+    if scope.heights_um is None:
+        return
+    low, high = scope.heights_um
+    if scope.focus_um is not None and not low <= scope.focus_um <= high:
+        yield f"[microscope] focus_um ({scope.focus_um:g}) is outside heights_um, {low:g} to {high:g} µm."
+    if limits is not None and not (limits[0] <= low and high <= limits[1]):
+        yield (
+            f"[microscope] heights_um, {low:g} to {high:g} µm, reach beyond the limits of z, [stage.z] limits_um, "
+            f"{limits[0]:g} to {limits[1]:g} µm."
+        )
 
 
 def _setting(name: str, value: Any) -> str:

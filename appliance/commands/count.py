@@ -34,6 +34,18 @@ STATUS = {
     "paused": FAILED,
 }
 STARTING_WITHIN_S = 20.0
+TRUTH = {
+    "true_cells": "cells that lie whole in the counted fields",
+    "counted": "cells counted",
+    "detection_recall": "share of those cells that was found",
+    "detection_precision": "share of the counted that are cells, each once",
+    "classification_accuracy": "share of the found that is named rightly",
+    "system_accuracy": "share of those cells that was found and named rightly",
+    "counted_twice": "cells counted twice",
+    "at_edge": "cells counted where nobody counts",
+    "artefacts_counted": "share of the counted that are artefacts",
+    "intervals_covering": "share of the 95 % limits that hold the true percentage",
+}
 
 
 @click.command()
@@ -171,8 +183,9 @@ def _show_truth(compared: Comparison, on_stderr: bool) -> None:
     """Print the comparison, a line each."""
     click.echo("Against the truth of the simulated slide:", err=on_stderr)
     for name, value in compared.figures().items():
-        shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-        click.echo(f"  {name.replace('_', ' '):<24} {shown}", err=on_stderr)
+        # Counts are whole numbers; everything else is a share.
+        shown = "–" if value is None else f"{100 * value:.1f} %" if isinstance(value, float) else str(value)
+        click.echo(f"  {TRUTH[name]:<60} {shown:>7}", err=on_stderr)
 
 
 def _plan(config: Config, calibration: Path | None, said: dict[str, Any]) -> Plan:

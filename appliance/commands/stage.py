@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -229,7 +230,14 @@ def _homed(opened: Stage, yes: bool) -> Point:
         else "This stage has no end switches. Does it stand where its reference shall be?"
     )
     if not yes:
-        click.confirm(question, abort=True)
+        try:
+            free = click.confirm(question)
+        except click.Abort:
+            if sys.stdin.isatty():
+                raise
+            raise ApplianceRefused("Nobody answers here. Once the way is free, give --yes.") from None
+        if not free:
+            raise click.Abort
     return opened.home()
 
 

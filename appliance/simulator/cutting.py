@@ -94,7 +94,9 @@ def _middle_cell(density: NDArray[np.float32]) -> Mask:
     mask = _filled(_part_under(mask, nucleus))
     mask = _rounded(mask) & (1 - beside) | mask
     mask = _filled(_part_under(_opened(mask, 0.9) | nucleus, nucleus))
-    border = sum(int(side.sum()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    border = sum(
+        int(side.sum()) for side in (mask[1], mask[-2], mask[:, 1], mask[:, -2])
+    )  # the flood's own is 0
     if border * LOOKED_AT_UM_PER_PX > MOST_CUT_UM:
         raise NotCut("it leaves the picture")
     if mask.sum() * LOOKED_AT_UM_PER_PX**2 < SMALLEST_AREA_UM2:

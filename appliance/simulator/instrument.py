@@ -144,7 +144,9 @@ def simulated_instrument(
     carriage = board if imperfect is None else AskewCarriage(board, imperfect)
     renderer = optics if drawn_by is None else drawn_by(optics)
     above = renderer if from_above is optics else from_above
-    camera = MicroscopeCamera(renderer, carriage, objective, name=None if imperfect is None else imperfect.name)
+    camera = MicroscopeCamera(
+        renderer, carriage, objective, name=None if imperfect is None else imperfect.name
+    )
     overview = MicroscopeCamera(above, carriage, "overview")
     microscope = kind(
         stage,

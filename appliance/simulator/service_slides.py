@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import ApplianceRefused
+from appliance.region_map import DrawnRegion
 from appliance.simulator.grain import Grain
 from appliance.simulator.ink import Light
 from appliance.simulator.layout import Layout
 from appliance.simulator.mixture import Mixture, blood
+from appliance.simulator.mount import Mount
 from appliance.simulator.population import Nucleated, Stock
 from appliance.simulator.slide import Slide, TrueCell
 from appliance.simulator.smear import HEIGHT_UM, WIDTH_UM, Smear
 from appliance.simulator.zones import PITCH_UM, Zones
+from appliance.tour import FieldSize
 
 Numbers = NDArray[np.float64]
 CHROME = 0.02  # the share of light that passes a line
@@ -27,6 +31,8 @@ UPRIGHT_ASIDE_UM = 600.0  # how far left of the middle the scale along y stands
 KNOWN_CELLS = 200
 SERVICE_SLIDES = ("micrometer", "grid", "blank", "qc")
 QC_COLUMNS, QC_PITCH_UM = 20, 130.0
+QC_SHAKEN_UM = 15.0
+QC_MARGIN_UM = 40.0  # around the lattice: how far its cells are shaken off it, and half a window
 QC_RED = 11.5
 
 
@@ -121,7 +127,22 @@ def qc_slide(
         usual, shares=shares or usual.shares, marrow=False, smudged=0.0, clustered=0.0, precipitate_per_mm2=0.0,
         dust_per_mm2=0.0, bubbles=0, clots=0,
     )  # fmt: skip
-    return Smear(seed, made, lay=known_cells)
+    return Smear(seed, made, lay=known_cells, title=f"QC slide of {KNOWN_CELLS} cells, seed")
+
+
+def qc_region(mount: Mount, field: FieldSize) -> DrawnRegion:
+    """Return where the known cells of a QC slide lie on the stage, so large that whole fields cover them all."""
+    middle = mount.stage_place(WIDTH_UM / 2, HEIGHT_UM / 2)
+    rows = KNOWN_CELLS / QC_COLUMNS
+    half_x, half_y = (
+        math.ceil(((count - 1) * QC_PITCH_UM + 2 * QC_MARGIN_UM) / pitch) * pitch / 2 + 1
+        for count, pitch in zip((QC_COLUMNS, rows), field.pitch_um, strict=True)
+    )
+    left, right = middle.x_um - half_x, middle.x_um + half_x
+    top, bottom = middle.y_um - half_y, middle.y_um + half_y
+    return DrawnRegion(
+        ((left, top), (right, top), (right, bottom), (left, bottom)), f"the QC slide's {KNOWN_CELLS} cells"
+    )
 
 
 def service_slide(name: str, seed: int, mixture: Mixture) -> Slide:
@@ -148,8 +169,8 @@ def known_cells(
     place = np.arange(KNOWN_CELLS)
     left = width_um / 2 - (QC_COLUMNS - 1) / 2 * QC_PITCH_UM
     top = height_um / 2 - (KNOWN_CELLS / QC_COLUMNS - 1) / 2 * QC_PITCH_UM
-    x = left + place % QC_COLUMNS * QC_PITCH_UM + rng.uniform(-15, 15, KNOWN_CELLS)
-    y = top + place // QC_COLUMNS * QC_PITCH_UM + rng.uniform(-15, 15, KNOWN_CELLS)
+    x = left + place % QC_COLUMNS * QC_PITCH_UM + rng.uniform(-QC_SHAKEN_UM, QC_SHAKEN_UM, KNOWN_CELLS)
+    y = top + place // QC_COLUMNS * QC_PITCH_UM + rng.uniform(-QC_SHAKEN_UM, QC_SHAKEN_UM, KNOWN_CELLS)
     variant = np.zeros(KNOWN_CELLS, dtype=np.intp)
     for index, name in enumerate(labels):
         mine = np.flatnonzero(label == index)

@@ -55,8 +55,9 @@ class Smear:
         width_um: float = WIDTH_UM,
         height_um: float = HEIGHT_UM,
         lay: LayingOut = smear_layout,
+        title: str = "simulated smear",
     ) -> None:
-        """Place everything, as `lay` says.
+        """Place everything, as `lay` says. title: what it is called, before its seed.
 
         Raises ApplianceRefused for a negative seed, a slide too small, or a folder without cells.
         """
@@ -68,6 +69,7 @@ class Smear:
         self.mixture = mixture or blood()
         self.width_um, self.height_um = width_um, height_um
         self._seed = seed
+        self._title = title
         self._grain = Grain(np.random.default_rng([seed, 0]))
         self._drawn = DrawnCells(seed, self._grain)
         self._stock = _stock(self.mixture, self._drawn)
@@ -322,7 +324,7 @@ class Smear:
         said += repr((self.width_um, self.height_um, lay.__name__)) + (
             self._stock.digest if isinstance(self._stock, RealCells) else ""
         )
-        return f"simulated smear {self._seed} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        return f"{self._title} {self._seed} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 def _stock(mixture: Mixture, drawn: DrawnCells) -> Stock:

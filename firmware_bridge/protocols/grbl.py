@@ -34,7 +34,7 @@ class GrblStage(Stage):
     def _connect(self) -> Controller:
         self._homing = False
         title = self._reset()
-        build = self._wire.ask_all(b"$I\n", DONE)
+        build = self._wire.ask_all(b"$I\n", DONE, self.settings.start_within_s)
         said = self._read_settings()
         self._full_light = said.get(FULL_LIGHT, 1000.0)
         forced = int(said[HOMING]) & FORCED_ORIGIN > 0 or any(re.match(r"\[OPT:\w*Z", line) for line in build)
@@ -120,9 +120,8 @@ class GrblStage(Stage):
 
     def _read_settings(self) -> dict[int, float]:
         """Read the `$` settings. Raises StageRefused where they do not suit a stage."""
-        lines = (
-            re.fullmatch(r"\$(\d+)=(-?\d+(?:\.\d+)?)", line) for line in self._wire.ask_all(b"$$\n", DONE)
-        )
+        answer = self._wire.ask_all(b"$$\n", DONE, self.settings.start_within_s)
+        lines = (re.fullmatch(r"\$(\d+)=(-?\d+(?:\.\d+)?)", line) for line in answer)
         said = {int(line[1]): float(line[2]) for line in lines if line}
         needed = (HOMING, HOMES_LOW, *(first + i for first in (STEPS, RATE, TRAVEL) for i in range(3)))
         if missing := [f"${number}" for number in needed if number not in said]:

@@ -21,7 +21,7 @@ from firmware_bridge.stage import Stage
 ASKED_TIMES, SENT_TIMES = 5, 6
 OK_OR_AGAIN = r"ok\b|Resend: ?(\d+)"
 NUMBERS = " ".join(rf"{axis} ?:?(-?\d+(?:\.\d+)?)" for axis in "XYZ")
-FIRMWARE = r"FIRMWARE_NAME:(Marlin \S+)"
+FIRMWARE, CASE_LIGHT = r"FIRMWARE_NAME:(Marlin \S+)", "Cap:CASE_LIGHT_BRIGHTNESS:1"
 COUNTS = f"Count {NUMBERS}"
 ASKS_AGAIN = re.compile(r"Error:.*(checksum|line number)", re.IGNORECASE)
 
@@ -33,13 +33,14 @@ class MarlinStage(Stage):
 
     def _connect(self) -> Controller:
         self._ends_with_ok = self._halted = False
-        about = self._wire.ask(b"M115\n", FIRMWARE, self.settings.start_within_s, times=ASKED_TIMES)
+        within_s = self.settings.start_within_s
+        about = self._wire.ask(b"M115\n", FIRMWARE, within_s, times=ASKED_TIMES)
         self._wire.forget()
-        self._case_light = "Cap:CASE_LIGHT_BRIGHTNESS:1" in self._wire.ask_all(b"M115\n", "ok")
+        self._case_light = CASE_LIGHT in self._wire.ask_all(b"M115\n", "ok", within_s)
         self._begin()
-        said = " ".join(self._command("M503", "M203", self.settings.start_within_s))
+        said = " ".join(self._command("M503", "M203", within_s))
+        ends = " ".join(self._command("M211", "Max:", within_s))
         steps, rates = self._three("M92 ", said), self._three("M203 ", said)
-        ends = " ".join(self._command("M211", "Max:", self.settings.start_within_s))
         lows, highs = self._three("Min: *", ends), self._three("Max: *", ends)
         return Controller(
             about[1],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -102,7 +103,9 @@ def cells(
         epochs, seed, refined=refine, coarse_epochs=coarse, network=network, without=without or ""
     )
     title = "Cell classifier of the panel smear-13" + (f", trained without {without}" if without else "")
-    make_cells(Making(name, title, data_folder(data), out or Path("runs") / name, weights), training)
+    making = Making(name, title, data_folder(data), out or Path("runs") / name, weights)
+    with _saying_what_is_kept(making.out):
+        make_cells(making, training)
 
 
 @train.command()
@@ -137,7 +140,8 @@ def neutrophils(
         out or Path("runs/neutrophils"),
         weights,
     )
-    make_cells(making, training, start)
+    with _saying_what_is_kept(making.out):
+        make_cells(making, training, start)
 
 
 @train.command()
@@ -169,8 +173,9 @@ def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weight
     from models.training.fit_threshold import fitted_threshold
     from models.training.train_fields import FieldTraining, train_fields
 
-    folder = data_folder(data)
-    trained = train_fields(folder, out or Path("runs/detector"), FieldTraining(epochs, seed), Console())
+    folder, out = data_folder(data), out or Path("runs/detector")
+    with _saying_what_is_kept(out):
+        trained = train_fields(folder, out, FieldTraining(epochs, seed), Console())
     path = weights / "detector.onnx"
     deviation = export(trained.network, (SIDE_PX, SIDE_PX), path, any_size=True)
 
@@ -202,6 +207,32 @@ def detector(epochs: int, seed: int, data: Path | None, out: Path | None, weight
     card(score_from, {"onnx_deviation": f"{deviation:.1e}"} | figures)
 
 
+class Stopped(click.ClickException):
+    """A training that a person stopped."""
+
+    exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say what is kept of it."""
+        click.echo(f"Stopped. {self.message}", err=True)
+
+
+@contextmanager
+def _saying_what_is_kept(out: Path) -> Iterator[None]:
+    """Raise Stopped for a keyboard interrupt. out: the folder of the checkpoint."""
+    from models.training.schedule import CHECKPOINT
+
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        kept = (out / CHECKPOINT).is_file()
+        raise Stopped(
+            "The same command continues from the last finished epoch."
+            if kept
+            else "Nothing is kept yet: no epoch was finished."
+        ) from stop
+
+
 def _prepare_pytorch() -> None:
     """Use every core that is given. Raises ModelRefused, before any work is done, where PyTorch or onnx is missing."""
     missing = [name for name in NEEDED if find_spec(name) is None]
@@ -230,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"hemadiff-train: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. The same command continues from the last finished epoch.", err=True)
+        click.echo("Stopped.", err=True)
         sys.exit(130)
 
 

@@ -35,7 +35,7 @@ def make_quantised(data: Path, weights: Path, network: str) -> float:
     from models.training.fit_temperatures import temperature_settings
     from models.training.quantise import SEED, calibration_patches, quantise
 
-    exact, path = read_card(network, weights), weights / f"{twin(network)}.onnx"
+    exact, path = read_card(network, weights, "--network"), weights / f"{twin(network)}.onnx"
     crops = stacked(chain(cells_of_split(data, "train"), others_of_split(data, "train")))
     patches, labels = calibration_patches(crops)
     quantise(exact.path, path, patches)

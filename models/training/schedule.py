@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 _T = TypeVar("_T")
+CHECKPOINT = "checkpoint.pt"  # in the folder of a training
 WARM_UP = 0.05  # of all steps
 AVERAGE_DECAY = 0.998
+TYPED = {"refined": "--refine"} | {key: f"--{key}" for key in ("epochs", "seed", "network", "without")}
+"""What a person types for a setting; the others have no option."""
+DERIVED = {"coarse_epochs": "epochs"}  # follows from the other
 REFINING, LOWEST = 0.5, 1e-3  # of the highest rate
 
 
@@ -91,8 +96,8 @@ class Trainee:
         torch.save(state, unfinished)
         unfinished.replace(path)
 
-    def resume(self, path: Path) -> bool:
-        """Continue from a checkpoint; False where there is none.
+    def resume(self, path: Path, console: Console | None = None) -> bool:
+        """Continue from a checkpoint, and say so; False where there is none.
 
         Raises ValueError for one that was begun with other settings: the card would name only the last of them.
         """
@@ -105,6 +110,9 @@ class Trainee:
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
+        if console is not None:
+            whole = self._training.epochs + self._training.refined
+            console.print(f"Continuing after epoch {self.epoch} of {whole}.")
         return True
 
     def _refuse_unless_begun_like_this(self, path: Path, begun: dict[str, Any] | None) -> None:
@@ -114,11 +122,20 @@ class Trainee:
                 "Name another --out folder, or delete it and train anew."
             )
         mine = asdict(self._training)
-        other = [f"{key} {begun.get(key)}, not {mine[key]}" for key in mine if begun.get(key) != mine[key]]
+        differing = [key for key in mine if begun.get(key) != mine[key]]
+        other = [
+            f"{TYPED.get(key, key)} {_shown(begun.get(key))}, not {_shown(mine[key])}"
+            for key in differing
+            if DERIVED.get(key) not in differing
+        ]
         if other:
             raise ValueError(
                 f"{path} was begun with {'; '.join(other)}. Give the same settings, or another --out folder."
             )
+
+
+def _shown(setting: Any) -> Any:
+    return "nothing" if setting in ("", ()) else setting
 
 
 def _share_of_rate(training: Training, step: int) -> float:

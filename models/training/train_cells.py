@@ -22,6 +22,7 @@ from models.training.cell_network import CellNetwork
 from models.training.cell_targets import EASY, OUTPUTS, loss_of_each
 from models.training.making import SHIPS
 from models.training.schedule import (
+    CHECKPOINT,
     Trainee,
     Training,
     ahead,
@@ -37,7 +38,6 @@ BATCH = 64
 COARSE_PX = 64  # the whole patch at 0.30 µm/px
 MIXED = 0.3  # of all images
 JUDGED_EVERY = 6  # epochs
-CHECKPOINT = "checkpoint.pt"
 NETWORKS: dict[str, type[nn.Module]] = {SHIPS: CellNetwork, "vgg16": Vgg16Cells}
 
 
@@ -102,11 +102,11 @@ def train_cells(
         begin_with_features(network, start)
     elif isinstance(network, CellNetwork) and not (out / CHECKPOINT).is_file():
         network.begin_with_photographs()
+    trainee = Trainee(network, training)
+    trainee.resume(out / CHECKPOINT, console)  # or refuse, before any work
     console.print("Cutting crops out of the labelled images ...")
     crops = stacked(_wanted(data, "train", training))
     validation = stacked(_named(data, "val", training))
-    trainee = Trainee(network, training)
-    trainee.resume(out / CHECKPOINT)
     whole = training.epochs + training.refined
     for epoch in trainee.epochs():
         started = time.monotonic()

@@ -27,7 +27,7 @@ from models.training.field_samples import (
     piece,
     sample,
 )
-from models.training.schedule import Trainee, Training, autocast, device, generator, progress_bar
+from models.training.schedule import CHECKPOINT, Trainee, Training, autocast, device, generator, progress_bar
 
 BATCH = 32
 FIELDS, ALONE, CROWDS = 0.35, 0.1, 0.2  # of all samples; the rest are mosaics
@@ -84,15 +84,15 @@ class Scenes:
 def train_fields(data: Path, out: Path, training: FieldTraining, console: Console) -> TrainedFields:
     """Train, or continue from ``out/checkpoint.pt``; write ``out/log.jsonl``. Only `train` splits are read."""
     torch.manual_seed(training.seed)
+    trainee = Trainee(FieldNetwork().to(device()), training)
+    trainee.resume(out / CHECKPOINT, console)  # or refuse, before any work
     console.print("Reading fields and cells ...")
     scenes = Scenes(
         field_scenes(data, "train"), cell_scenes(data, "train", "pbc"), cell_scenes(data, "train", "mll")
     )
-    trainee = Trainee(FieldNetwork().to(device()), training)
-    trainee.resume(out / "checkpoint.pt")
     for epoch in trainee.epochs():
         loss = _epoch(trainee, scenes, training, epoch)
-        trainee.save(out / "checkpoint.pt")
+        trainee.save(out / CHECKPOINT)
         with (out / "log.jsonl").open("a", encoding="ascii") as log:
             log.write(json.dumps({"epoch": epoch, "loss": loss}) + "\n")
         console.print(f"epoch {epoch + 1}/{training.epochs}  loss {loss:.3f}")

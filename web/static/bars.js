@@ -8,12 +8,12 @@ let drawn = 0;
 
 const number = (value) => (value >= 99.95 ? "100" : value.toFixed(1));
 
-// withPercent: false where a percentage would claim what is not known (a failed run).
+// withPercent: false where a percentage would claim what is not known (a failed run, or no cell counted).
 // withFlags: whether to compare with the reference range at all.
 export function drawBars(tally, { withPercent, withFlags }) {
   const labels = tally.map((row) => row.label).join();
   if (labels !== [...rows.keys()].join()) build(tally);
-  const end = rescale(withPercent ? tally : [], withFlags);
+  const end = rescale(tally, withPercent, withFlags);
   for (const row of tally) update(rows.get(row.label), row, end, withPercent, withFlags);
 }
 
@@ -80,8 +80,8 @@ function place(part, from, to, end) {
 }
 
 // The scale holds every limit, and every reference range with a little beyond it.
-function rescale(tally, withReferences) {
-  const limit = Math.max(0, ...tally.map((row) => row.high ?? 0));
+function rescale(tally, withLimits, withReferences) {
+  const limit = withLimits ? Math.max(0, ...tally.map((row) => row.high ?? 0)) : 0;
   const range = withReferences ? Math.max(0, ...tally.map((row) => row.reference?.[1] ?? 0)) : 0;
   const [end, tick] = STEPS.find(([end]) => end >= limit && end > range) ?? STEPS.at(-1);
   if (end !== drawn) {

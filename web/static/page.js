@@ -12,6 +12,7 @@ const byId = (id) => document.getElementById(id);
 const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).textContent = text; };
 const clock = (when) => new Date(when).toTimeString().slice(0, 5);
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+const spelled = (labels) => labels.replaceAll("_", " ");
 const LATEST = 24;
 
 // word: in the pill.  tone and title: of the notice, where there is one.  stamp: across what is not a result.
@@ -73,8 +74,11 @@ function title(run, state) {
 function drawState(state, current) {
   const { word, icon } = STATES[state];
   const offline = document.body.dataset.link === "lost" ? "Connection lost" : document.body.dataset.link === "gone" ? "Instrument lost" : null;
-  say("pill-word", current || !offline ? word : offline);
-  byId("pill").querySelector("use").setAttribute("href", `#i-${current || !offline ? icon : "failed"}`);
+  for (const pill of document.querySelectorAll(".pill")) { // at the top, and over the slide, which covers that one
+    const [shape, text] = [pill.querySelector("use"), pill.querySelector("span")];
+    shape.setAttribute("href", `#i-${current || !offline ? icon : "failed"}`);
+    if (text.textContent !== (current || !offline ? word : offline)) text.textContent = current || !offline ? word : offline;
+  }
 }
 
 function drawNotice(state) {
@@ -94,11 +98,10 @@ function noticeFor(state) {
   if (refused) return { tone: "warn", icon: "warning", title: "Not done.", text: refused };
   const { tone, title, icon } = STATES[state];
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
-  if (tone) return { tone, title, icon, text: [snapshot.run.reason, marks].filter(Boolean).join(" ") };
-  if (marks) return { tone: "warn", icon: "warning", title: "Marked.", text: marks };
-  const doubt = snapshot.run?.aim > snapshot.run?.min_cells; // otherwise the reason is only that it counts
-  if (doubt && snapshot.run.reason) return { tone: "calm", icon, title: "", text: snapshot.run.reason };
-  return null;
+  if (!tone) return marks ? { tone: "warn", icon: "warning", title: "Marked.", text: marks } : null;
+  const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
+  const text = [snapshot.run.reason, marks].filter(Boolean).join(" ");
+  return { tone, title: mapped ? "Paused: leave the slide where it lies." : title, icon, text };
 }
 
 function drawWelcome(alone) {
@@ -107,15 +110,16 @@ function drawWelcome(alone) {
   if (!alone) return;
   const { instrument } = snapshot;
   const ready = instrument !== null && snapshot.link.up;
-  say("welcome-title", !ready ? (heard ? "No instrument yet" : "Connecting") : instrument.can_start ? "Ready" : "Not ready");
-  const text = !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? "Put a smear on the stage and start a count.");
+  const note = ready && instrument.can_start ? snapshot.note : null;
+  say("welcome-title", !ready ? (heard ? "No instrument yet" : "Connecting") : instrument.can_start ? (note?.title ?? "Ready") : "Not ready");
+  const text = !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? note?.text ?? "Put a smear on the stage and start a count.");
   sayProse(byId("welcome-text"), text);
 }
 
 function drawRun(run, state) {
   say("about", `${capital(run.specimen)} · run ${String(run.run).slice(0, 8)}${run.started ? ` · started ${clock(run.started)}` : ""}`);
   say("counted", run.counted);
-  say("counted-of", STATES[state].stamp ? `of ${run.min_cells} needed` : run.ended ? "cells counted" : `of ${run.aim} cells`);
+  say("counted-of", STATES[state].stamp ? `of ${run.aim} needed` : run.ended ? "cells counted" : `of ${run.aim} cells`);
   byId("track").setAttribute("aria-valuenow", run.counted);
   byId("track").setAttribute("aria-valuemax", run.max_cells);
   byId("track-done").style.width = `${Math.min(100, (100 * run.counted) / run.max_cells)}%`;
@@ -123,9 +127,10 @@ function drawRun(run, state) {
   byId("track-min").hidden = byId("track-min-at").hidden = run.min_cells === run.max_cells;
   say("track-min-at", run.min_cells);
   say("track-max-at", run.max_cells);
+  drawDoubt(run, state);
   drawFacts(run, state);
   say("chart-title", STATES[state].heading);
-  drawBars(run.tally, { withPercent: state !== "failed", withFlags: !STATES[state].stamp });
+  drawBars(run.tally, { withPercent: state !== "failed" && run.counted > 0, withFlags: !STATES[state].stamp });
   byId("key-reference").hidden = Boolean(STATES[state].stamp) || !run.tally.some((row) => row.reference);
   byId("stamp").hidden = !STATES[state].stamp;
   say("stamp", STATES[state].stamp ?? "");
@@ -133,13 +138,21 @@ function drawRun(run, state) {
   speak(run, state);
 }
 
+// Why more cells are needed than the least.
+function drawDoubt(run, state) {
+  const shown = run.near && run.aim > run.min_cells && state !== "completed" && state !== "failed";
+  byId("doubt").hidden = !shown;
+  const near = run.near.replaceAll(" %", "\u00a0%");
+  if (shown) say("doubt", run.ended ? `In doubt: ${near}` : `Goes on to ${run.aim}: ${near}`);
+}
+
 function drawFacts(run, state) {
   const blood = run.specimen === "blood";
   const ratio = blood ? run.nrbc_per_100 : run.me_ratio;
   say("ratio-name", blood ? "NRBC" : "M:E");
   say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? ratio.toFixed(1) : `${ratio.toFixed(1)} : 1`);
-  say("ratio-note", blood ? "per 100 white cells" : (run.me_formula ?? ""));
-  byId("ratio-note").title = run.me_formula ?? "";
+  say("ratio-note", blood ? "per 100 white cells" : spelled(run.me_formula ?? ""));
+  byId("ratio-note").title = spelled(run.me_formula ?? "");
   drawErythroid(run, state);
   say("unidentified", run.unidentified);
   say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? "waits for a person" : "wait for a person") : "");
@@ -156,8 +169,7 @@ function drawFacts(run, state) {
 
 // Reads on from the number before it: one kind alone is not given its number twice.
 function notCounted(outside, atBorder) {
-  const name = (label) => label.replaceAll("_", " ");
-  const kinds = outside.length === 1 ? name(outside[0][0]) : outside.map(([label, n]) => `${n} ${name(label)}`).join(", ");
+  const kinds = outside.length === 1 ? spelled(outside[0][0]) : outside.map(([label, n]) => `${n} ${spelled(label)}`).join(", ");
   if (!atBorder) return kinds;
   return kinds ? `${kinds}; ${atBorder} more at the border of a field` : `but ${atBorder} at the border of a field`;
 }
@@ -173,7 +185,7 @@ function drawErythroid(run, state) {
 function drawProvenance(run, instrument) {
   const from = run ?? instrument;
   if (run === null) say("about", "");
-  byId("simulated").hidden = !(run?.simulated ?? instrument?.simulated);
+  for (const badge of document.querySelectorAll(".simulated")) badge.hidden = !(run?.simulated ?? instrument?.simulated);
   const none = from === null ? "–" : "not loaded";
   for (const what of ["engine", "weights"]) sayInFull(what, from?.[what] || none);
   sayInFull("camera", from?.camera ?? "–");
