@@ -145,7 +145,8 @@ KNOWN = Known(
 
 def lighted(levels: list[int]) -> tuple[list[str], Known]:
     """What is said while pictures have these levels, and what is known in the end."""
-    routine, said, answer, shown = lit(KNOWN), [], None, iter(levels)
+    said: list[str] = []
+    routine, answer, shown = lit(KNOWN), None, iter(levels)
     while True:
         try:
             step = routine.send(answer)
