@@ -29,8 +29,8 @@ TRUE = Imperfect.drawn(NUMBER)
 SMALL = {
     "HEMADIFF_SIMULATOR__INSTRUMENT": str(NUMBER),
     "HEMADIFF_SIMULATOR__RATE": "200",
-    "HEMADIFF_CAMERA__WIDTH_PX": "480",
-    "HEMADIFF_CAMERA__HEIGHT_PX": "360",
+    "HEMADIFF_CAMERA__WIDTH_PX": "400",
+    "HEMADIFF_CAMERA__HEIGHT_PX": "300",
 }
 
 
@@ -145,7 +145,8 @@ KNOWN = Known(
 
 def lighted(levels: list[int]) -> tuple[list[str], Known]:
     """What is said while pictures have these levels, and what is known in the end."""
-    routine, said, answer, shown = lit(KNOWN), [], None, iter(levels)
+    said: list[str] = []
+    routine, answer, shown = lit(KNOWN), None, iter(levels)
     while True:
         try:
             step = routine.send(answer)

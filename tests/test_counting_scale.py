@@ -233,7 +233,11 @@ def test_images_of_another_region_are_skipped_by_name(tmp_path: Path) -> None:
 
 
 def test_a_run_is_not_resumed_under_another_calibration(tmp_path: Path) -> None:
-    scales = [record(0.1).scale, record(0.1, note="again").scale]
+    records = [record(0.1), record(0.1, note="again")]
+    scales = [each.scale for each in records]
+    with Store(tmp_path / "s.sqlite") as store:
+        for each in records:
+            Calibrations(store).add(each, NOON)
 
     def resumed(change: Callable[[], None]) -> None:
         where = folder(tmp_path / "a", (blood_field(n) for n in range(30)))

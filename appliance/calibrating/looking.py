@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.autofocus import Focus, Search, search_focus
+from appliance.autofocus import Focus, Search, refine_focus, search_focus
 from appliance.calibrating.steps import Expose, GoTo, Known, Routine, Take, Tell, seen_at
 from appliance.cameras.camera import Exposure
 from calibration.contrast import contrast
@@ -53,7 +53,7 @@ def focused(known: Known, place: Point) -> Routine[Point]:
     Raises CalibrationRefused where there is none.
     """
     search = Search(reach_um=max(Search().reach_um, known.focus_within_um))
-    looks = search_focus(place.z_um, known.heights, search)
+    looks = (refine_focus if known.in_focus else search_focus)(place.z_um, known.heights, search)
     look = next(looks)
     while True:
         for height in (look.via, look.height):

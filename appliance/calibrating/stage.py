@@ -77,7 +77,7 @@ def stage_map(known: Known) -> Routine[tuple[Finding, StageMap]]:
         tuple(float(n) for n in range(1, len(moves) + 1)), "move", tuple(map(float, off)), "µm"
     )
     evidence = [Evidence.of("stage_map", "Where the stage was told to go from.", picture)]
-    return Finding(tuple(said), values, {"stage_map": residuals}, evidence), found
+    return Finding(tuple(said), values, {"stage_map": residuals}, evidence, place=place), found
 
 
 class _Ruled:

@@ -84,6 +84,7 @@ class Known:
 
     start: where the stage shall look first, at about the height of focus.  setting: of the camera.
     um_per_px: measured so far, or a guess.  ruler: the pixel size, where it has been measured.
+    in_focus: whether the start is known to be, on the slide that lies there.
     """
 
     start: Point
@@ -93,6 +94,7 @@ class Known:
     um_per_px: float
     focus_within_um: float = 16.0
     ruler: Measured | None = None
+    in_focus: bool = False
 
     @property
     def field_um(self) -> float:
@@ -115,7 +117,7 @@ class Finding:
     """What a routine found, in the form in which a calibration keeps it.
 
     said: what was found and whether it passed, a sentence each.  setting: how the camera shall be set from now on.
-    settings: what to write into the settings, by section and key.
+    settings: what to write into the settings, by section and key.  place: in focus, with detail, on the slide used.
     """
 
     said: tuple[str, ...]
@@ -126,6 +128,7 @@ class Finding:
     ruler: Ruler | None = None
     setting: CameraSetting | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    place: Point | None = None
 
 
 def seen_at(place: Point) -> Routine[Exposure]:

@@ -89,6 +89,9 @@ def whole_calibration(known: Known, ruler: RulerOnStage, extent: Extent | None =
     yield from _begun("stage map", 3)
     found["stage_map"], measured = yield from stage_map(known)
     yield from _said(found["stage_map"])
+    place = found["stage_map"].place
+    if place is not None:
+        known = replace(known, start=place, in_focus=True)
     yield from _begun("backlash", 4)
     found["backlash"] = yield from backlash(known, measured, extent.returns, extent.drift)
     yield from _said(found["backlash"])

@@ -46,7 +46,7 @@ def pixel_size(
     \b
     Examples:
       hemadiff calibrate pixel-size --ruler-pitch-um 10 --by "R. Hooke" --ruler-serial SM-114
-      hemadiff calibrate pixel-size --grid --ruler-pitch-um 10 --simulate
+      hemadiff calibrate pixel-size --grid --ruler-pitch-um 50 --simulate
     """
     from appliance.calibrating.pixel_size import RulerOnStage
     from appliance.calibrating.pixel_size import pixel_size as routine
