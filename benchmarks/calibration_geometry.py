@@ -20,6 +20,7 @@ from calibration.stage_checks import Reversal, measure_backlash, measure_drift, 
 from calibration.stage_map import Move, Shift, StageMap, fit_stage_map, shift_between
 
 PITCH_UM = 10.0
+RULED_TO_UM = 0.05  # standard deviation of a line's place: no ruler is exact, and a claim has to say so
 ON_SMEAR_UM = (15_500.0, 6_000.0)
 STAGE_FRAME_UM, STAGE_FRAME_PX = 40.0, 640
 MAP_STEPS = 16
@@ -108,7 +109,7 @@ def _verdict(routine: str, trials: list[Trial]) -> Verdict:
 
 def ruler_trials(instrument: Instrument, across_um: float) -> Iterator[Trial]:
     """Measure a stage micrometer somewhere along its ticks."""
-    slide = Micrometer()
+    slide = Micrometer(RULED_TO_UM, instrument.number)
     rng = np.random.default_rng([instrument.number, 1])
     eye = instrument.under(slide)
     at = slide.width_um / 2 + rng.uniform(-200, 200), slide.height_um / 2 - rng.uniform(15, 30)
@@ -130,7 +131,7 @@ def ruler_trials(instrument: Instrument, across_um: float) -> Iterator[Trial]:
 
 def grid_trials(instrument: Instrument, across_um: float) -> Iterator[Trial]:
     """Measure a grid somewhere on it."""
-    slide = GridSlide(PITCH_UM, 2.0)
+    slide = GridSlide(PITCH_UM, 2.0, RULED_TO_UM, instrument.number)
     rng = np.random.default_rng([instrument.number, 2])
     at = slide.width_um / 2 + rng.uniform(-500, 500), slide.height_um / 2 + rng.uniform(-500, 500)
     picture = instrument.under(slide).look(*at, instrument.frame_px(across_um))

@@ -5,15 +5,10 @@ to be (no picture is turned or resampled), are fitted with the picture of a line
 The derivative's share is how far aside the segment lies: the efficient estimate where noise is even. A plane through
 the numbers of the lines, k = a·x + b·y + c, robust against segments with dirt on them, gives spacing and direction.
 
-The uncertainty's model: segments scatter independently (noise of the picture), and every line may be off as a whole by
-an amount of its own (the ruler's making, the lens, edges on square pixels). How much that is, the lines' own scatter
-about the fit says, pooled with what is usual while lines are few; it is enlarged where neighbours are off alike, as a
-lens' distortion leaves them: their number then counts for less.
+How well that plane is known: `calibration.line_scatter`.
 
-Sources: the bound for a shift, Robinson and Milanfar 2004,
-IEEE Trans. Image Process. 13:1185; robust weights, Beaton and Tukey 1974, Technometrics 16:147; a line that is off as
-a whole, Scheffé 1959, The Analysis of Variance, 7.2; few degrees of freedom, GUM supplement 1, 6.4.9.4;
-neighbours that are alike, Bayley and Hammersley 1946, J. R. Stat. Soc. Suppl. 8:184.
+Sources: the bound for a shift, Robinson and Milanfar 2004, IEEE Trans. Image Process. 13:1185; robust weights, Beaton
+and Tukey 1974, Technometrics 16:147.
 """
 
 from __future__ import annotations
@@ -30,6 +25,7 @@ from scipy.special import ndtr
 from calibration.edge_directions import LEAST_DEPTH
 from calibration.errors import CalibrationRefused
 from calibration.line_comb import FEWEST_LINES, evenly_spaced
+from calibration.line_scatter import covariance
 
 Plane = NDArray[np.float32]
 Numbers = NDArray[np.float64]
@@ -39,6 +35,7 @@ FEWEST_SEGMENTS = 12
 SOFTEST = 0.15  # of the spacing, an edge's standard deviation: beyond it neighbours' feet overlap
 SEGMENT_PX = 16
 TUKEY = 4.685
+ODD_FROM = 8  # lines, before one of them can be said to be odd
 FURTHER_PASSES = 3
 # Which percentile of the segments must show a finer line. A ruler's finer ones may be short; what crosses a grid's
 # lines is seen beside some of them.
@@ -46,10 +43,6 @@ SEEN, CROSSED_SEEN = 75.0, 25.0
 LEAST_UNUSUAL = 0.003  # of the light
 SHAPE_FROM = 30_000  # samples: enough for a line's shape, which is only a template
 FINER_DEPTH = 0.03  # of the light that a finer line between the lines takes at least
-# What is thought of lines before their own scatter is looked at, worth so many degrees of freedom: their mean square is
-# three times what segments alone would give. Found over simulated instruments: sharp edges on square pixels do it.
-LINES_PRIOR, LINES_PRIOR_FREE = 3.0, 3
-ALIKE_FROM = 10  # lines, before neighbours can be said to be off alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +246,13 @@ def _mean(part: Numbers) -> Numbers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Segments:
-    """Each believable segment: its line's number, its middle on the line (px).
+    """Each believable segment: its line's number, which part of the line it is, its middle on the line (px).
 
     good: which of the samples' segments they are.
     """
 
     number: NDArray[np.intp]
+    level: NDArray[np.intp]
     x: Numbers
     y: Numbers
     good: Flags
@@ -301,7 +295,7 @@ def _segments(samples: _Samples, shape: LineShape) -> _Segments:
     x = samples.x.mean(axis=2)[good] + off[good] * across[0]
     y = samples.y.mean(axis=2)[good] + off[good] * across[1]
     tried = int((whole & (size > 0.3 * shape.depth)).sum())
-    return _Segments(samples.number[lines].astype(np.intp), x, y, good, 1 - len(which) / max(1, tried))
+    return _Segments(samples.number[lines].astype(np.intp), which, x, y, good, 1 - len(which) / max(1, tried))
 
 
 def _usual(values: Numbers, among: Flags) -> Flags:
@@ -322,52 +316,49 @@ def _fit(segments: _Segments, shape: LineShape, name: str) -> RuledLines:
     columns = np.column_stack([segments.x - middle[0], segments.y - middle[1], np.ones(len(k))])
     weight = left.astype(np.float64)
     plane = np.zeros(3)
-    spread = 0.0
     for _ in range(12):
         weighted = columns * weight[:, None]
         plane = np.linalg.solve(weighted.T @ columns, weighted.T @ k)
-        off = k - columns @ plane
-        spread = 1.4826 * float(np.median(np.abs(off[left]))) + 1e-12
-        weight = np.where(left, np.square(np.maximum(0.0, 1 - np.square(off / (TUKEY * spread)))), 0.0)
+        weight = _weights(k - columns @ plane, number, left)
     used = weight > 0
-    x, off = columns[used], off[used]
-    covariance = _covariance(x, off, number[used], float(np.hypot(plane[0], plane[1])))
+    x, off = columns[used], (k - columns @ plane)[used]
+    known = covariance(x, off, number[used], segments.level[used], plane[:2])
     spacing = 1 / float(np.hypot(plane[0], plane[1]))
     offset = float(plane[2] - plane[0] * middle[0] - plane[1] * middle[1])
     out = 1 - (1 - segments.left_out) * used.sum() / len(used)
     return RuledLines(
-        plane[:2], covariance, offset, number[used], segments.x[used], segments.y[used], off * spacing,
+        plane[:2], known, offset, number[used], segments.x[used], segments.y[used], off * spacing,
         float(out), shape,
     )  # fmt: skip
+
+
+def _weights(off: Numbers, number: NDArray[np.intp], left: Flags) -> Numbers:
+    """How far each segment is believed: by its distance from its own line's median, then by that line's from the fit.
+
+    Never by its own distance from the fit alone: of five lines, each off as a whole, three may chance to lie evenly,
+    and the others would pass for dirt.
+    """
+    _, member = np.unique(number, return_inverse=True)
+    lines = int(member.max()) + 1
+    told = [off[left & (member == line)] for line in range(lines)]
+    middles = np.array([float(np.median(each)) if len(each) else np.nan for each in told])
+    within = off - middles[member]
+    weight = np.where(left, _tukey(within, left), 0.0)
+    seen = np.isfinite(middles)
+    if int(seen.sum()) < ODD_FROM:
+        return weight
+    return weight * np.where(seen, _tukey(np.where(seen, middles, 0.0), seen), 0.0)[member]
+
+
+def _tukey(off: Numbers, among: Flags) -> Numbers:
+    spread = 1.4826 * float(np.median(np.abs(off[among]))) + 1e-12
+    return np.asarray(np.square(np.maximum(0.0, 1 - np.square(off / (TUKEY * spread)))))
 
 
 def _believed(segments: _Segments) -> tuple[NDArray[np.intp], Flags]:
     """The segments' lines, and which are of a line that is more than a speck: three segments or more."""
     numbers, counts = np.unique(segments.number, return_counts=True)
     return segments.number, np.isin(segments.number, numbers[counts >= 3])
-
-
-def _covariance(x: Numbers, off: Numbers, number: NDArray[np.intp], per_px: float) -> Numbers:
-    """Of a, b: independent segments, and lines that are off as a whole where their scatter says so."""
-    inverse = np.linalg.inv(x.T @ x)
-    _, line, counts = np.unique(number, return_inverse=True, return_counts=True)
-    lines, few = len(counts), len(off)
-    means = np.bincount(line, weights=off) / counts
-    within = off - means[line]
-    free = few - lines - 1
-    noise = float(within @ within) / max(1, free)
-    covariance = noise * inverse * (free / (free - 2) if free > 2 else 3.0)
-    own = float(counts @ means**2)  # on lines − 2 degrees of freedom
-    pooled = (own + LINES_PRIOR_FREE * LINES_PRIOR * noise) / (max(0, lines - 2) + LINES_PRIOR_FREE)
-    each = max(0.0, pooled - noise) / float(counts.mean())
-    if lines >= ALIKE_FROM:
-        alike = min(max(float(means[1:] @ means[:-1] / (means @ means)), 0.0), 0.9)
-        each *= (1 + alike) / (1 - alike)
-    member = np.zeros((few, lines))
-    member[np.arange(few), line] = 1.0
-    summed = member.T @ x
-    covariance = covariance + each * inverse @ summed.T @ summed @ inverse
-    return np.asarray(covariance[:2, :2])
 
 
 def _refuse_finer_lines(

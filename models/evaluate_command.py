@@ -123,7 +123,7 @@ def cells(
     type=click.IntRange(1),
     help="Cells of each label and source at most: the same ones every time.",
 )
-@click.option("--right-only", is_flag=True, help="State right pixel sizes only: a seventh of the time.")
+@click.option("--right-only", is_flag=True, help="State right pixel sizes only: a fifth of the time.")
 @click.option(
     "--chart", default="scales.png", show_default=True, type=OutputFile(), help="The curves; SVG by its name."
 )

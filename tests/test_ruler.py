@@ -45,7 +45,7 @@ def test_the_claimed_uncertainty_is_honest_over_many_rulers() -> None:
 
 def test_the_simulated_microscope_is_measured_within_a_third_of_a_per_cent() -> None:
     for number in (3, 5):
-        for trial in ruler_trials(Instrument.drawn(number), across_um=45.0):
+        for trial in ruler_trials(Instrument.drawn(number), across_um=90.0):
             assert trial.measured is not None, trial.refused
             if trial.measured.unit == "µm/px":
                 assert abs(trial.error / trial.truth) < 0.003

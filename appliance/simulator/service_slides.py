@@ -55,16 +55,26 @@ class Blank:
 class GridSlide(Blank):
     """Chrome lines over the whole slide, both ways; lines cross at whole multiples of the pitch."""
 
-    def __init__(self, pitch_um: float = 50.0, line_um: float = 4.0) -> None:
-        """Raise ApplianceRefused for lines wider than the pitch."""
+    def __init__(
+        self, pitch_um: float = 50.0, line_um: float = 4.0, off_um: float = 0.0, seed: int = 0
+    ) -> None:
+        """Raise ApplianceRefused for lines wider than the pitch.
+
+        off_um: the standard deviation of lines' places, as they were made.  seed: of that.
+        """
         super().__init__()
         if not 0 < line_um < pitch_um:
             raise ApplianceRefused(
                 f"A grid needs lines narrower than its pitch of {pitch_um:g} µm, and wider than 0."
             )
-        self.digest = f"grid of {pitch_um:g} µm, lines of {line_um:g} µm"
-        self._across = np.arange(0, self.width_um + pitch_um / 2, pitch_um)
-        self._down = np.arange(0, self.height_um + pitch_um / 2, pitch_um)
+        made = f", made to {off_um:g} µm, {seed}" if off_um else ""
+        self.digest = f"grid of {pitch_um:g} µm, lines of {line_um:g} µm{made}"
+        rng = np.random.default_rng([seed, 0x9C1D])
+        across, down = (
+            np.arange(0, side + pitch_um / 2, pitch_um) for side in (self.width_um, self.height_um)
+        )
+        self._across = across + rng.normal(0, off_um, len(across))
+        self._down = down + rng.normal(0, off_um, len(down))
         self._line = line_um
 
     def light(self, x_um: float, y_um: float, width_px: int, height_px: int, um_per_px: float) -> Light:
@@ -80,10 +90,13 @@ class GridSlide(Blank):
 class Micrometer(Blank):
     """A stage micrometer in the slide's middle: 1 mm in hundredths along x, and beside it the same along y."""
 
-    def __init__(self) -> None:
+    def __init__(self, off_um: float = 0.0, seed: int = 0) -> None:
+        """Rule it. off_um: the standard deviation of lines' places, as they were made.  seed: of that."""
         super().__init__()
-        self.digest = "stage micrometer, 1 mm in 100"
+        made = f", made to {off_um:g} µm, {seed}" if off_um else ""
+        self.digest = f"stage micrometer, 1 mm in 100{made}"
         at = (np.arange(DIVISIONS + 1) - DIVISIONS / 2) * DIVISION_UM
+        at = at + np.random.default_rng([seed, 0x9C1D]).normal(0, off_um, len(at))
         self._ticks: list[tuple[Numbers, float]] = []
         for every, length in TICKS_UM.items():
             longer = [other for other in TICKS_UM if other > every]

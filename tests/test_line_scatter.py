@@ -1,0 +1,45 @@
+"""How well ruled lines are known: claims hold where segments, whole lines or whole levels are off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calibration.line_scatter import covariance
+
+LINES, LEVELS, SPACING_PX, STEP_PX = 14, 30, 90.0, 16.0
+TRUE = np.array([1 / SPACING_PX, 0.0])
+
+
+def squared(
+    rng: np.random.Generator, lines_px: float = 0.0, levels_px: float = 0.0, drift: int = 1
+) -> np.ndarray:
+    """(Error / claimed)² across and along the lines. drift: how many neighbouring levels are off together."""
+    line, level = (each.ravel() for each in np.meshgrid(np.arange(LINES), np.arange(LEVELS), indexing="ij"))
+    x, y = line * SPACING_PX, level * STEP_PX
+    columns = np.column_stack([x - x.mean(), y - y.mean(), np.ones(len(x))])
+    off = rng.normal(0, 0.03, len(x)) + rng.normal(0, 1, LINES)[line] * lines_px
+    off = off + np.repeat(rng.normal(0, 1, LEVELS), drift)[level] * levels_px
+    numbers = columns[:, :2] @ TRUE + off / SPACING_PX
+    fit = np.linalg.lstsq(columns, numbers, rcond=None)[0]
+    known = covariance(columns, numbers - columns @ fit, line, level, fit[:2])
+    return np.asarray((fit[:2] - TRUE) ** 2 / np.diag(known))
+
+
+@pytest.mark.parametrize(
+    "off",
+    [{}, {"lines_px": 0.03}, {"levels_px": 0.03}, {"lines_px": 0.02, "levels_px": 0.02, "drift": 2}],
+    ids=["segments", "lines", "levels", "lines and drifting levels"],
+)
+def test_claims_hold_whatever_is_off_together(off: dict[str, float]) -> None:
+    rng = np.random.default_rng(11)
+    across, along = np.mean([squared(rng, **off) for _ in range(400)], axis=0)  # type: ignore[arg-type]
+    assert 0.7 < across < 1.4
+    assert 0.7 < along < 1.4
+
+
+def test_no_picture_tells_a_direction_better_than_pixels_allow() -> None:
+    line, level = (each.ravel() for each in np.meshgrid(np.arange(LINES), np.arange(LEVELS), indexing="ij"))
+    columns = np.column_stack([line * SPACING_PX, level * STEP_PX, np.ones(len(line))])
+    known = covariance(columns, np.zeros(len(line)), line, level, TRUE)
+    assert np.sqrt(known[1, 1]) * SPACING_PX * (LEVELS - 1) * STEP_PX == pytest.approx(0.0007)
