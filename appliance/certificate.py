@@ -95,10 +95,10 @@ class _Page:
         for name, value in values[:VALUES]:
             low, high = value.interval
             numbers = (
-                f"{value.value:.6g}",
+                value.shown(value.value),
                 value.unit,
                 f"{value.uncertainty:.2g}",
-                f"{low:.6g} to {high:.6g}",
+                f"{value.shown(low)} to {value.shown(high)}",
             )
             self._row((title_of(name), *numbers))
         if len(values) > VALUES:
@@ -150,7 +150,7 @@ def _facts(record: CalibrationRecord, in_force: bool, now: datetime) -> Iterator
             "Ruler",
             f"{ruler.kind}, pitch {ruler.pitch_um:g} µm, serial number {serial}, certificate {filed}",
         )
-    yield "Software", f"hemadiff {record.software or '–'}; stage controller: {record.firmware or '–'}"
+    yield "Software", f"{record.software or '–'}; stage controller: {record.firmware or '–'}"
     if record.note:
         yield "Note", record.note
 

@@ -31,6 +31,7 @@ TITLES: Mapping[str, str] = {
     "rotation_deg": "rotation",
     "shear_deg": "shear",
 }
+UNITS = ("um", "deg", "s", "us", "px", "percent")  # as names end
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,5 @@ def title_of(name: str) -> str:
     """Return a value's name as a person says it."""
     if name in TITLES:
         return TITLES[name]
-    words, _, last = name.rpartition("_")
-    return (words if words and last in ("um", "deg", "s", "px") else name).replace("_", " ")
+    words, _, last = name.replace("um_per_px", "pixel_size").rpartition("_")
+    return (words if words and last in UNITS else f"{words}_{last}".strip("_")).replace("_", " ")

@@ -36,7 +36,12 @@ class Measured:
         """Standard uncertainty as a share of the value."""
         return self.uncertainty / abs(self.value)
 
+    def shown(self, number: float) -> str:
+        """A number of the same unit (the value, a limit), to the digits that are known of the value."""
+        if self.uncertainty == 0:
+            return f"{number:g}"
+        return f"{number:.{max(0, 1 - math.floor(math.log10(self.uncertainty)))}f}"
+
     def __str__(self) -> str:
         """The value with its 95 % limits, to the digits that are known."""
-        digits = max(0, 1 - math.floor(math.log10(self.uncertainty))) if self.uncertainty > 0 else 6
-        return f"{self.value:.{digits}f} ± {COVERAGE * self.uncertainty:.{digits}f} {self.unit}"
+        return f"{self.shown(self.value)} ± {self.shown(COVERAGE * self.uncertainty)} {self.unit}"

@@ -114,11 +114,13 @@ def _backlash(axis: Axis, reversals: Sequence[Reversal], stage_map: StageMap) ->
     squares = sum(float(np.sum((each - each.mean()) ** 2)) for each in lost.values())
     spread = math.sqrt(squares / free * free / (free - 2))
     scale = (stage_map.um_per_px_x, stage_map.um_per_px_y)[place].relative
+    registration = math.sqrt(_registration_um2([each.shift for each in reversals], stage_map))
     results = []
     for up in (True, False):
         way = float(np.mean([abs(each.told_um) for each in reversals if (each.told_um > 0) == up]))
         mean = float(lost[up].mean())
-        uncertainty = math.hypot(spread / math.sqrt(len(lost[up])), scale * (way - mean))
+        # What registration is off by, it is off by alike in equal moves: looking more often does not make it less.
+        uncertainty = math.hypot(spread / math.sqrt(len(lost[up])), scale * (way - mean), registration)
         if mean < -NEGATIVE_BEYOND * uncertainty - 0.1:
             raise CalibrationRefused(
                 f"{axis} went {-mean:.2f} µm farther than told when it was reversed: the controller makes up for more "

@@ -250,7 +250,9 @@ def _values(held: Held) -> Any:
     table = Table("value", "", "unit", "95 % limits", box=None)
     for name, value in held.record.values.items():
         low, high = value.interval
-        table.add_row(title_of(name), f"{value.value:.6g}", value.unit, f"{low:.6g} to {high:.6g}")
+        table.add_row(
+            title_of(name), value.shown(value.value), value.unit, f"{value.shown(low)} to {value.shown(high)}"
+        )
     for name, residuals in held.record.residuals.items():
         table.add_row(
             f"residuals of {name.replace('_', ' ')}, RMS", f"{residuals.rms:.3g}", residuals.unit, ""
