@@ -35,7 +35,8 @@ FEWEST_SEGMENTS = 12
 SOFTEST = 0.15  # of the spacing, an edge's standard deviation: beyond it neighbours' feet overlap
 SEGMENT_PX = 16
 TUKEY = 4.685
-ODD_FROM = 8  # lines, before one of them can be said to be odd
+NEAR_ENOUGH = 0.15  # of an edge's softness, that a line may lie off where its derivative is to tell how far
+ODD_FROM = 12  # lines, before one of them can be said to be odd
 FURTHER_PASSES = 3
 # Which percentile of the segments must show a finer line. A ruler's finer ones may be short; what crosses a grid's
 # lines is seen beside some of them.
@@ -136,6 +137,11 @@ def _measure(dark: Plane, across_deg: float, name: str, crossed: bool) -> RuledL
         samples = _samples(dark, plane)
         shape = _shape(samples, shape, name, 1 / float(np.hypot(*plane[:2])))
         segments = _segments(samples, shape)
+        if np.abs(segments.aside_px).max() > NEAR_ENOUGH * shape.soft_px:
+            # A line's picture and its derivative tell small shifts only: look at each line from where it lies.
+            samples = _samples(dark, plane, segments.aside_px)
+            shape = _shape(samples, shape, name, 1 / float(np.hypot(*plane[:2])))
+            segments = _segments(samples, shape)
         before, fit = plane, _fit(segments, shape, name)
         plane = np.array([*fit.gradient, fit.offset])
         corners = np.array([[0, 0, 1], [dark.shape[1], 0, 1], [0, dark.shape[0], 1], [*dark.shape[::-1], 1]])
@@ -161,7 +167,8 @@ class _Samples:
     plane: Numbers
 
 
-def _samples(dark: Plane, plane: Numbers) -> _Samples:
+def _samples(dark: Plane, plane: Numbers, aside_px: Numbers | None = None) -> _Samples:
+    """Take the pixels near lines. aside_px: how far from the plane each line is thought to lie, across."""
     height, width = dark.shape
     a, b, c = map(float, plane)
     spacing = 1 / math.hypot(a, b)
@@ -170,6 +177,8 @@ def _samples(dark: Plane, plane: Numbers) -> _Samples:
     segment = SEGMENT_PX if height >= 300 else SEGMENT_PX // 2
     rows = np.arange(height // segment * segment).reshape(-1, segment)
     on_line = (number[:, None, None] - c - b * rows[None]) / a
+    if aside_px is not None:
+        on_line = on_line + aside_px[:, None, None] / (a * spacing)
     half = max(3, math.floor(0.45 * spacing / (a * spacing)))
     steps = np.arange(-half, half + 1)
     columns = np.rint(on_line).astype(np.intp)[..., None] + steps
@@ -248,7 +257,8 @@ def _mean(part: Numbers) -> Numbers:
 class _Segments:
     """Each believable segment: its line's number, which part of the line it is, its middle on the line (px).
 
-    good: which of the samples' segments they are.
+    good: which of the samples' segments they are.  aside_px: how far each of the samples' lines lies from where it was
+    thought to be.
     """
 
     number: NDArray[np.intp]
@@ -257,6 +267,7 @@ class _Segments:
     y: Numbers
     good: Flags
     left_out: float
+    aside_px: Numbers
 
 
 def _segments(samples: _Samples, shape: LineShape) -> _Segments:
@@ -280,22 +291,21 @@ def _segments(samples: _Samples, shape: LineShape) -> _Segments:
     inked = whole & (size > 0.6 * shape.depth) & (size < 1.5 * shape.depth)
     off = np.where(inked, shifted / np.where(inked, size, 1.0), 0.0)
     usual = float(np.median(rough[inked])) if inked.any() else 0.0
+    farthest = max(1.5, 0.1 * shape.width_px + shape.soft_px)
+    aside = np.array([np.median(o[i]) if i.sum() >= 3 else 0.0 for o, i in zip(off, inked, strict=True)])
     # Glass beside the line that is darker, or darker on one side, than elsewhere: dirt, or another line crosses.
     beside = [_usual(solved[..., 2], inked), _usual(solved[..., 3] * shape.width_px, inked)]
-    good = (
-        inked
-        & beside[0]
-        & beside[1]
-        & (rough < 2.0 * usual + 1e-4)
-        & (np.abs(off) < max(1.5, 0.1 * shape.width_px + shape.soft_px))
-    )
+    good = inked & beside[0] & beside[1] & (rough < 2.0 * usual + 1e-4) & (np.abs(off) < farthest)
     a, b, _ = samples.plane
     across = np.array([a, b]) / math.hypot(a, b)
     lines, which = np.nonzero(good)
     x = samples.x.mean(axis=2)[good] + off[good] * across[0]
     y = samples.y.mean(axis=2)[good] + off[good] * across[1]
     tried = int((whole & (size > 0.3 * shape.depth)).sum())
-    return _Segments(samples.number[lines].astype(np.intp), which, x, y, good, 1 - len(which) / max(1, tried))
+    return _Segments(
+        samples.number[lines].astype(np.intp), which, x, y, good, 1 - len(which) / max(1, tried),
+        np.where(np.abs(aside) < farthest, aside, 0.0),
+    )  # fmt: skip
 
 
 def _usual(values: Numbers, among: Flags) -> Flags:
