@@ -7,6 +7,7 @@ DEMO_STORE ?= var/demo/hemadiff.sqlite
 .PHONY: demo test check bench lock clean
 
 demo: .venv/.run
+	mkdir -p $(dir $(DEMO_STORE))
 	HEMADIFF_STORE__PATH=$(DEMO_STORE) $(BIN)/hemadiff serve --simulate --start
 
 test: check
