@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from builders_web import (
@@ -275,3 +276,10 @@ def test_help_shows_how_to_begin():
     result = CliRunner().invoke(serve, ["--help"], obj=Session())
     assert result.exit_code == 0
     assert "hemadiff serve --simulate --start" in result.output
+
+
+def test_the_demonstration_makes_the_folder_of_its_store():
+    root = Path(__file__).parents[1]
+    command = ["make", "--dry-run", "demo", "DEMO_STORE=new/folder/demo.sqlite"]
+    steps = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert steps.index("mkdir -p new/folder/") < steps.index("hemadiff serve")
