@@ -279,13 +279,13 @@ class RegionMap:
             raise ApplianceRefused("This is no region map. Survey the slide again.") from error
 
 
-def drawn_region(corners: object) -> DrawnRegion:
+def drawn_region(corners: Any) -> DrawnRegion:
     """Return the region of corners (x, y, µm) as a plan or a command has them.
 
     Raises ApplianceRefused for what are no corners, and as `DrawnRegion` does.
     """
     try:
-        return DrawnRegion(tuple((float(x), float(y)) for x, y in corners))  # type: ignore[attr-defined]
+        return DrawnRegion(tuple((float(x), float(y)) for x, y in corners))
     except (TypeError, ValueError) as error:
         if isinstance(error, ApplianceRefused):
             raise

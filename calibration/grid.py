@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,7 +139,10 @@ def _propagated(across: RuledLines, down: RuledLines, pitch_um: float) -> tuple[
     whole = np.concatenate([across.gradient, down.gradient])
     covariance = np.zeros((4, 4))
     covariance[:2, :2], covariance[2:, 2:] = across.covariance, down.covariance
-    at: Callable[[Numbers], Numbers] = lambda four: _values(four[:2], four[2:], pitch_um)  # noqa: E731
+
+    def at(four: Numbers) -> Numbers:
+        return _values(four[:2], four[2:], pitch_um)
+
     value = at(whole)
     step = STEP * float(np.hypot(*across.gradient))
     derivative = np.array(

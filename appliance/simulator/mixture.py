@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from appliance.errors import ApplianceRefused
 from appliance.simulator.looks import LOOKS
@@ -77,14 +78,14 @@ class Mixture:
             )
 
 
-def blood(**changes: object) -> Mixture:
+def blood(**changes: Any) -> Mixture:
     """Return a blood smear's usual mixture, with changes."""
-    return Mixture(**changes)  # type: ignore[arg-type]
+    return Mixture(**changes)
 
 
-def marrow(**changes: object) -> Mixture:
+def marrow(**changes: Any) -> Mixture:
     """Return a marrow smear's usual mixture, with changes."""
-    usual: dict[str, object] = {
+    usual: dict[str, Any] = {
         "marrow": True, "shares": MARROW_SMEAR_13, "white_per_mm2": 1800.0, "clustered": 0.10, "smudged": 0.04,
     }  # fmt: skip
-    return Mixture(**{**usual, **changes})  # type: ignore[arg-type]
+    return Mixture(**{**usual, **changes})
