@@ -81,6 +81,36 @@ def red_cell_checks(db: Database) -> None:
     _only_added(db, "red_cell_checks")
 
 
+@migrations()
+def audit(db: Database) -> None:
+    """Who did what and when, each line bound to the one before. Only added."""
+    db.conn.execute(
+        "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, "
+        "subject TEXT NOT NULL, details TEXT NOT NULL, before TEXT NOT NULL, digest TEXT NOT NULL) STRICT"
+    )
+    _only_added(db, "audit")
+
+
+@migrations()
+def accounts(db: Database) -> None:
+    """People, programs' tokens, and links to watch one run."""
+    db.conn.execute(
+        "CREATE TABLE accounts (name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT, pin TEXT, "
+        "disabled INTEGER NOT NULL, epoch INTEGER NOT NULL, failures INTEGER NOT NULL, failed_at TEXT, "
+        "added TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE tokens (id TEXT PRIMARY KEY, title TEXT NOT NULL, role TEXT NOT NULL, "
+        "digest TEXT NOT NULL UNIQUE, by TEXT NOT NULL, added TEXT NOT NULL, expires TEXT NOT NULL, "
+        "revoked INTEGER NOT NULL) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE links (id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), "
+        "digest TEXT NOT NULL UNIQUE, by TEXT NOT NULL, added TEXT NOT NULL, expires TEXT NOT NULL, "
+        "opened TEXT) STRICT"
+    )
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.accounts import accounts, passes
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.qc_history import QcHistory
@@ -81,6 +82,8 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "use_calibration": use_calibration,
     "import_calibration": import_calibration,
     "record_qc": record_qc,
+    **accounts.ASKS,
+    **passes.ASKS,
 }
 
 

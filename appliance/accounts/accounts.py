@@ -1,0 +1,236 @@
+"""The people of an instrument, in its store: names, roles, what is kept of their passwords and PINs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from appliance.accounts.roles import Role
+from appliance.audit import AuditTrail
+from appliance.errors import ApplianceRefused
+from appliance.store import Store
+from appliance.store_failure import said
+
+NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+FREE_FAILURES = 4
+FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person. name: by which they sign in, and by which they are on record; never renamed, never given anew.
+
+    password, pin: what is kept of them; None where they have none.  epoch: sessions of an older one are over.
+    failures, failed_at: sign-ins refused since the last that was right.
+    """
+
+    name: str
+    role: Role
+    password: str | None
+    pin: str | None
+    disabled: bool
+    epoch: int
+    failures: int
+    failed_at: datetime | None
+    added: datetime
+
+    @property
+    def locked_until(self) -> datetime | None:
+        """Until when nobody may try again: twice as long after every failure from the fifth on."""
+        if self.failed_at is None or self.failures <= FREE_FAILURES:
+            return None
+        delay_s = min(FIRST_DELAY_S * 2.0 ** (self.failures - FREE_FAILURES - 1), LONGEST_DELAY_S)
+        return self.failed_at + timedelta(seconds=delay_s)
+
+
+class Accounts:
+    """The accounts of a store; what reads works on one that was opened read-only too."""
+
+    def __init__(self, store: Store) -> None:
+        """Read and write there, in the thread to which the store belongs."""
+        self._store = store
+
+    def all(self) -> list[Account]:
+        """Return everybody, by name."""
+        with said(self._store.path):
+            return [_account(row) for row in self._store.db.query("SELECT * FROM accounts ORDER BY name")]
+
+    def find(self, name: str) -> Account | None:
+        """Return somebody; None where there is nobody of that name."""
+        with said(self._store.path):
+            rows = list(self._store.db.query("SELECT * FROM accounts WHERE name = ?", (name,)))
+        return _account(rows[0]) if rows else None
+
+    def get(self, name: str) -> Account:
+        """Return somebody. Raises ApplianceRefused where there is nobody of that name."""
+        found = self.find(name)
+        if found is None:
+            raise ApplianceRefused(f'There is no account "{name}".')
+        return found
+
+    def add(self, account: Account) -> None:
+        """Put somebody on record. Raises ApplianceRefused for a name that is taken or is none."""
+        if not NAME.fullmatch(account.name):
+            raise ApplianceRefused(
+                "A name has 2 to 32 characters: small letters, digits, dots, hyphens; a letter first. Choose another."
+            )
+        if self.find(account.name) is not None:
+            raise ApplianceRefused(f'There is an account "{account.name}" already. Choose another name.')
+        if account.password is None and account.pin is None:
+            raise ApplianceRefused("An account needs a password, a PIN, or both.")
+        row = {
+            "name": account.name, "role": str(account.role), "password": account.password, "pin": account.pin,
+            "disabled": 0, "epoch": 0, "failures": 0, "failed_at": None, "added": account.added.isoformat(),
+        }  # fmt: skip
+        with said(self._store.path), self._store.db.atomic():
+            self._store.db.table("accounts").insert(row)
+
+    def change(self, name: str, **values: Any) -> None:
+        """Change columns of somebody's row."""
+        columns = ", ".join(f"{column} = ?" for column in values)
+        with said(self._store.path), self._store.db.atomic():
+            self._store.db.conn.execute(
+                f"UPDATE accounts SET {columns} WHERE name = ?", (*values.values(), name)
+            )
+
+
+# Asks of the instrument. What is kept of a password is made by whoever asks: that takes longer than a field may wait.
+
+
+def first_administrator(
+    store: Store, at: datetime, *, name: str, password: str | None, pin: str | None
+) -> dict[str, Any]:
+    """Make the first account. Refused as soon as there is one."""
+    accounts = Accounts(store)
+    with store.db.atomic():
+        if accounts.all():
+            raise ApplianceRefused("This instrument has accounts already. Sign in.")
+        accounts.add(_new(name, Role.ADMINISTRATOR, password, pin, at))
+        AuditTrail(store).add(name, "account", name, {"added": str(Role.ADMINISTRATOR), "first": True}, at=at)
+    return {}
+
+
+def add_account(
+    store: Store, at: datetime, *, by: str, name: str, role: str, password: str | None, pin: str | None
+) -> dict[str, Any]:
+    """Put somebody on record."""
+    with store.db.atomic():
+        Accounts(store).add(_new(name, _role(role), password, pin, at))
+        AuditTrail(store).add(by, "account", name, {"added": role}, at=at)
+    return {}
+
+
+def change_account(
+    store: Store,
+    at: datetime,
+    *,
+    by: str,
+    name: str,
+    role: str | None = None,
+    password: str | None = None,
+    pin: str | None = None,
+    disabled: bool | None = None,
+) -> dict[str, Any]:
+    """Change somebody's role, password or PIN, or shut them out; whatever changes ends their sessions."""
+    accounts = Accounts(store)
+    before = accounts.get(name)
+    after = before.role if role is None else _role(role)
+    out = before.disabled if disabled is None else disabled
+    _refuse_last_administrator(accounts, before, stays=after is Role.ADMINISTRATOR and not out)
+    values: dict[str, Any] = {"role": str(after), "disabled": int(out), "epoch": before.epoch + 1}
+    if password is not None:
+        values["password"] = password
+    if pin is not None:
+        values["pin"] = pin
+    if password is not None or pin is not None or disabled is False:
+        values |= {"failures": 0, "failed_at": None}
+    changed = {
+        **({"role": str(after)} if after is not before.role else {}),
+        **({"disabled": out} if out != before.disabled else {}),
+        **({"password": "changed"} if password is not None else {}),
+        **({"pin": "changed"} if pin is not None else {}),
+    }
+    with store.db.atomic():
+        accounts.change(name, **values)
+        AuditTrail(store).add(by, "account", name, changed, at=at)
+    return {"epoch": before.epoch + 1}
+
+
+def signed_in(store: Store, at: datetime, *, name: str, how: str) -> dict[str, Any]:
+    """Put on record that somebody signed in. Refused where they are shut out or locked."""
+    accounts = Accounts(store)
+    refuse_shut_out(accounts.get(name), at)
+    with store.db.atomic():
+        accounts.change(name, failures=0, failed_at=None)
+        AuditTrail(store).add(name, "sign-in", name, {"how": how}, at=at)
+    return {}
+
+
+def sign_in_refused(store: Store, at: datetime, *, name: str, how: str) -> dict[str, Any]:
+    """Put on record that somebody was refused; from the fifth time on nobody may try that name for a while."""
+    accounts = Accounts(store)
+    account = accounts.find(name)
+    with store.db.atomic():
+        if account is not None:
+            accounts.change(name, failures=account.failures + 1, failed_at=at.isoformat())
+        # A name that is nobody's may be a password typed into the wrong box: it is not kept.
+        AuditTrail(store).add(name if account else "?", "sign-in refused", "", {"how": how}, at=at)
+    return {}
+
+
+def signed_out(store: Store, at: datetime, *, name: str) -> dict[str, Any]:
+    """Put on record that somebody signed out."""
+    AuditTrail(store).add(name, "sign-out", name, at=at)
+    return {}
+
+
+def refuse_shut_out(account: Account, now: datetime) -> None:
+    """Raise ApplianceRefused for somebody who may not sign in now."""
+    if account.disabled:
+        raise ApplianceRefused("This account is shut. Ask an administrator.")
+    until = account.locked_until
+    if until is not None and now < until:
+        wait_s = int((until - now).total_seconds()) + 1
+        wait = f"{wait_s} seconds" if wait_s < 90 else f"{-(-wait_s // 60)} minutes"
+        raise ApplianceRefused(f"Too many wrong tries. Wait {wait}, or ask an administrator.")
+
+
+ASKS: Mapping[str, Any] = {
+    each.__name__: each
+    for each in (first_administrator, add_account, change_account, signed_in, sign_in_refused, signed_out)
+}
+
+
+def _new(name: str, role: Role, password: str | None, pin: str | None, at: datetime) -> Account:
+    return Account(name.strip(), role, password, pin, False, 0, 0, None, at)
+
+
+def _role(role: str) -> Role:
+    try:
+        return Role(role)
+    except ValueError as error:
+        raise ApplianceRefused(f'There is no role "{role}": {", ".join(Role)}.') from error
+
+
+def _refuse_last_administrator(accounts: Accounts, account: Account, stays: bool) -> None:
+    if account.role is not Role.ADMINISTRATOR or account.disabled or stays:
+        return
+    others = [
+        each
+        for each in accounts.all()
+        if each.role is Role.ADMINISTRATOR and not each.disabled and each.name != account.name
+    ]
+    if not others:
+        raise ApplianceRefused(f"{account.name} is the last administrator. Make another one first.")
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    failed = row["failed_at"]
+    return Account(
+        row["name"], Role(row["role"]), row["password"], row["pin"], bool(row["disabled"]), row["epoch"],
+        row["failures"], None if failed is None else datetime.fromisoformat(failed).astimezone(UTC),
+        datetime.fromisoformat(row["added"]).astimezone(UTC),
+    )  # fmt: skip

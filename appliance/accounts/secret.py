@@ -1,0 +1,61 @@
+"""Passwords and PINs: what is good enough, and how it is kept (argon2id, RFC 9106; the library's own costs)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from itertools import pairwise
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from appliance.errors import ApplianceRefused
+
+SHORTEST_PASSWORD = 10
+PIN_DIGITS = range(6, 13)
+LONGEST = 200
+_hasher = PasswordHasher()
+# Somebody who is not known takes as long as somebody who is.
+_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+def hash_password(password: str) -> str:
+    """Return what is kept of a password. Raises ApplianceRefused for one that is too easy."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST or len(set(password)) < 4:
+        raise ApplianceRefused(
+            f"A password has {SHORTEST_PASSWORD} characters or more, and not always the same few. Choose another."
+        )
+    return _hasher.hash(password)
+
+
+def hash_pin(pin: str) -> str:
+    """Return what is kept of a PIN. Raises ApplianceRefused for one that is too easy."""
+    steps = {ord(after) - ord(before) for before, after in pairwise(pin)}
+    if not (pin.isascii() and pin.isdigit() and len(pin) in PIN_DIGITS):
+        raise ApplianceRefused(
+            f"A PIN has {PIN_DIGITS.start} to {PIN_DIGITS.stop - 1} digits. Choose another."
+        )
+    if len(steps) == 1 and steps <= {-1, 0, 1}:
+        raise ApplianceRefused(
+            "A PIN that counts up, down or stays the same is guessed first. Choose another."
+        )
+    return _hasher.hash(pin)
+
+
+def fits(kept: str | None, given: str) -> bool:
+    """Whether what was given is what is kept; takes its time also where nothing is."""
+    try:
+        right = _hasher.verify(kept or _NOBODY, given[:LONGEST])
+    except (VerificationError, InvalidHashError):
+        return False
+    return right and bool(kept)
+
+
+def new_token() -> str:
+    """Return a random word for a program or a link: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> str:
+    """Return what is kept of a token: it is random, so a plain digest is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
