@@ -65,7 +65,7 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
 def in_doubt(tally: Tally) -> tuple[str, ...]:
     """Return a phrase for each watched label whose 99 % interval contains one of its decision limits."""
     phrases = []
-    for name, within in _limits_in_doubt(tally).items():
+    for name, within in limits_in_doubt(tally).items():
         low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
         percent = 100 * tally.count(name) / tally.counted if tally.counted else 0.0
         phrases.append(
@@ -76,14 +76,14 @@ def in_doubt(tally: Tally) -> tuple[str, ...]:
 
 
 def _near(tally: Tally) -> str:
-    doubts = _limits_in_doubt(tally).items()
+    doubts = limits_in_doubt(tally).items()
     return ", ".join(
         f"{tally.rules.panel.label(name).title.lower()} is near {within} %" for name, within in doubts
     )
 
 
-def _limits_in_doubt(tally: Tally) -> dict[str, str]:
-    """Return "5 or 10" for each watched label in doubt."""
+def limits_in_doubt(tally: Tally) -> dict[str, str]:
+    """Return "5 or 10" for each watched label whose 99 % interval contains these of its decision limits (%)."""
     found = {}
     for name, limits in tally.rules.watched.items():
         low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
