@@ -111,6 +111,36 @@ def accounts(db: Database) -> None:
     )
 
 
+@migrations()
+def review(db: Database) -> None:
+    """What people say of a run's cells after the machine, what they sign, and what they note."""
+    db.conn.execute(
+        "CREATE TABLE reclassifications (id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), "
+        "cell INTEGER NOT NULL REFERENCES cells (id), who TEXT NOT NULL, at TEXT NOT NULL, "
+        "label_from TEXT, label_to TEXT, reading TEXT NOT NULL CHECK (reading IN ('review', 'second')), "
+        "batch TEXT NOT NULL, undoes TEXT, "
+        "CHECK (reading = 'second' OR label_from IS NOT NULL AND label_to IS NOT NULL)) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE second_readings (id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), "
+        "who TEXT NOT NULL, what TEXT NOT NULL CHECK (what IN ('begun', 'finished')), cells INTEGER NOT NULL, "
+        "after INTEGER NOT NULL, at TEXT NOT NULL, UNIQUE (run, who, what)) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE signatures (id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), "
+        "status TEXT NOT NULL CHECK (status IN ('preliminary', 'final', 'amended')), digest TEXT NOT NULL, "
+        "statement TEXT NOT NULL, after INTEGER NOT NULL, who TEXT NOT NULL, at TEXT NOT NULL, "
+        "note TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), who TEXT NOT NULL, "
+        "at TEXT NOT NULL, text TEXT NOT NULL) STRICT"
+    )
+    for table in ("reclassifications", "second_readings", "signatures", "notes"):
+        db.conn.execute(f"CREATE INDEX {table}_run ON {table} (run, id)")
+        _only_added(db, table)
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(
