@@ -30,6 +30,7 @@ from appliance.frame import Analyser
 from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
+from appliance.progress import Pulse
 from appliance.red_cell_check import RedCellCheck, Verdict
 from appliance.red_cell_watch import RedCellWatch
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
@@ -137,6 +138,10 @@ class Instrument:
         self._left_over()
         self.broadcast.close()
         self._lock.release()
+
+    def pulse(self) -> Pulse:
+        """Return where the run stands, once the writer thread has answered: for a watchdog."""
+        return self._do(lambda: Pulse() if self._in_hand is None else self._in_hand.pulse())
 
     def answer(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the channel."""

@@ -7,6 +7,7 @@ end, 2 where it cannot begin (another instrument has the store), 1 when it faile
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import signal
 import sys
@@ -23,6 +24,8 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import open_source
 from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
 from appliance.marks import marks_of
+from appliance.notify import Notifier
+from appliance.progress import SERVING, Watch
 from appliance.store_place import refuse_missing_folder
 
 if TYPE_CHECKING:
@@ -68,9 +71,14 @@ def main(config: Config, load_analyser: LoadAnalyser = load_network_analyser) ->
     signal.pthread_sigmask(
         signal.SIG_BLOCK, signals
     )  # before any thread begins, so that all of them inherit it
-    with served_instrument(config, load_analyser) as instrument:
-        instrument.prepare()
+    notifier = Notifier.from_environment()
+    with served_instrument(config, load_analyser) as instrument, Watch(notifier, instrument.pulse) as watch:
+        notifier.ready("Loading the networks.")
+        with watch.loading():
+            instrument.prepare()
+        notifier.status(SERVING)
         signal.sigwait(signals)
+        notifier.stopping("Pausing what is counted.")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -78,6 +86,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from appliance.config import load_config
 
     parser = argparse.ArgumentParser(prog="python -m appliance.instrument_process", description=__doc__)
+    faulthandler.enable()  # a watchdog ends it with SIGABRT: then the journal has the place of every thread
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     try:

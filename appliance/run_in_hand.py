@@ -12,6 +12,7 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser, Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
+from appliance.progress import Pulse
 from appliance.red_cell_check import RedCellCheck
 from appliance.red_cell_watch import RedCellWatch
 from appliance.run import (
@@ -151,6 +152,11 @@ class RunInHand:
         """Return the run as others see it."""
         said = facts(self.record, self.run, self._skipped, self._slide, self._red_cells)
         return run_view(said, self.run.tally, self._latest)
+
+    def pulse(self) -> Pulse:
+        """Return where the run stands, for a watchdog."""
+        fields = self.run.committed + sum(self._skipped.values())
+        return Pulse(self.record.id, self.run.state, self.run.reason, fields)
 
     def _take(self, outcome: Outcome) -> None:
         match outcome:

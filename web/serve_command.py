@@ -33,8 +33,16 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--start", is_flag=True, help="Start a count as soon as the instrument is ready.")
 @click.option("--host", help="Address to listen on; 0.0.0.0 lets others watch. [web] host, else 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. [web] port, else 8080.")
+@click.option(
+    "--instrument/--no-instrument",
+    "with_instrument",
+    default=True,
+    help="Whether to start an instrument where none works on the store.",
+)
 @pass_session
-def serve(session: Session, simulate: bool, start: bool, host: str | None, port: int | None) -> None:
+def serve(
+    session: Session, simulate: bool, start: bool, host: str | None, port: int | None, with_instrument: bool
+) -> None:
     """Serve the live page, with its instrument.
 
     An instrument is started beside the page unless one already works on the same store: that one is followed.
@@ -48,7 +56,7 @@ def serve(session: Session, simulate: bool, start: bool, host: str | None, port:
     env = _environment(session.config_file, simulate, host, port)
     from appliance.config import load_config
 
-    _serve(load_config(session.config_file, env), env, start, simulate)
+    _serve(load_config(session.config_file, env), env, start, simulate, with_instrument)
 
 
 def _environment(
@@ -67,10 +75,14 @@ def _environment(
     return env
 
 
-def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> None:
+def _serve(
+    config: Config, env: dict[str, str], start: bool, simulate: bool, with_instrument: bool = True
+) -> None:
     from appliance.channel_client import InstrumentClient
+    from appliance.notify import Notifier
     from appliance.store_lock import is_held
     from web.app import create_app, hub_for
+    from web.heartbeat import Heartbeat
     from web.server import make_server
     from web.supervisor import REFUSED, Supervisor
 
@@ -84,10 +96,12 @@ def _serve(config: Config, env: dict[str, str], start: bool, simulate: bool) -> 
     supervisor = Supervisor(
         INSTRUMENT, env, partial(is_held, config.lock_path), hub.say, refused=_end_this_process
     )
-    with _ending(hub):
+    heartbeat = Heartbeat(Notifier.from_environment(env), config.web.host, int(server.effective_port))
+    with _ending(hub), heartbeat:
         try:
             hub.start()
-            supervisor.start()
+            if with_instrument:
+                supervisor.start()
             if start:
                 begin = partial(_start_when_ready, hub, instrument, resume_simulated=simulate)
                 threading.Thread(target=begin, daemon=True).start()
