@@ -267,8 +267,9 @@ def a_hub(config: Any, **changes: Any) -> Hub:
     return Hub(client.follow, client.status, **changes)
 
 
-def read_json(address: str) -> Any:
-    with urllib.request.urlopen(address, timeout=10) as answer:
+def read_json(address: str, cookie: str = "") -> Any:
+    request = urllib.request.Request(address, headers={"Cookie": f"hemadiff={cookie}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 
 

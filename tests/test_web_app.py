@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from builders_people import a_cookie, signed_in
 from builders_web import (
     FakeInstrument,
     a_hub,
@@ -45,7 +46,7 @@ def fake(config):
 
 
 def a_client(config):
-    return create_app(config, Hub(a_hub(config)._follow)).test_client()
+    return signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config)
 
 
 def ask(client, what, body=None, **headers):
@@ -53,11 +54,11 @@ def ask(client, what, body=None, **headers):
 
 
 @contextlib.contextmanager
-def stream(address):
+def stream(address, cookie):
     """An open stream of events: its status, and a function that reads the next one."""
     place = urlsplit(address)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
-    connection.request("GET", "/api/events")
+    connection.request("GET", "/api/events", headers={"Cookie": f"hemadiff={cookie}"})
     line = connection.sock
     answer = connection.getresponse()
 
@@ -164,7 +165,7 @@ def test_another_site_cannot_press_a_button(config, fake, headers):
 
 def test_a_plain_form_cannot_press_a_button(config, fake):
     answer = a_client(config).post("/api/stop", data={"a": "b"})
-    assert answer.status_code == 403
+    assert answer.status_code == 415
     assert fake.asked == []
 
 
@@ -176,9 +177,9 @@ def test_the_page_itself_can(config, fake):
 def test_a_name_that_is_not_this_machines_is_refused(config):
     """So that a site which points its own name here (DNS rebinding) reads nothing."""
     client = a_client(config)
-    assert client.get("/api/status", headers={"Host": "elsewhere.example"}).status_code == 421
+    assert client.get("/sign-in", headers={"Host": "elsewhere.example"}).status_code == 421
     for host in ("127.0.0.1:8080", "[::1]:8080", "localhost", socket.gethostname(), "192.0.2.7"):
-        assert client.get("/api/status", headers={"Host": host}).status_code == 200
+        assert client.get("/sign-in", headers={"Host": host}).status_code == 200
 
 
 def test_other_machines_watch_and_only_this_one_controls(config, fake):
@@ -211,7 +212,7 @@ def test_an_unknown_address_and_a_missing_picture_are_errors_in_json(config):
     assert client.get("/nowhere").status_code == 404
     missing = client.get("/cells/1.png")
     assert missing.status_code == 404
-    assert "store" in missing.json["error"]
+    assert "cell 1" in missing.json["error"]
 
 
 def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(config):
@@ -223,7 +224,7 @@ def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(co
 
 
 def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
-    with served(config) as address, stream(address) as (answer, event):
+    with served(config) as address, stream(address, a_cookie(config)) as (answer, event):
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         kind, data = event()
         assert kind == "beat"
@@ -237,7 +238,10 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
 
 def test_the_status_is_what_a_stream_would_begin_with(config, fake):
     with served(config) as address:
-        status = until(lambda: (now := read_json(f"{address}/api/status"))["link"]["up"] and now, "it is up")
+        status = until(
+            lambda: (now := read_json(f"{address}/api/status", a_cookie(config)))["link"]["up"] and now,
+            "it is up",
+        )
     assert status["instrument"] == instrument_view()
     assert status["run"]["state"] == "counting"
 
@@ -246,14 +250,14 @@ def test_sixty_four_watch_at_once_and_one_more_gets_the_page_and_asks_instead(co
     """The 65th is told that every stream is taken; page, status and buttons are there for it all the same."""
     hub = a_hub(config, most_viewers=64)
     with served(config, hub, viewers=64) as address, contextlib.ExitStack() as many:
-        viewers = [many.enter_context(stream(address)) for _ in range(64)]
+        viewers = [many.enter_context(stream(address, a_cookie(config))) for _ in range(64)]
         for _, event in viewers:
             until_up(event)
         fake.shows(a_run(tally=counted(250)))
         assert {event()[0] for _, event in viewers} == {"run"}
-        with stream(address) as (answer, _):
+        with stream(address, a_cookie(config)) as (answer, _):
             assert answer.status == 503
-        assert read_json(f"{address}/api/status")["run"]["counted"] == counted(250).counted
+        assert read_json(f"{address}/api/status", a_cookie(config))["run"]["counted"] == counted(250).counted
 
 
 def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
@@ -262,7 +266,7 @@ def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
         for _ in range(3):  # together more than there are threads
             with contextlib.ExitStack() as many:
                 for _ in range(20):
-                    answer, event = many.enter_context(stream(address))
+                    answer, event = many.enter_context(stream(address, a_cookie(config)))
                     assert answer.status == 200
                     event()
             until(lambda: hub._seats._value == 20, "every seat is free")
@@ -271,7 +275,7 @@ def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
 def test_a_stream_ends_when_the_server_does(config, fake):
     with contextlib.ExitStack() as many:
         with served(config) as address:
-            answer, event = many.enter_context(stream(address))
+            answer, event = many.enter_context(stream(address, a_cookie(config)))
             until_up(event)
         assert answer.read() == b""
 

@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from flask import Flask, Response, abort, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from appliance.accounts.roles import Permission
 from appliance.channel_client import InstrumentClient, InstrumentGone
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.store import Store
 from calibration import CalibrationRefused
 from models import ModelRefused
 from models.panel import Specimen, load_panel
-from web import guard
+from web import access, guard, languages, navigation, sessions, sign_in
+from web.access import allow, may_here
 from web.hub import Hub, TooManyViewers
+from web.rooms import Rooms
 from web.slide_map import slide_map, survey_of
 from web.stream import events
 
 if TYPE_CHECKING:
     from appliance.config import Config
 
+
+class Part(Protocol):
+    """A module with pages of its own."""
+
+    def blueprint(self, rooms: Rooms) -> Blueprint:
+        """Return them."""
+
+
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-REMOTE = (
-    "Counts are started and stopped at the instrument. To allow it from other machines, "
-    'set "remote_control" under [web].'
-)
+PARTS: Sequence[Part] = ()
+"""The modules whose pages these are, each with a ``blueprint``."""
 
 
 def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentClient | None = None) -> Flask:
@@ -49,10 +55,18 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     app = Flask("web")
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    digest = _digest(Path(app.root_path))
+    app.wsgi_app = guard.behind(app.wsgi_app, config.web.trusted_proxies)  # type: ignore[method-assign,assignment]
+    rooms = Rooms(config, hub, instrument, _digest(Path(app.root_path)))
+    sessions.install(app, config.store.path.parent)
+    languages.install(app)
     _guard(app, config)
-    _show(app, config, hub, digest)
-    _show_from_store(app, config)
+    access.install(app, rooms)
+    sign_in.install(app, rooms)
+    navigation.install(app)
+    for part in PARTS:
+        app.register_blueprint(part.blueprint(rooms))
+    _show(app, config, hub, rooms.digest)
+    _show_from_store(app, rooms)
     _obey(app, config, hub, instrument)
     return app
 
@@ -69,12 +83,6 @@ def _guard(app: Flask, config: Config) -> None:
     def refuse() -> tuple[Response, int] | None:
         if not guard.knows_host(request, config.web.host):
             return _error(f"This machine is not called {request.host}. Use its address or its own name.", 421)
-        if request.method in ("GET", "HEAD", "OPTIONS"):
-            return None
-        if not guard.from_this_site(request) or not request.is_json:
-            return _error("Only this page itself may ask for a change.", 403)
-        if not _may_control(config):
-            return _error(REMOTE, 403)
         return None
 
     app.after_request(guard.with_headers)
@@ -97,6 +105,7 @@ def _guard(app: Flask, config: Config) -> None:
 
 def _show(app: Flask, config: Config, hub: Hub, digest: str) -> None:
     @app.get("/")
+    @allow(Permission.WATCH)
     def page() -> Response:
         count = config.count
         answer = Response(
@@ -107,19 +116,21 @@ def _show(app: Flask, config: Config, hub: Hub, digest: str) -> None:
                 specimens=_specimens(count.panel),
                 min_cells=count.min_cells,
                 max_cells=count.max_cells,
-                may_control=_may_control(config),
+                may_control=may_here(Permission.COUNT),
             )
         )
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     @app.get("/api/status")
+    @allow(Permission.WATCH)
     def status() -> Response:
         answer = jsonify({**hub.snapshot(), "page": digest})
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     @app.get("/api/events")
+    @allow(Permission.WATCH)
     def stream() -> Response:
         seat = hub.viewer()
         follower = seat.__enter__()
@@ -131,20 +142,23 @@ def _show(app: Flask, config: Config, hub: Hub, digest: str) -> None:
         return answer
 
 
-def _show_from_store(app: Flask, config: Config) -> None:
+def _show_from_store(app: Flask, rooms: Rooms) -> None:
     @app.get(f"/cells/<int(max={LARGEST_ROW}):cell>.png")
+    @allow(Permission.WATCH)
     def patch(cell: int) -> Response:
-        with _found(config) as store:
+        with rooms.store() as store:
             return _for_ever(store.patch(cell), "image/png")
 
     @app.get("/runs/<run>/slide.jpg")
+    @allow(Permission.WATCH)
     def slide(run: str) -> Response:
-        with _found(config) as store:
+        with rooms.store() as store:
             return _for_ever(survey_of(store, run).picture, "image/jpeg")
 
     @app.get("/runs/<run>/map.json")
+    @allow(Permission.WATCH)
     def regions(run: str) -> Response:
-        with _found(config) as store:
+        with rooms.store() as store:
             answer = jsonify(slide_map(store, run))
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -152,6 +166,7 @@ def _show_from_store(app: Flask, config: Config) -> None:
 
 def _obey(app: Flask, config: Config, hub: Hub, instrument: InstrumentClient) -> None:
     @app.post("/api/start")
+    @allow(Permission.COUNT)
     def start() -> Response:
         wanted = _wanted("specimen").get("specimen")
         try:
@@ -161,30 +176,23 @@ def _obey(app: Flask, config: Config, hub: Hub, instrument: InstrumentClient) ->
             raise
 
     @app.post("/api/resume")
+    @allow(Permission.COUNT)
     def resume() -> Response:
         return jsonify({"run": instrument.resume(_wanted("run").get("run"))})
 
     @app.post("/api/pause")
+    @allow(Permission.COUNT)
     def pause() -> Response:
         _wanted()
         instrument.pause()
         return jsonify({})
 
     @app.post("/api/stop")
+    @allow(Permission.COUNT)
     def stop() -> Response:
         _wanted()
         instrument.stop()
         return jsonify({})
-
-
-@contextmanager
-def _found(config: Config) -> Iterator[Store]:
-    """Read the store; what it does not hold is a missing page."""
-    try:
-        with Store.read_only(config.store.path) as store:
-            yield store
-    except ApplianceRefused as missing:
-        abort(404, str(missing))
 
 
 def _for_ever(picture: bytes, kind: str) -> Response:
@@ -213,15 +221,16 @@ def _specimens(panel: str) -> Sequence[str]:
         return tuple(Specimen)
 
 
-def _may_control(config: Config) -> bool:
-    return config.web.remote_control or guard.from_this_machine(request)
-
-
 def _error(sentence: str, status: int) -> tuple[Response, int]:
-    return jsonify({"error": sentence}), status
+    """Say what is wrong: to a script as JSON, to a person as a page."""
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"], "application/json")
+    if best != "text/html" or request.path.startswith("/api/"):
+        return jsonify({"error": sentence}), status
+    return Response(render_template("error.html", sentence=sentence, status=status)), status
 
 
 def _digest(root: Path) -> str:
     """Return a name for this version of the page's own files."""
-    files = sorted([*root.joinpath("static").iterdir(), *root.joinpath("templates").iterdir()])
-    return hashlib.sha256(json.dumps([file.read_text("utf-8") for file in files]).encode()).hexdigest()[:12]
+    found = [*root.joinpath("static").rglob("*"), *root.joinpath("templates").rglob("*")]
+    files = sorted(file for file in found if file.is_file())
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]

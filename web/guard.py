@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Request, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+PROXIED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
+
+
+def behind(app: WSGIApplication, trusted: Sequence[str]) -> WSGIApplication:
+    """Return the application as it is behind proxies. trusted: the addresses whose word is taken for who asks."""
+    believing = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        inner = believing if environ.get("REMOTE_ADDR") in trusted else app
+        return inner(environ, start_response)
+
+    return application
 
 
 def with_headers(response: Response) -> Response:
@@ -46,7 +65,9 @@ def from_this_site(request: Request) -> bool:
 
 
 def from_this_machine(request: Request) -> bool:
-    """Whether the request came from this machine: its touchscreen, or a proxy that guards it."""
+    """Whether the request came from this machine: its touchscreen. Whoever comes through a proxy did not."""
+    if any(header in request.headers for header in PROXIED):
+        return False
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:

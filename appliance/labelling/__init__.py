@@ -1,0 +1,1 @@
+"""How a laboratory makes its own set of cells to train with."""

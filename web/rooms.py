@@ -1,0 +1,37 @@
+"""What every part of the page works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import abort
+
+from appliance.channel_client import InstrumentClient
+from appliance.errors import ApplianceRefused
+from appliance.store import Store
+from web.hub import Hub
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The settings, what the instrument says, a way to ask it for a change; digest: of the page's own files."""
+
+    config: Config
+    hub: Hub
+    instrument: InstrumentClient
+    digest: str
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Read the store; what it does not hold is a missing page."""
+        try:
+            with Store.read_only(self.config.store.path) as store:
+                yield store
+        except ApplianceRefused as missing:
+            abort(404, str(missing))

@@ -1,0 +1,19 @@
+// Digits to touch, for a screen without a keyboard.
+
+const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "⌫", "0"];
+
+for (const field of document.querySelectorAll("[data-pin]")) {
+  const pad = document.createElement("div");
+  pad.className = "pin-pad";
+  for (const digit of DIGITS) {
+    const key = document.createElement("button");
+    key.type = "button";
+    key.textContent = digit;
+    if (digit === "⌫") key.setAttribute("aria-label", "Delete");
+    key.addEventListener("click", () => {
+      field.value = digit === "⌫" ? field.value.slice(0, -1) : field.value + digit;
+    });
+    pad.append(key);
+  }
+  field.closest("label").after(pad);
+}
