@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from appliance.equipment import Equipment
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource, SlideSurvey
-from appliance.frame import Analyser, Frame
+from appliance.field_source import SlideSurvey
+from appliance.frame import Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
 from appliance.red_cell_check import RedCellCheck
 from appliance.red_cell_watch import RedCellWatch
@@ -51,14 +51,6 @@ from calibration import Scale
 from models import ModelRefused, Opinion
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """What a run needs to go on: where its fields come from, and who finds the cells in them."""
-
-    source: FieldSource
-    analyser: Analyser
 
 
 Take = Callable[[Pipeline, Outcome], None]
