@@ -65,7 +65,7 @@ class Equipper:
         source = self._open_source(plan)
         with closing_on_error(source):
             analyser.check(source.scale)
-            analyser = corrected(analyser, _measured(source.scale, store))
+            analyser = corrected(analyser, measured(source.scale, store))
         return Equipment(source, analyser)
 
 
@@ -79,6 +79,6 @@ def closing_on_error(source: FieldSource) -> Iterator[None]:
         raise
 
 
-def _measured(scale: Scale, store: Store) -> CalibrationRecord | None:
+def measured(scale: Scale, store: Store) -> CalibrationRecord | None:
     """Return the calibration on record that a scale is of; None for one that somebody states."""
     return Calibrations(store).get(scale.id).record if is_record_id(scale.id) else None
