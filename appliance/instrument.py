@@ -36,10 +36,11 @@ from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.red_cell_watch import RedCellWatch
+from appliance.qc_pictures import QcPictures
 from appliance.resuming import confirmed, refuse_unless_the_same
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import RunInHand, Take, recover, remembered
-from appliance.service_desk import DESK, at_desk
+from appliance.service_desk import DESK, QUIET, at_desk
 from appliance.store import Store, new_run_id
 from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
@@ -197,6 +198,7 @@ class Instrument:
 
     def _open_store(self, path: Path) -> None:
         self._store = Store(path)
+        QcPictures(self._store).forget_old(datetime.now(UTC))
         recover(self._store)
         self._see_what_is_in_force()
         paused = self._store.unfinished_runs()
@@ -213,6 +215,8 @@ class Instrument:
 
     def _at_desk(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         said = at_desk(self._store, ask, arguments)
+        if ask in QUIET:
+            return said
         self._see_what_is_in_force()
         snapshot = self._snapshot()
         self.broadcast.publish(snapshot, snapshot)
