@@ -6,17 +6,16 @@ instrument's lock in its hand.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.qc_desk import mark_qc, record_qc
 from appliance.store import Store
-from calibration.file import read_calibration
 from calibration.record_json import from_json
 
 if TYPE_CHECKING:
@@ -38,15 +37,10 @@ def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any
     return {"calibration": made.id, "new": Calibrations(store).add(made, at)}
 
 
-def import_calibration(store: Store, at: datetime, *, path: str) -> dict[str, Any]:
-    """Put an exported calibration on record. Raises CalibrationRefused for a file that is none, or was changed."""
-    record = read_calibration(Path(path)).record
-    if record is None:
-        raise ApplianceRefused(
-            f"{path} only states a scale (version 1): nobody measured it. "
-            "Name it as [camera] calibration, or calibrate."
-        )
-    return {"calibration": record.id, "new": Calibrations(store).add(record, at, IMPORTED)}
+def import_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
+    """Put a calibration that was exported elsewhere on record. record: as `add_calibration` takes it."""
+    made = from_json(record, "The imported calibration")
+    return {"calibration": made.id, "new": Calibrations(store).add(made, at, IMPORTED)}
 
 
 DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -62,10 +56,20 @@ QUIET = ("mark_qc",)
 
 def at_desk(store: Store, ask: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Do what was asked, now. Raises ApplianceRefused for arguments that do not belong to it."""
+    do, now = DESK[ask], datetime.now(UTC)
+    _refuse_unless_it_takes(ask, inspect.signature(do), arguments)
+    return do(store, now, **arguments)
+
+
+def _refuse_unless_it_takes(ask: str, takes: inspect.Signature, arguments: Mapping[str, Any]) -> None:
     try:
-        return DESK[ask](store, datetime.now(UTC), **arguments)
+        takes.bind(None, None, **arguments)
     except TypeError as error:
         raise ApplianceRefused(f'"{ask}" was asked with other arguments than it takes: {error}.') from error
+    for name, value in arguments.items():
+        kind = takes.parameters[name].annotation
+        if (kind == "str" and not isinstance(value, str)) or (kind == "int" and type(value) is not int):
+            raise ApplianceRefused(f'"{ask}" was asked with a "{name}" of another kind than {kind}.')
 
 
 @contextmanager
