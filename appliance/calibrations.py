@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
-from appliance.store_failure import said
+from appliance.store_file import iso
 from calibration.change import changed
 from calibration.errors import CalibrationRefused
 from calibration.record import CalibrationRecord
@@ -38,7 +38,7 @@ class Calibrations:
 
     def add(self, record: CalibrationRecord, at: datetime, origin: str = MEASURED) -> bool:
         """Put a calibration on record; return False where it was there already. It is not in force by that."""
-        if self._rows("SELECT id FROM calibrations WHERE id = ?", record.id):
+        if self._store.rows("SELECT id FROM calibrations WHERE id = ?", record.id):
             return False
         row = {
             "id": record.id,
@@ -47,10 +47,10 @@ class Calibrations:
             "made": record.made.isoformat(),
             "origin": origin,
             "record": to_json(record),
-            "added": _iso(at),
+            "added": iso(at),
         }
-        with said(self._store.path), self._store.db.atomic():
-            self._store.db.table("calibrations").insert(row)
+        with self._store.atomic():
+            self._store.insert("calibrations", row)
         return True
 
     def use(self, name: str, who: str, at: datetime, confirmed: Sequence[str] = ()) -> CalibrationRecord:
@@ -73,10 +73,10 @@ class Calibrations:
             "setup": _key(record.setup),
             "who": who.strip(),
             "confirmed": json.dumps(list(confirmed), ensure_ascii=False),
-            "at": _iso(at),
+            "at": iso(at),
         }
-        with said(self._store.path), self._store.db.atomic():
-            self._store.db.table("calibrations_in_force").insert(row)
+        with self._store.atomic():
+            self._store.insert("calibrations_in_force", row)
         return record
 
     def to_confirm(self, record: CalibrationRecord) -> tuple[str, ...]:
@@ -90,7 +90,9 @@ class Calibrations:
         Raises ApplianceRefused otherwise, and CalibrationRefused for a row that was damaged.
         """
         start = name if name.startswith("cal-") else f"cal-{name}"
-        rows = self._rows("SELECT * FROM calibrations WHERE substr(id, 1, ?) = ? LIMIT 2", len(start), start)
+        rows = self._store.rows(
+            "SELECT * FROM calibrations WHERE substr(id, 1, ?) = ? LIMIT 2", len(start), start
+        )
         if not rows or start == "cal-":
             raise ApplianceRefused(
                 f'There is no calibration "{name}" in {self._store.path}. hemadiff calibrate list names them all.'
@@ -101,7 +103,9 @@ class Calibrations:
 
     def all(self) -> list[Held]:
         """Return every calibration, the newest first."""
-        return [self._held(row) for row in self._rows("SELECT * FROM calibrations ORDER BY made DESC, id")]
+        return [
+            self._held(row) for row in self._store.rows("SELECT * FROM calibrations ORDER BY made DESC, id")
+        ]
 
     def in_force(self, setup: Setup) -> CalibrationRecord | None:
         """Return the calibration in force for a setup; None where there is none."""
@@ -114,7 +118,7 @@ class Calibrations:
 
     def before(self, record: CalibrationRecord) -> CalibrationRecord | None:
         """Return the calibration that was in force for the same setup before this one was, or is now."""
-        rows = self._rows(
+        rows = self._store.rows(
             "SELECT calibration FROM calibrations_in_force WHERE setup = ? AND calibration != ? AND id < "
             "coalesce((SELECT min(id) FROM calibrations_in_force WHERE calibration = ?), 9e18) "
             "ORDER BY id DESC LIMIT 1",
@@ -126,7 +130,7 @@ class Calibrations:
 
     def _in_force(self, setup: str) -> str | None:
         sql = "SELECT calibration FROM calibrations_in_force WHERE setup = ? ORDER BY id DESC LIMIT 1"
-        rows = self._rows(sql, setup)
+        rows = self._store.rows(sql, setup)
         return str(rows[0]["calibration"]) if rows else None
 
     def _held(self, row: dict[str, str]) -> Held:
@@ -138,10 +142,6 @@ class Calibrations:
         in_force = self._in_force(row["setup"]) == row["id"]
         return Held(record, row["origin"], datetime.fromisoformat(row["added"]), in_force)
 
-    def _rows(self, sql: str, *values: object) -> list[dict[str, str]]:
-        with said(self._store.path):
-            return list(self._store.db.query(sql, values))
-
 
 def _expired(record: CalibrationRecord) -> str:
     assert record.expires is not None
@@ -151,7 +151,3 @@ def _expired(record: CalibrationRecord) -> str:
 def _key(setup: Setup) -> str:
     table = [setup.objective, setup.camera, setup.binning, *setup.region]
     return json.dumps(table, ensure_ascii=False, separators=(",", ":"))
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")

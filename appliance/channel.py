@@ -19,20 +19,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from appliance.broadcast import Broadcast, BroadcastClosed
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.socket_path import checked_socket_path
 from calibration import CalibrationRefused
+from calibration.record_json import MAX_BYTES
 from models import ModelRefused
 
 log = logging.getLogger(__name__)
 
-LONGEST_REQUEST = 1 << 20
+LONGEST_REQUEST = 2 * MAX_BYTES  # a calibration with its pictures, and what JSON writes around it
 LOOK_FOR_HANGUP_S = 1.0
 LAST_WORDS_S = 2.0
 REFUSALS = (ApplianceRefused, CalibrationRefused, ModelRefused)
+
+TOO_LONG = {
+    "ok": False,
+    "error": f"A request is at most {LONGEST_REQUEST // 1_000_000} MB long, and this one was longer. "
+    "A calibration needs fewer or smaller pictures.",
+    "refused": True,
+}
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Answers one request: what is asked and its arguments in, what the reply carries out; raises to refuse."""
@@ -97,6 +105,10 @@ class ChannelServer:
         try:
             with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
                 while line := requests.readline(LONGEST_REQUEST):
+                    if len(line) == LONGEST_REQUEST and not line.endswith(b"\n"):
+                        _rest_of_the_line(requests)
+                        connection.sendall(_line(TOO_LONG))
+                        continue
                     ask, arguments = _parse(line)
                     if ask == "follow":
                         return self._stream(connection)
@@ -195,6 +207,12 @@ def _parse(line: bytes) -> tuple[str | None, dict[str, Any]]:
         return None, {}
     ask = request.pop("ask")
     return ask, request
+
+
+def _rest_of_the_line(requests: BinaryIO) -> None:
+    """Read it and forget it: whoever sends must not be hung up on in the middle of a line."""
+    while (more := requests.readline(1 << 20)) and not more.endswith(b"\n"):
+        pass
 
 
 def _line(message: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,12 @@ def plan_from_config(config: Config, **said: Any) -> Plan:
         "reference": laboratory.reference,
         "watched": laboratory.watched,
         "me_formula": getattr(laboratory, "me_formula", None),
+        **(_for_qc(config.qc.cells, said) if said.get("qc") else {}),
     }
     return Plan(camera=_whole_path(source), specimen=specimen, **{**settings, **said})
 
 
+QC_SPARE = 10  # one cell more for so many that a control needs: some finds are no cells
 COUNT = (
     "panel",
     "specimen",
@@ -59,6 +62,13 @@ COUNT = (
     "merge_band_and_segmented",
     "monocytes_in_me",
 )
+
+
+def _for_qc(cells: int, said: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many cells a count for quality control aims at, where nobody says so."""
+    aim = max(cells + math.ceil(cells / QC_SPARE), said.get("min_cells", 0))
+    aim = min(aim, said.get("max_cells", aim))
+    return {"min_cells": aim, "max_cells": aim}
 
 
 def _camera_settings(camera: CameraSection, source: str, said: Mapping[str, Any]) -> dict[str, Any]:

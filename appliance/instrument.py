@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,31 +18,36 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.broadcast import Broadcast
-from appliance.calibrations import Calibrations
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
-from appliance.correction import corrected
 from appliance.counting_scale import PlannedScale, planned_scale
+from appliance.equipment import (
+    Equipment,
+    Equipper,
+    LoadAnalyser,
+    OpenSource,
+    closing_on_error,
+    load_network_analyser,
+)
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource, SlideSurvey, open_source
+from appliance.field_source import SlideSurvey, open_source
 from appliance.file_name import printable
-from appliance.frame import Analyser
 from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.progress import Pulse
-from appliance.red_cell_check import RedCellCheck, Verdict
+from appliance.qc_pictures import QcPictures
 from appliance.red_cell_watch import RedCellWatch
+from appliance.resuming import confirmed, refuse_unless_the_same
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
-from appliance.run_in_hand import Equipment, RunInHand, Take, recover, remembered
-from appliance.service_desk import DESK, at_desk
+from appliance.run_in_hand import RunInHand, Take, recover, remembered
+from appliance.service_desk import DESK, QUIET, at_desk
 from appliance.store import Store, new_run_id
 from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
 from appliance.version import version
 from appliance.view import CellView, InstrumentView, Snapshot
-from calibration import CalibrationRefused, Scale
-from calibration.record import CalibrationRecord, is_record_id
+from calibration import CalibrationRefused
 from models import ModelRefused
 
 log = logging.getLogger(__name__)
@@ -50,17 +55,7 @@ log = logging.getLogger(__name__)
 LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 
-LoadAnalyser = Callable[[str, str, str], Analyser]
-"""Loads and warms the analyser of a detector, a panel and a specimen."""
-
 _T = TypeVar("_T")
-
-
-def load_network_analyser(detector: str, panel: str, specimen: str) -> Analyser:
-    """Load the bundled networks, which takes long enough to leave it until they are needed."""
-    from appliance.network_analyser import load_analyser
-
-    return load_analyser(detector, panel, specimen)
 
 
 class Instrument:
@@ -76,7 +71,7 @@ class Instrument:
         store: Path,
         configured: Callable[[], Plan],
         load_analyser: LoadAnalyser = load_network_analyser,
-        open_source: Callable[[Plan], FieldSource] = open_source,
+        open_source: OpenSource = open_source,
         analysis_within_s: float = ANALYSIS_WITHIN_S,
         planned: Callable[[Plan], PlannedScale] = planned_scale,
         judge: Judge = nothing_to_mark,
@@ -86,12 +81,10 @@ class Instrument:
         Raises ApplianceRefused where another instrument has the store, or it cannot be used.
         """
         self._plan, self._why_not = _configured(configured)
-        self._load_analyser = load_analyser
-        self._open_source = open_source
+        self._equipper = Equipper(load_analyser, open_source)
         self._analysis_within_s = analysis_within_s
         self._planned, self._judge = planned, judge
         self._scale: PlannedScale | None = None
-        self._analysers: dict[tuple[str, str, str], Analyser] = {}
         self._version = version()
         self._in_hand: RunInHand | None = None
         self._pipelines: list[Pipeline] = []
@@ -210,6 +203,7 @@ class Instrument:
 
     def _open_store(self, path: Path) -> None:
         self._store = Store(path)
+        QcPictures(self._store).forget_old(datetime.now(UTC))
         recover(self._store)
         self._see_what_is_in_force()
         paused = self._store.unfinished_runs()
@@ -226,6 +220,8 @@ class Instrument:
 
     def _at_desk(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         said = at_desk(self._store, ask, arguments)
+        if ask in QUIET:
+            return said
         self._see_what_is_in_force()
         snapshot = self._snapshot()
         self.broadcast.publish(snapshot, snapshot)
@@ -234,7 +230,7 @@ class Instrument:
     def _prepare(self) -> None:
         if self._plan is not None:
             try:
-                self._analyser(self._plan)
+                self._equipper.analyser(self._plan)
             except ModelRefused as refusal:
                 self._why_not = str(refusal)
         snapshot = self._snapshot()
@@ -246,9 +242,9 @@ class Instrument:
         if plan is None:
             raise ApplianceRefused(self._why_not or "There is no plan.")
         run = Run.idle(plan)
-        equipment = self._equip(plan)
+        equipment = self._equipper.equip(plan, self._store)
         run_id, source, analyser = new_run_id(), equipment.source, equipment.analyser
-        with _closing_on_error(source):
+        with closing_on_error(source):
             marks = self._judge(self._store, plan, source.scale)
             self._store.create_run(
                 run_id,
@@ -270,12 +266,12 @@ class Instrument:
     def _resume(self, run_id: str | None, at_reference: bool) -> str:
         self._refuse_while_busy()
         record = self._to_resume(run_id)
-        equipment = self._equip(replace(record.plan, at_reference=at_reference))
-        with _closing_on_error(equipment.source):
-            _refuse_unless_the_same(record, equipment)
+        equipment = self._equipper.equip(replace(record.plan, at_reference=at_reference), self._store)
+        with closing_on_error(equipment.source):
+            refuse_unless_the_same(record, equipment)
             marks = self._judge(self._store, record.plan, equipment.source.scale)
-            confirmed = _confirmed(record, self._store.red_cells(record.id))
-            self._store.add_marks(record.id, (*marks, *confirmed), datetime.now(UTC))
+            by_resuming = confirmed(record, self._store.red_cells(record.id))
+            self._store.add_marks(record.id, (*marks, *by_resuming), datetime.now(UTC))
             record = self._store.run(record.id)
         run = remembered(self._store, record, record.reason)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
@@ -319,25 +315,6 @@ class Instrument:
         run.equip(equipment)
         run.handle(event)
 
-    def _equip(self, plan: Plan) -> Equipment:
-        """Open the source of fields and load the analyser. Raises where they do not fit the plan or each other."""
-        analyser = self._analyser(plan)
-        source = self._open_source(plan)
-        with _closing_on_error(source):
-            analyser.check(source.scale)
-            analyser = corrected(analyser, self._measured(source.scale))
-        return Equipment(source, analyser)
-
-    def _measured(self, scale: Scale) -> CalibrationRecord | None:
-        """Return the calibration on record that a scale is of; None for one that somebody states."""
-        return Calibrations(self._store).get(scale.id).record if is_record_id(scale.id) else None
-
-    def _analyser(self, plan: Plan) -> Analyser:
-        which = plan.detector, plan.panel, plan.specimen
-        if which not in self._analysers:
-            self._analysers[which] = self._load_analyser(*which)
-        return self._analysers[which]
-
     def _pipeline(
         self, equipment: Equipment, survey: SlideSurvey | None, watch: RedCellWatch | None, take: Take
     ) -> Pipeline:
@@ -361,7 +338,7 @@ class Instrument:
         return Snapshot(event="snapshot", seq=0, instrument=self._view(run["run"] if run else None), run=run)
 
     def _view(self, run: str | None) -> InstrumentView:
-        analyser = next(reversed(self._analysers.values()), None)
+        analyser = self._equipper.latest
         plan = self._plan
         busy = self._in_hand is not None and self._in_hand.busy
         why_not = "A run is going on. Stop it first." if busy else self._why_not
@@ -388,46 +365,3 @@ def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
     except (ApplianceRefused, CalibrationRefused, ModelRefused) as refusal:
         return None, str(refusal)
     return configured, None
-
-
-def _refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
-    """Two weights, two engines, two scales or two folders never share a count.
-
-    A microscope does not know how many fields it has before it has looked at the slide: then that is not asked.
-    """
-    source, analyser = equipment.source, equipment.analyser
-    for what, before, now in (
-        ("weights", record.weights, analyser.weights),
-        ("engine", record.engine, analyser.engine),
-        ("scale", f"{record.scale.um_per_px:g} µm/px", f"{source.scale.um_per_px:g} µm/px"),
-        ("calibration", record.scale.id, source.scale.id),
-        ("number of fields", record.planned, record.planned if source.planned is None else source.planned),
-    ):
-        if before != now:
-            raise ApplianceRefused(
-                f"The run {record.id} cannot be resumed: its {what} was {before} and is {now} now. "
-                "Restore it, or start a new run."
-            )
-    if record.digest != source.digest:
-        raise ApplianceRefused(
-            f"The run {record.id} cannot be resumed: the fields of {source.name} are not the ones that it began with. "
-            "Restore them, or start a new run."
-        )
-
-
-def _confirmed(record: RunRecord, check: RedCellCheck | None) -> tuple[str, ...]:
-    """Return what a person confirms who resumes a run after its red cells were measured."""
-    if check is None or check.verdict in (Verdict.FITS, Verdict.NOT_MEASURED):
-        return ()
-    if check.verdict is Verdict.WRONG:  # cut off before the run was put into its end state
-        raise ApplianceRefused(f"The run {record.id} cannot be resumed. {check.said} Start a new run.")
-    return (check.confirmed,)
-
-
-@contextlib.contextmanager
-def _closing_on_error(source: FieldSource) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        source.close()
-        raise

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 from appliance.channel import ChannelServer
 from appliance.configured_plan import plan_from_config
 from appliance.counting_scale import planned_scale
+from appliance.equipment import LoadAnalyser, load_network_analyser
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import open_source
-from appliance.instrument import Instrument, LoadAnalyser, load_network_analyser
+from appliance.instrument import Instrument
 from appliance.marks import marks_of
 from appliance.notify import Notifier
 from appliance.progress import SERVING, Watch

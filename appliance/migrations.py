@@ -141,6 +141,23 @@ def review(db: Database) -> None:
         _only_added(db, table)
 
 
+@migrations()
+def qc_reviews(db: Database) -> None:
+    """The pictures of fields counted for quality control, for some days; and what a person marked in them."""
+    db.conn.execute(
+        "CREATE TABLE qc_pictures (field INTEGER PRIMARY KEY REFERENCES fields (id), "
+        "run TEXT NOT NULL REFERENCES runs (id), jpeg BLOB NOT NULL, at TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute("CREATE INDEX qc_pictures_run ON qc_pictures (run)")
+    db.conn.execute(
+        "CREATE TABLE qc_marks (id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), "
+        "field INTEGER NOT NULL, kind TEXT NOT NULL, present INTEGER NOT NULL, "
+        "cell INTEGER REFERENCES cells (id), x INTEGER, y INTEGER, at TEXT NOT NULL) STRICT"
+    )
+    db.conn.execute("CREATE INDEX qc_marks_run ON qc_marks (run, id)")
+    _only_added(db, "qc_marks")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
-from appliance.store_failure import said
+from appliance.store_file import iso
 from calibration.qc import LastQc, QcLimits, QcResult
 
 
@@ -64,27 +64,23 @@ class QcHistory:
             "run": run,
             "calibration": calibration,
             "note": note,
-            "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
+            "at": iso(at),
         }
-        with said(self._store.path), self._store.db.atomic():
-            self._store.db.table("quality_controls").insert(row)
+        with self._store.atomic():
+            self._store.insert("quality_controls", row)
         return _from_row(row)
 
     def all(self) -> list[QualityControl]:
         """Return every control, the oldest first."""
-        return [_from_row(row) for row in self._rows("SELECT * FROM quality_controls ORDER BY id")]
+        return [_from_row(row) for row in self._store.rows("SELECT * FROM quality_controls ORDER BY id")]
 
     def last(self) -> LastQc | None:
         """Return what of the last control decides about the next results; None before the first."""
-        rows = self._rows("SELECT * FROM quality_controls ORDER BY id DESC LIMIT 1")
+        rows = self._store.rows("SELECT * FROM quality_controls ORDER BY id DESC LIMIT 1")
         if not rows:
             return None
         control = _from_row(rows[0])
         return LastQc(control.at, control.passed, control.calibration)
-
-    def _rows(self, sql: str) -> list[dict[str, Any]]:
-        with said(self._store.path):
-            return list(self._store.db.query(sql))
 
 
 def _from_row(row: dict[str, Any]) -> QualityControl:

@@ -60,15 +60,14 @@ def open_microscope(config: Config, plan: Plan) -> Microscope:
 def open_to_calibrate(
     config: Config, scale_of: Callable[[Setup], Scale], limits: FreshnessLimits, at_reference: bool
 ) -> Microscope:
-    """Open them to be calibrated: no backlash is made up for along x and y, and no picture is turned.
+    """Open them to be calibrated: no backlash is made up for, and no picture is turned.
 
     scale_of: what is believed of a setup's scale.  limits: of what its pictures must be like.
     Raises as `open_microscope` does.
     """
     settings = stage_settings(config.stage)
-    settings = replace(
-        settings, x=replace(settings.x, backlash_um=0.0), y=replace(settings.y, backlash_um=0.0)
-    )
+    x, y, z = (replace(axis, backlash_um=0.0) for axis in (settings.x, settings.y, settings.z))
+    settings = replace(settings, x=x, y=y, z=z)
     return _opened(
         config,
         settings,

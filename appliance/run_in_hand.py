@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from appliance.equipment import Equipment
 from appliance.errors import ApplianceError, ApplianceRefused
-from appliance.field_source import FieldSource, SlideSurvey
-from appliance.frame import Analyser, Frame
+from appliance.field_source import SlideSurvey
+from appliance.frame import Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
 from appliance.progress import Pulse
+from appliance.qc_pictures import QcPictures, picture_of
 from appliance.red_cell_check import RedCellCheck
 from appliance.red_cell_watch import RedCellWatch
 from appliance.run import (
@@ -52,14 +53,6 @@ from calibration import Scale
 from models import ModelRefused, Opinion
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """What a run needs to go on: where its fields come from, and who finds the cells in them."""
-
-    source: FieldSource
-    analyser: Analyser
 
 
 Take = Callable[[Pipeline, Outcome], None]
@@ -187,11 +180,22 @@ class RunInHand:
     def _commit(self, field: Analysed) -> None:
         labels = [None if cell.opinion is None else cell.opinion.label for cell in field.cells]
         tally = self.run.tally.adding(labels)
-        ids = self._store.commit_field(self.record.id, field.frame, field.cells, tally, _now())
+        ids = self._put_on_record(field, tally)
         new = [_cell_view(number, cell.opinion, tally) for number, cell in zip(ids, field.cells, strict=True)]
         self._latest = with_new_cells(self._latest, new)
         self._put_on_the_map(_counted_view(field.frame, self.record.scale))
         self.handle(FieldCommitted(tally, len(field.cells)), new)
+
+    def _put_on_record(self, field: Analysed, tally: Tally) -> list[int]:
+        """Commit a field whole; return its cells' ids. Where it is counted for quality control, its picture is kept."""
+        run, frame = self.record.id, field.frame
+        if not self.record.plan.qc:
+            return self._store.commit_field(run, frame, field.cells, tally, _now())
+        picture = picture_of(frame.pixels, self.record.scale.um_per_px)
+        with self._store.atomic():
+            ids = self._store.commit_field(run, frame, field.cells, tally, _now())
+            QcPictures(self._store).keep(run, frame.index, picture, _now())
+        return ids
 
     def _put_on_the_map(self, newest: FieldView) -> None:
         if self._slide is not None:

@@ -6,19 +6,17 @@ instrument's lock in its hand.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.accounts import accounts, passes
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
-from appliance.qc_history import QcHistory
+from appliance.qc_desk import mark_qc, record_qc
 from appliance.store import Store
-from calibration.file import read_calibration
-from calibration.qc import QcLimits, judge_qc
 from calibration.record_json import from_json
 
 if TYPE_CHECKING:
@@ -40,59 +38,41 @@ def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any
     return {"calibration": made.id, "new": Calibrations(store).add(made, at)}
 
 
-def import_calibration(store: Store, at: datetime, *, path: str) -> dict[str, Any]:
-    """Put an exported calibration on record. Raises CalibrationRefused for a file that is none, or was changed."""
-    record = read_calibration(Path(path)).record
-    if record is None:
-        raise ApplianceRefused(
-            f"{path} only states a scale (version 1): nobody measured it. "
-            "Name it as [camera] calibration, or calibrate."
-        )
-    return {"calibration": record.id, "new": Calibrations(store).add(record, at, IMPORTED)}
-
-
-def record_qc(
-    store: Store,
-    at: datetime,
-    *,
-    by: str,
-    slide: str,
-    located: int | None,
-    missed: int,
-    false_finds: int,
-    run: str | None,
-    note: str,
-    limits: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Judge a quality control and put it on record. located: None takes the cells of the run, less the false finds."""
-    if located is None:
-        if run is None:
-            raise ApplianceRefused(
-                "Say how many cells were located (--located N), or in which count (--run RUN)."
-            )
-        tally = store.tally(store.run(run).id)
-        located = tally.counted + tally.unidentified - false_finds
-    result = judge_qc(located, missed, false_finds, QcLimits(**limits))
-    QcHistory(store).record(result, by, slide, at, run=run, note=note)
-    return {"passed": result.passed, "said": str(result)}
+def import_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
+    """Put a calibration that was exported elsewhere on record. record: as `add_calibration` takes it."""
+    made = from_json(record, "The imported calibration")
+    return {"calibration": made.id, "new": Calibrations(store).add(made, at, IMPORTED)}
 
 
 DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "add_calibration": add_calibration,
     "use_calibration": use_calibration,
     "import_calibration": import_calibration,
+    "mark_qc": mark_qc,
     "record_qc": record_qc,
     **accounts.ASKS,
     **passes.ASKS,
 }
+QUIET = ("mark_qc",)
+"""What changes nothing that others follow: nothing is published for it."""
 
 
 def at_desk(store: Store, ask: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Do what was asked, now. Raises ApplianceRefused for arguments that do not belong to it."""
+    do, now = DESK[ask], datetime.now(UTC)
+    _refuse_unless_it_takes(ask, inspect.signature(do), arguments)
+    return do(store, now, **arguments)
+
+
+def _refuse_unless_it_takes(ask: str, takes: inspect.Signature, arguments: Mapping[str, Any]) -> None:
     try:
-        return DESK[ask](store, datetime.now(UTC), **arguments)
+        takes.bind(None, None, **arguments)
     except TypeError as error:
         raise ApplianceRefused(f'"{ask}" was asked with other arguments than it takes: {error}.') from error
+    for name, value in arguments.items():
+        kind = takes.parameters[name].annotation
+        if (kind == "str" and not isinstance(value, str)) or (kind == "int" and type(value) is not int):
+            raise ApplianceRefused(f'"{ask}" was asked with a "{name}" of another kind than {kind}.')
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from appliance.errors import ApplianceRefused
 from appliance.picture_axes import ALONG, axes_of
 from appliance.simulator.imperfect import Imperfect
 from appliance.simulator.instrument import (
+    CORNER,
     OBJECTIVE,
     SETTING,
     Known,
@@ -68,8 +69,10 @@ def open_simulated(config: Config | None, seed: int, mixture: Mixture) -> Simula
         known = Known(
             simulated_scale(config),
             _setting(config),
-            (config.stage.x.backlash_um, config.stage.y.backlash_um),
+            (config.stage.x.backlash_um, config.stage.y.backlash_um, config.stage.z.backlash_um),
             axes_of(record),
+            focus_um=_focus_um(config),
+            overview_aside_um=config.microscope.overview.aside_um,
         )
     return _switched_on(config, seed, mixture, imperfect, known)
 
@@ -77,12 +80,12 @@ def open_simulated(config: Config | None, seed: int, mixture: Mixture) -> Simula
 def open_simulated_to_calibrate(
     config: Config, seed: int, mixture: Mixture, scale: Scale, limits: FreshnessLimits
 ) -> SimulatedInstrument:
-    """Switch it on with nothing known but a guess at its scale, and no backlash made up for along x and y.
+    """Switch it on with nothing known but a guess at its scale, and no backlash made up for.
 
     Raises ApplianceRefused for a perfect one.
     """
     simulated_setup(config)
-    known = Known(scale, _setting(config), (0.0, 0.0), ALONG, limits)
+    known = Known(scale, _setting(config), axes=ALONG, limits=limits, focus_um=_focus_um(config))
     return _switched_on(config, seed, mixture, imperfect_of(config), known)
 
 
@@ -97,6 +100,11 @@ def _switched_on(
         imperfect=imperfect,
         known=known,
     )
+
+
+def _focus_um(config: Config) -> float:
+    stated = config.microscope.focus_um
+    return CORNER.z_um if stated is None else stated
 
 
 def _setting(config: Config) -> CameraSetting:

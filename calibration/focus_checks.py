@@ -1,4 +1,4 @@
-"""What focus tells: how deep an objective is in focus, how a slide lies, how objectives differ in height."""
+"""What focus tells: how deep an objective is in focus, how a slide lies, how objectives differ in height, z's play."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ LEAST_REACH_MM = 1.0
 MOST_TILT = 10.0  # µm/mm
 MOST_SCATTER_UM = 5.0
 FEWEST_PAIRS = 5
+FEWEST_STACKS = 2  # pairs of them
+NEGATIVE_BEYOND = 4.0  # standard uncertainties below nothing
 MM_UM = 1000.0
 SHAPES = (0.3, 8.0)
 MOST_LEFT = 0.15  # of its rise, that a curve may scatter
@@ -276,3 +278,48 @@ def measure_parfocal(first_um: Sequence[float], other_um: Sequence[float]) -> Pa
         scatter,
         len(rises),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ZBacklash:
+    """How much of its way z loses when it turns round. scatter_um: of one pair of stacks."""
+
+    um: Measured
+    scatter_um: float
+    pairs: int
+
+
+def measure_z_backlash(from_below: Sequence[Measured], from_above: Sequence[Measured]) -> ZBacklash:
+    """Return the play of z: how much lower it is told to be in focus when it comes from above.
+
+    from_below, from_above: heights of best focus of one place (`FocusDepth.peak`), in pairs of stacks taken one after
+    the other, each with the play taken up before its first picture.
+    Raises CalibrationRefused: too few pairs, heights without partners, pairs that do not agree, and an axis that loses
+    less than nothing.
+    """
+    if len(from_below) != len(from_above):
+        raise CalibrationRefused(
+            f"{len(from_below)} stacks from below and {len(from_above)} from above are no pairs. Take as many of both."
+        )
+    if len(from_below) < FEWEST_STACKS:
+        raise CalibrationRefused(
+            f"{len(from_below)} pairs of focus stacks are too few for the play of z, and {FEWEST_STACKS} are needed."
+        )
+    lost = np.array([low.value - high.value for low, high in zip(from_below, from_above, strict=True)])
+    claimed = np.array(
+        [low.uncertainty**2 + high.uncertainty**2 for low, high in zip(from_below, from_above, strict=True)]
+    )
+    scatter = float(lost.std(ddof=1))
+    if scatter > MOST_SCATTER_UM:
+        raise CalibrationRefused(
+            f"The play of z differs by {scatter:.1f} µm from one pair of focus stacks to the next: the stand is "
+            "shaken, or the stage sinks. Look for loose screws, and measure again."
+        )
+    # Few pairs may agree by chance: they are not known better than each stack is.
+    um = Measured(float(lost.mean()), math.sqrt(max(float(claimed.mean()), scatter**2) / len(lost)), "µm")
+    if um.value < -NEGATIVE_BEYOND * um.uncertainty - 0.1:
+        raise CalibrationRefused(
+            f"z goes {-um.value:.2f} µm farther than told when it turns round: the controller makes up for more "
+            "backlash than there is. Set its backlash to 0, and measure again."
+        )
+    return ZBacklash(um, scatter, len(lost))

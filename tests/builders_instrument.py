@@ -58,8 +58,16 @@ def folder(where: Path, fields: Iterable[np.ndarray]) -> Path:
     return where
 
 
+def smear(where: Path, fields: int = 60) -> Path:
+    return folder(where, (blood_field(n) for n in range(fields)))
+
+
 def plan(where: Path, **changes: Any) -> Plan:
     return Plan(**{"camera": f"folder:{where.resolve()}", "um_per_px": 0.1, "watched": NOTHING, **changes})
+
+
+def small(where: Path, **changes: Any) -> Plan:
+    return plan(where, **{"min_cells": 60, "max_cells": 90, **changes})
 
 
 NOTHING: dict[str, tuple[float, ...]] = {"blast": ()}  # so that a count ends at its least number

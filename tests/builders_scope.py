@@ -252,6 +252,30 @@ def scope_plan(**changes: Any) -> Plan:
     return Plan(**{"camera": "microscope", "um_per_px": 0.2, "watched": NOTHING, "min_cells": 12, **changes})
 
 
+def a_bench(**named: Any) -> Bench:
+    return Bench(given=given_survey(*named.pop("region", ())), **named)
+
+
+def prepared(bench: Bench, survey: Any = None) -> WatchedSource:
+    source = bench.open()
+    for _ in source.prepare(survey):
+        pass
+    return source
+
+
+def taken(bench: Bench, number: int = 3, first: int = 0) -> list[Frame | SkippedField]:
+    source = prepared(bench)
+    fields = source.fields(first)
+    found = [next(fields) for _ in range(number)]
+    source.close()
+    return found
+
+
+def dropped_by(um: float) -> Mount:
+    """The slide as it lies after it slipped so far down."""
+    return replace(CORNER, z_um=CORNER.z_um + um)
+
+
 def wrongly_counted(bench: Bench, store: Store, run_id: str, *, displaced: bool = False) -> list[str]:
     """What is on record and not so: fields left out, places where the stage was not, cells that do not lie there.
 

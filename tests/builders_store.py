@@ -19,6 +19,16 @@ from models.cells import Cell, Detection, Opinion
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OUTPUTS = ("lymphocyte", "monocyte", "platelet")
 SCALE = Scale.stated(0.1)
+TABLES = ("fields", "cells", "patches", "tallies")  # of results
+
+
+def rows(path: Path) -> dict[str, int]:
+    """How many rows each table of results has, as another process sees it."""
+    connection = sqlite3.connect(path)
+    try:
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    finally:
+        connection.close()
 
 
 def at(seconds: float) -> datetime:

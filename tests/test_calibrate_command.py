@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders_calibration import SETUP, record, values
+from builders_calibration import SETUP, picture, record, values
 from builders_commands import PixelCascade, at_home, centred, hemadiff, with_analyser
 from builders_stage import board
 from builders_store import counted_run
@@ -16,10 +16,12 @@ from PIL import Image
 
 from appliance.calibrations import Calibrations
 from appliance.config import load_config
+from appliance.errors import ApplianceRefused
 from appliance.instrument_process import served_instrument
+from appliance.service_desk import at_desk
 from appliance.store import Store
 from calibration.measured import Measured
-from calibration.record import CalibrationRecord
+from calibration.record import CalibrationRecord, Evidence
 from calibration.record_json import from_json, to_json
 from calibration.setup import Setup
 
@@ -125,6 +127,38 @@ def test_a_running_instrument_is_asked_to_write(store: Path) -> None:
         assert hemadiff("calibrate", "use", ONE.id, "--by", "R. Hooke").exit_code == 0
     with Store.read_only(store) as opened:
         assert Calibrations(opened).in_force(SETUP) == ONE
+
+
+def test_a_running_instrument_takes_a_calibration_of_real_size(store: Path, tmp_path: Path) -> None:
+    pictures = tuple(Evidence.of(f"field_{n}", "A quiet field.", picture(n, 360, 480)) for n in range(5))
+    real = record(evidence=pictures, parts={"flat_field": bytes(200_000)}, **VALID)
+    (tmp_path / "100x.json").write_text(to_json(real), encoding="utf-8")
+    with served_instrument(load_config()):
+        said = hemadiff("calibrate", "import", "100x.json")
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert len(to_json(real)) > 1 << 20, "longer than the requests that anything else makes"
+    with Store.read_only(store) as opened:
+        assert Calibrations(opened).get(real.id).record == real
+
+
+@pytest.mark.parametrize("arguments", [{"name": ONE.id}, {"name": ONE.id, "by": 5, "confirmed": []}])
+def test_what_is_asked_of_the_desk_in_another_form_is_refused(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    with (
+        Store(tmp_path / "s.sqlite") as opened,
+        pytest.raises(ApplianceRefused, match=r'^"use_calibration" was asked with'),
+    ):
+        at_desk(opened, "use_calibration", arguments)
+
+
+def test_a_fault_of_the_desk_is_not_told_as_misuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("a fault")
+
+    monkeypatch.setattr(Calibrations, "use", broken)
+    with Store(tmp_path / "s.sqlite") as opened, pytest.raises(TypeError, match="a fault"):
+        at_desk(opened, "use_calibration", {"name": ONE.id, "by": "R. Hooke", "confirmed": []})
 
 
 def test_a_certificate_is_one_page_and_the_same_for_the_same_record(store: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from builders_commands import at_home, hemadiff
 
 from appliance.calibrating.looking import lit
 from appliance.calibrating.steps import Expose, Known, Take, Tell
+from appliance.calibrating.whole import Extent
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
 from appliance.correction import FLAT_FIELD
 from appliance.microscope import Area
@@ -52,6 +54,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         at_home(home, patch)
         for name, value in SMALL.items():
             patch.setenv(name, value)
+        few = partial(Extent, steps=8, reversals=4, stacks=2)
+        patch.setattr("appliance.calibrating.whole.Extent", few)
         pdf = home / "certificate.pdf"
         words = ("--simulate", "--seed", "1", "--by", "R. Hooke", "--returns", "10", "--no-tilt", "--yes")
         result = hemadiff("calibrate", "all", *words, "--json", "-", "--pdf", str(pdf))
@@ -92,6 +96,17 @@ def test_the_stage_map_is_true(done: Done) -> None:
 def test_the_backlash_is_true_and_told_for_the_settings(done: Done, axis: str, true: float) -> None:
     assert done.record.values[f"backlash_{axis}_um"].value == pytest.approx(true, abs=0.4)
     assert true <= float(done.published["settings"][f"[stage.{axis}] backlash_um"]) <= true + 1.6
+
+
+def test_the_play_of_z_is_true_and_told_for_the_settings(done: Done) -> None:
+    assert done.record.values["backlash_z_um"].value == pytest.approx(TRUE.backlash_z_um, abs=0.3)
+    assert float(done.published["settings"]["[stage.z] backlash_um"]) >= TRUE.backlash_z_um
+
+
+def test_returns_scatter_as_the_stage_does(done: Done) -> None:
+    scatter = done.record.values["repeatability_x_um"]
+    # Ten returns: known to a quarter; each is against one picture, whose own error is not in the scatter.
+    assert scatter.value == pytest.approx(TRUE.scatter_um, abs=3 * scatter.uncertainty)
 
 
 def test_the_lamps_colour_is_true(done: Done) -> None:

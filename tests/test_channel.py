@@ -67,6 +67,16 @@ def lines(path: Path, *requests: bytes) -> list[Any]:
         return [json.loads(replies.readline()) for _ in requests]
 
 
+def test_a_request_that_is_too_long_is_refused_by_its_length_and_the_next_one_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.channel.LONGEST_REQUEST", 1000)
+    with served(tmp_path / "i.sock", answer=lambda ask, _: {"said": ask}):
+        long, short = lines(tmp_path / "i.sock", b'{"ask": "' + b"x" * 5000 + b'"}', b'{"ask": "status"}')
+    assert (long["refused"], "A request is at most" in long["error"]) == (True, True)
+    assert short == {"ok": True, "said": "status"}
+
+
 def test_only_the_owner_may_open_the_socket(tmp_path: Path) -> None:
     with served(tmp_path / "i.sock"):
         assert stat.S_IMODE((tmp_path / "i.sock").stat().st_mode) == 0o600

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from builders_calibration import SETUP, record
-from builders_instrument import instrument
 from builders_light import Bench
 
 from appliance.calibrations import Calibrations
 from appliance.correction import FLAT_FIELD, CorrectingAnalyser, corrected, flat_field_of
+from appliance.equipment import measured
 from appliance.frame import Frame, Point
+from appliance.store import Store
 from calibration import CalibrationRefused, Scale
 from calibration.flat_field import measure_flat_field
 from models import Cell
@@ -89,7 +90,7 @@ def test_a_run_counts_corrected_frames_where_the_calibration_in_force_holds_a_fl
     tmp_path: Any,
 ) -> None:
     held = calibration()
-    with instrument(tmp_path / "store.db") as made:
-        made._do(lambda: Calibrations(made._store).add(held, held.made))
-        assert made._do(made._measured, held.scale) == held
-        assert made._do(made._measured, SCALE) is None
+    with Store(tmp_path / "store.db") as store:
+        Calibrations(store).add(held, held.made)
+        assert measured(held.scale, store) == held
+        assert measured(SCALE, store) is None

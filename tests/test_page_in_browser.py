@@ -1,16 +1,12 @@
 """The page as a person sees it, in headless Chromium."""
 
 import pytest
-from builders_browser import DESK, TOUCHSCREEN, showing, shown
+from builders_browser import DESK, TOUCHSCREEN, showing
 from builders_run import rules
 from builders_web import (
-    FakeInstrument,
-    a_hub,
     a_run,
     cells,
     counted,
-    read_json,
-    served,
     settings,
     until,
 )
@@ -153,96 +149,6 @@ def test_a_count_stopped_between_looks_says_how_many_the_last_look_asked_for(bro
         assert page.locator("#doubt").text_content() == "In doubt: blast is near 2\u00a0%"
 
 
-def test_a_finger_finds_every_button(browser, config):
-    with showing(browser, config, a_run("paused"), TOUCHSCREEN) as (page, _):
-        page.get_by_role("button", name="Stop").click()
-        for button in page.locator("button:visible").all():
-            box = button.bounding_box()
-            assert box["width"] >= 44
-            assert box["height"] >= 44
-
-
-def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):
-    with showing(browser, config, None) as (page, fake):
-        page.get_by_role("button", name="Start a count").click()
-        page.get_by_label("Marrow").check()
-        page.get_by_role("button", name="Start the count").click()
-        page.locator("#new-dialog").wait_for(state="hidden")
-        until(lambda: fake.asked, "the instrument is asked")
-    (what, arguments) = fake.asked[0]
-    assert what == "start"
-    assert arguments["plan"]["specimen"] == "marrow"
-
-
-def test_only_the_specimens_of_the_panel_are_offered(browser, tmp_path):
-    config = settings(tmp_path, count={"panel": "marrow-16", "specimen": "marrow"})
-    with showing(browser, config, None) as (page, _):
-        page.get_by_role("button", name="Start a count").click()
-        assert page.get_by_label("Marrow").is_checked()
-        assert page.get_by_label("Blood").count() == 0
-
-
-def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
-    with showing(browser, config, None) as (page, fake):
-        fake.refusal = "The folder /smear holds no image. Put some there."
-        page.get_by_role("button", name="Start a count").click()
-        page.get_by_role("button", name="Start the count").click()
-        page.get_by_role("alert").get_by_text(fake.refusal).wait_for()
-
-
-def test_a_start_that_was_refused_stays_said_behind_its_dialog_until_a_count_begins(browser, config):
-    with showing(browser, config, None) as (page, fake):
-        fake.refusal = "The camera /dev/video0 is not there. Plug it in."
-        page.get_by_role("button", name="Start a count").click()
-        page.get_by_role("button", name="Start the count").click()
-        page.locator("#welcome-text", has_text=fake.refusal).wait_for()
-        assert page.locator("#welcome-title").text_content() == "Not started"
-        fake.shows(a_run())
-        page.locator("#welcome").wait_for(state="hidden")
-        assert read_json(f"{page.url}api/status", a_cookie(config))["note"] is None
-
-
-def test_a_count_that_begins_by_itself_is_not_asked_for(browser, config):
-    fake = FakeInstrument(config.socket_path, None)
-    hub = a_hub(config)
-    hub.note("Starting", "The count begins by itself.")
-    with served(config, hub) as address, shown(browser, address) as page:
-        page.locator("#welcome-text", has_text="The count begins by itself.").wait_for()
-    fake.dies()
-
-
-def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, config):
-    why = "No camera is set. Give [camera] source in the settings."
-    with showing(browser, config, None, can_start=False, why_not=why) as (page, _):
-        page.get_by_text(why).wait_for()
-        assert page.get_by_role("button", name="Start a count").is_disabled()
-
-
-def test_a_next_count_that_cannot_begin_says_why_beside_its_button(browser, config):
-    why = "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
-    run = a_run("completed", reason="300 cells are counted.", latest=cells(1, ["lymphocyte"], counted(24)))
-    with showing(browser, config, run, can_start=False, why_not=why) as (page, fake):
-        assert page.get_by_role("button", name="New count").is_disabled()
-        reason = page.locator("#why-not")
-        assert reason.inner_text() == why
-        assert reason.evaluate("part => part.getBoundingClientRect().bottom") <= TOUCHSCREEN["height"]
-        for part in reason.locator(".code").all():  # an option is not broken at its hyphens
-            assert part.evaluate("part => part.getClientRects().length") == 1
-        side = page.locator(".side, .facts").evaluate_all(
-            "all => all.map(part => part.scrollHeight - part.clientHeight)"
-        )
-        assert max(side) <= 1
-        fake.shows(a_run("completed"), can_start=True, why_not=None)
-        reason.wait_for(state="hidden")
-
-
-def test_the_number_in_the_question_whether_to_stop_goes_on_with_the_count(browser, config):
-    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
-        page.get_by_role("button", name="Stop").click()
-        fake.shows(a_run(tally=counted(250)))
-        page.locator("#stop-text", has_text=f"{counted(250).counted} cells are kept").wait_for()
-
-
 def test_every_reference_range_lies_on_the_scale_and_its_numbers_can_be_read(browser, config):
     tally = Tally(counted(200).rules).adding(["lymphocyte"] * 2 + ["monocyte"] * 300 + ["blast"] * 3)
     tally = Tally(tally.rules).adding([row.label for row in tally.rows if row.label != "neutrophil"] * 30)
@@ -300,89 +206,12 @@ def test_a_new_cell_is_put_up_whole_and_those_that_stay_are_not_touched(browser,
         assert sorted(page.evaluate("window.seen")) == [[str(n), "1", 96] for n in (2, 3, 4)]
 
 
-def test_stop_asks_once_more_and_pause_does_not(browser, config):
-    with showing(browser, config, a_run()) as (page, fake):
-        page.get_by_role("button", name="Pause").click()
-        until(lambda: fake.asked == [("pause", {})], "it is asked to pause")
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_role("button", name="Go on counting").click()
-        assert len(fake.asked) == 1
-        page.get_by_role("button", name="Stop").click()
-        page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
-        until(lambda: fake.asked[1:] == [("stop", {})], "it is asked to stop")
-
-
-def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config):
-    with showing(browser, config, a_run("paused", reason="The power was lost.")) as (page, fake):
-        assert "The power was lost." in page.locator("#notice").inner_text()
-        page.get_by_role("button", name="Resume").click()
-        until(lambda: fake.asked == [("resume", {"run": "c0ffee00"})], "it is asked to resume")
-
-
-def test_numbers_of_a_lost_instrument_look_old_and_come_back_to_life(browser, config):
-    with showing(browser, config, a_run()) as (page, fake):
-        fake.dies()
-        page.locator("body[data-stale=yes]").wait_for()
-        assert page.locator("#pill-word").inner_text() == "Instrument lost"
-        assert "What you see is old." in page.locator("#notice").inner_text()
-        opacity = page.locator("#rows").evaluate("part => getComputedStyle(part).opacity")
-        assert float(opacity) < 0.6
-        assert page.get_by_role("button", name="Stop").is_disabled()
-        FakeInstrument(config.socket_path, a_run("paused", reason="The power was lost."))
-        page.locator("body[data-stale=no][data-state=paused]").wait_for()
-        assert page.get_by_role("button", name="Resume").is_enabled()
-
-
-def test_a_lost_stream_is_said_and_connects_again_by_itself(browser, config):
-    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
-        page.context.set_offline(True)
-        page.locator("body[data-link=lost][data-stale=yes]").wait_for()
-        assert "No connection" in page.locator("#notice").inner_text()
-        fake.shows(a_run(tally=counted(250)))
-        page.context.set_offline(False)
-        page.locator("body[data-link=live][data-stale=no]").wait_for()
-        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
-
-
-def test_a_page_that_gets_no_stream_asks_instead_and_is_not_stale(browser, config):
-    fake = FakeInstrument(config.socket_path, a_run())
-    hub = a_hub(config, most_viewers=1)
-    with hub.viewer(), served(config, hub) as address, shown(browser, address) as page:
-        page.locator("body[data-link=asking][data-stale=no]").wait_for()
-        fake.shows(a_run(tally=counted(250)))
-        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
-    fake.dies()
-
-
-def seats_taken(hub):
-    return hub._most_viewers - hub._seats._value
-
-
-def test_a_hidden_page_leaves_its_seat_to_others_and_comes_back_with_news(browser, config):
-    fake = FakeInstrument(config.socket_path, a_run(tally=counted(100)))
-    hub = a_hub(config)
-    hidden = """hidden => {
-        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-        document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    with served(config, hub) as address, shown(browser, address) as page:
-        page.locator("body[data-link=live]").wait_for()
-        assert seats_taken(hub) == 1
-        page.evaluate(hidden, True)
-        until(lambda: seats_taken(hub) == 0, "its seat is free")
-        assert page.locator("body[data-stale=yes]").count() == 1  # nobody tells it anything
-        fake.shows(a_run(tally=counted(250)))
-        page.evaluate(hidden, False)
-        page.locator("body[data-link=live][data-stale=no]").wait_for()
-        page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
-        assert seats_taken(hub) == 1
-    fake.dies()
-
-
 LONG = {
     "engine": "TensorRT 10.9.0.34, NVIDIA Jetson AGX Orin, half precision, built on this very machine",
     "weights": "smear-13 e8349c056700, detector c1dd527b00f2, and a specialist for bands 0a1b2c3d4e5f",
 }
+
+
 FORMULA = "(blast + promyelocyte + myelocyte + metamyelocyte + band_neutrophil) / (erythroblast)"
 
 
@@ -439,15 +268,6 @@ def test_the_share_of_erythroid_cells_stands_beside_their_ratio(browser, config)
         fake.shows({**run, "state": "failed", "ended": True})
         page.locator("body[data-state=failed]").wait_for()
         assert page.locator("#fact-erythroid").is_hidden()
-
-
-def test_a_screen_elsewhere_watches_and_is_offered_no_button(browser, config, monkeypatch):
-    monkeypatch.setattr("web.guard.from_this_machine", lambda request: False)
-    with showing(browser, config, a_run()) as (page, _):
-        page.get_by_text("This screen watches").wait_for()
-        assert page.locator("button:visible").evaluate_all("all => all.map(one => one.id)") == [
-            "details-open"
-        ]
 
 
 def test_what_the_instrument_says_is_text_and_never_markup(browser, config):

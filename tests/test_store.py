@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import sqlite3
-import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +14,7 @@ from builders_store import (
     NOON,
     OUTPUTS,
     SCALE,
+    TABLES,
     at,
     cell,
     commit,
@@ -25,28 +22,17 @@ from builders_store import (
     create,
     frame,
     plan,
+    rows,
     unreadable,
 )
 from PIL import Image
 
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.frame import Point, SkippedField
-from appliance.migrations import migrations
 from appliance.run import FieldCommitted, FieldSkipped, State, replay
 from appliance.store import Store, new_run_id
 from appliance.store_records import FieldRecord
 from appliance.tally import Tally
-
-TABLES = ("fields", "cells", "patches", "tallies")
-
-
-def rows(path: Path) -> dict[str, int]:
-    """How many rows each table of results has, as another process sees it."""
-    connection = sqlite3.connect(path)
-    try:
-        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
-    finally:
-        connection.close()
 
 
 @pytest.fixture
@@ -180,12 +166,6 @@ def test_results_change_only_by_adding(path: Path, table: str) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
             connection.execute(change)
     connection.close()
-
-
-def test_a_power_cut_loses_nothing_that_was_committed(path: Path) -> None:
-    with Store(path) as store:
-        assert store.db.journal_mode == "wal"
-        assert store.db.execute("PRAGMA synchronous").fetchone()[0] == 2, "FULL"
 
 
 def test_the_machine_remembers_a_run_from_its_fields(path: Path) -> None:
@@ -323,13 +303,6 @@ def test_a_record_number_is_kept_in_its_own_table_and_nowhere_else(path: Path) -
                 assert not any("B26-0417" in str(value) for row in table.rows for value in row.values())
 
 
-def test_only_its_owner_may_read_the_store(path: Path) -> None:
-    with Store(path):
-        for file in path.parent.iterdir():
-            assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-
-
 def test_a_reader_sees_every_committed_field_while_the_writer_goes_on(path: Path) -> None:
     with Store(path) as store:
         run = create(store)
@@ -342,101 +315,5 @@ def test_a_reader_sees_every_committed_field_while_the_writer_goes_on(path: Path
                 reader.set_state(run, State.STOPPED, "No.", at(1))
 
 
-def test_a_store_belongs_to_the_thread_that_opened_it(path: Path) -> None:
-    failures: list[BaseException] = []
-
-    def use() -> None:
-        try:
-            create(store)
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
-
-    with Store(path) as store:
-        thread = threading.Thread(target=use)
-        thread.start()
-        thread.join()
-    assert failures, "another thread's write is refused"
-
-
-def test_opening_a_store_again_changes_nothing(path: Path) -> None:
-    run = counted_run(path)
-    before = rows(path)
-    with Store(path) as store:
-        assert store.run(run).id == run
-        assert not migrations.pending(store.db)
-    assert rows(path) == before
-
-
-def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
-    with Store(path) as store:
-        store.db.table("_sqlite_migrations").insert(
-            {"migration_set": "hemadiff", "name": "of_the_future", "applied_at": "2030"}
-        )
-    for open_it in (Store, Store.read_only):
-        with pytest.raises(ApplianceRefused, match="newer hemadiff"):
-            open_it(path)
-
-
-def test_a_store_of_an_older_version_is_not_read_before_it_is_updated(path: Path) -> None:
-    path.parent.mkdir()
-    sqlite3.connect(path).close()
-    with pytest.raises(ApplianceRefused, match="older version"):
-        Store.read_only(path)
-
-
-def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
-    text = tmp_path / "notes.txt"
-    text.write_text("Not a database at all. " * 100)
-    for open_it in (Store, Store.read_only):
-        with pytest.raises(ApplianceRefused, match="is no store"):
-            open_it(text)
-    with pytest.raises(ApplianceRefused, match=r"no store .* yet"):
-        Store.read_only(tmp_path / "gone.sqlite")
-    with pytest.raises(ApplianceRefused, match="cannot be made"):
-        Store(text / "below.sqlite")
-    assert text.read_text().startswith("Not a database")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(ApplianceRefused, match="cannot be made"):
-        Store(tmp_path / "hemadiff.sqlite")
-
-
 def test_run_ids_are_random() -> None:
     assert len({new_run_id() for _ in range(100)}) == 100
-
-
-def test_a_store_on_read_only_media_is_read_without_making_a_file_beside_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted_run(path)
-    may = os.access
-    monkeypatch.setattr(os, "access", lambda what, mode: mode != os.W_OK and may(what, mode))
-    with Store.read_only(path) as store:
-        assert len(store.runs()) == 1
-        assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_a_store_with_a_writers_log_is_read_with_it_even_where_it_may_not_be_written(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Store(path) as writer:
-        monkeypatch.setattr(os, "access", lambda _what, mode: mode != os.W_OK)
-        create(writer, "aa01")
-        with Store.read_only(path) as store:
-            assert [run.id for run in store.runs()] == ["aa01"]
-
-
-def test_an_existing_store_that_may_not_be_written_is_not_said_to_be_made(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted_run(path)
-
-    def refuse(*_: object) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(ApplianceRefused, match=f"{path} cannot be opened for writing: Permission denied"):
-        Store(path)

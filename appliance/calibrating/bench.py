@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance.calibrating.runner import Engineer, Runner
-from appliance.calibrating.steps import Known
+from appliance.calibrating.steps import TAKE_UP_UM, Known
 from appliance.cameras.freshness import FreshnessLimits
 from appliance.counting_scale import in_force, setup_in_use
 from appliance.microscope import Microscope
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GUESS_UM_PER_PX = 0.10
 NAMED = "not calibrated"
+ROOM_UM = 3.0
 LIMITS = FreshnessLimits(late_after_s=None, dark_below=None, saturated_share=None, torn_rows=None, seam=None)
 """Lines are as sharp as seams, a dark frame is wanted dark, and too much light is told to the engineer."""
 
@@ -85,7 +86,8 @@ def simulated_bench(
     left = None if config.simulator.slide == "smear" else config.simulator.slide
     engineer = SimulatedEngineer(engineer, instrument, seed, left)
     with contextlib.closing(instrument.microscope):
-        yield _ready(instrument.microscope, engineer, setup, at_um, instrument.board.rate)
+        runner = Runner(instrument.microscope, engineer, wait=instrument.rest)
+        yield _ready(instrument.microscope, runner, setup, at_um, config)
 
 
 @contextlib.contextmanager
@@ -97,7 +99,8 @@ def real_bench(
 
     microscope = open_to_calibrate(config, lambda setup: _believed(config, setup), LIMITS, at_reference)
     with contextlib.closing(microscope):
-        yield _ready(microscope, engineer, setup_in_use(config, microscope.name), at_um, 1.0)
+        runner = Runner(microscope, engineer)
+        yield _ready(microscope, runner, setup_in_use(config, microscope.name), at_um, config)
 
 
 def _believed(config: Config, setup: Setup) -> Scale:
@@ -109,9 +112,9 @@ def _believed(config: Config, setup: Setup) -> Scale:
 
 
 def _ready(
-    microscope: Microscope, engineer: Engineer, setup: Setup, at_um: tuple[float, float] | None, rate: float
+    microscope: Microscope, runner: Runner, setup: Setup, at_um: tuple[float, float] | None, config: Config
 ) -> Bench:
-    engineer.tell("Homing the stage.")
+    runner.tell("Homing the stage.")
     microscope.home()
     microscope.make_ready()
     area = microscope.area
@@ -123,5 +126,7 @@ def _ready(
         microscope.counting.setting,
         microscope.counting.scale.um_per_px,
         microscope.focus_within_um,
+        # Nothing is made up for along z: a search for focus begins below all that the settings know of.
+        take_up_um=max(TAKE_UP_UM, config.stage.z.backlash_um + ROOM_UM),
     )
-    return Bench(Runner(microscope, engineer, rate=rate), known, setup, microscope.firmware)
+    return Bench(runner, known, setup, microscope.firmware)

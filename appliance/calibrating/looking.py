@@ -52,7 +52,7 @@ def focused(known: Known, place: Point) -> Routine[Point]:
 
     Raises CalibrationRefused where there is none.
     """
-    search = Search(reach_um=max(Search().reach_um, known.focus_within_um))
+    search = Search(reach_um=max(Search().reach_um, known.focus_within_um), take_up_um=known.take_up_um)
     looks = (refine_focus if known.in_focus else search_focus)(place.z_um, known.heights, search)
     look = next(looks)
     while True:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.calibrating.looking import focused, lit, sought
-from appliance.calibrating.steps import Finding, Known, Lay, Mend, Routine, Tell, seen_at
+from appliance.calibrating.steps import Finding, Known, Lay, Routine, Tell, seen_at
 from calibration.errors import CalibrationRefused
 from calibration.grid import GridFit, measure_grid
 from calibration.measured import Measured
@@ -18,7 +18,6 @@ from calibration.record import PIXEL_SIZE, Evidence, Residuals, Ruler
 from calibration.ruled_lines import RuledLines
 from calibration.ruler import RulerFit, measure_ruler
 
-TRIES = 3
 PLACES_UM = (
     0.0,
     -13.0,
@@ -48,23 +47,13 @@ class RulerOnStage:
 
 
 def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:
-    """Measure the pixel size. Raises CalibrationRefused where no try gives one."""
+    """Measure the pixel size. Raises CalibrationRefused where there is no ruler, or none that can be measured."""
     what = "the grid" if ruler.grid else "the ruler"
     slide = "grid" if ruler.grid else "micrometer"
     yield Lay(
         slide,
         f"Put {what} ({ruler.pitch_um:g} µm from line to line) on the stage, its lines upward, and oil it.",
     )
-    for left in range(TRIES - 1, -1, -1):
-        try:
-            return (yield from _tried(known, ruler, what))
-        except CalibrationRefused as refusal:
-            if not left or not (yield Mend(str(refusal))):
-                raise
-    raise AssertionError
-
-
-def _tried(known: Known, ruler: RulerOnStage, what: str) -> Routine[Finding]:
     known = yield from lit(known)
     place = known.start if ruler.grid else (yield from sought(known, what))
     # A ruler that fills the picture leaves less light than the glass beside it.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from appliance.calibrating.steps import Expose, GoTo, Lay, Mend, Routine, Shine, Step, T, Take, Tell, Wait
+from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Microscope
+from calibration.errors import CalibrationRefused
 
 
 class Engineer(Protocol):
@@ -31,42 +34,58 @@ class Runner:
         microscope: Microscope,
         engineer: Engineer,
         wait: Callable[[float], object] | None = None,
-        rate: float = 1.0,
     ) -> None:
-        """Take both. rate: how much faster than real time the microscope's world goes.  wait: lets seconds pass."""
+        """Take both. wait: lets seconds pass."""
         self._microscope, self._engineer = microscope, engineer
         self._wait = wait or threading.Event().wait
-        self._rate = rate
         self._lies: str | None = None
+        self._dimmed = False
         self.taken = 0
 
+    def tell(self, sentence: str) -> None:
+        """Say it to the engineer."""
+        self._engineer.tell(sentence)
+
     def run(self, routine: Routine[T]) -> T:
-        """Run a routine to its end and return what it found. What a step raises ends it, and the lamp is as it was."""
+        """Run a routine to its end and return what it found.
+
+        What a step refuses is the routine's to answer; what else it raises ends the routine. The lamp is then as it
+        was, where it still obeys.
+        """
         answer: Any = None
+        refused: Exception | None = None
         try:
             while True:
                 try:
-                    step = routine.send(answer)
+                    step = routine.send(answer) if refused is None else routine.throw(refused)
                 except StopIteration as end:
                     found: T = end.value
                     return found
-                answer = self._done(step)
+                refused = answer = None
+                try:
+                    answer = self._done(step)
+                except (ApplianceRefused, CalibrationRefused) as refusal:
+                    refused = refusal
         finally:
             routine.close()
+            if self._dimmed:
+                with contextlib.suppress(ApplianceError, ApplianceRefused):
+                    self._done(Shine(None))
 
     def _done(self, step: Step) -> Any:
         match step:
             case GoTo(place):
                 return self._microscope.go_to(place)
-            case Take():
+            case Take(overview):
                 self.taken += 1
-                return self._microscope.look()
+                return self._microscope.look(self._microscope.overview if overview else None)
             case Expose(setting):
                 return self._microscope.counting.camera.configure(setting)
             case Shine(share):
+                self._dimmed = share is not None
                 return self._microscope.shine(share)
             case Wait(seconds):
-                return self._wait(seconds / self._rate)
+                return self._wait(seconds)
             case Tell(sentence):
                 return self._engineer.tell(sentence)
             case Lay(slide, sentence):

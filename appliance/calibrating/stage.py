@@ -26,11 +26,12 @@ from firmware_bridge.point import Point
 
 Picture = NDArray[np.uint8]
 
-STEPS = 8
+STEPS = 16  # along each axis
 STEP_SHARE = 0.35  # of the picture's shorter side: neighbours share enough however the camera is turned
 BELOW_UM = 30.0  # from where a place is approached: more than any play
 LONGEST_STEP_UM = 60.0
-REVERSALS, LONGEST_WAY_UM, WAY_SHARE = 6, 24.0, 0.5
+REVERSALS = 12  # each way, along each axis
+LONGEST_WAY_UM, WAY_SHARE = 24.0, 0.5
 RETURNS, AWAY_UM = 30, 25.0
 LOOKS, WATCHED_S = 21, 600.0
 PLACES = ((0.0, 0.0), (2500.0, 0.0), (-2500.0, 0.0))
@@ -38,15 +39,15 @@ SPREAD_UM = 0.5  # of returns, that is usual for a good stage
 SMEAR = "Put a smear on the stage, and oil it."
 
 
-def stage_map(known: Known) -> Routine[tuple[Finding, StageMap]]:
-    """Measure how the picture lies on the stage, and hold it against the ruler.
+def stage_map(known: Known, steps: int = STEPS) -> Routine[tuple[Finding, StageMap]]:
+    """Measure how the picture lies on the stage, and hold it against the ruler. steps: along each axis.
 
     Raises CalibrationRefused where they contradict each other, and ApplianceRefused where the camera is turned too far.
     """
     yield Lay("smear", SMEAR)
     known, place = yield from on_detail(known)
     yield Tell("Moving along both axes.")
-    moves, picture = yield from _walked(known, place)
+    moves, picture = yield from _walked(known, place, steps)
     found = fit_stage_map(moves)
     values: dict[str, Measured] = dict(
         zip(
@@ -108,12 +109,11 @@ def on_detail(known: Known) -> Routine[tuple[Known, Point]]:
     raise refusal or CalibrationRefused("The start lies outside the area of smears. Give another: --at X,Y.")
 
 
-def _walked(known: Known, place: Point) -> Routine[tuple[list[Move], Picture]]:
+def _walked(known: Known, place: Point, steps: int) -> Routine[tuple[list[Move], Picture]]:
     """Walk along x, then along y, always upward, and add the shifts of neighbouring pictures."""
     step = min(LONGEST_STEP_UM, STEP_SHARE * known.field_um)
-    ways = [(step * n, 0.0) for n in range(STEPS + 1)] + [
-        (step * STEPS, step * n) for n in range(1, STEPS + 1)
-    ]
+    ways = [(step * n, 0.0) for n in range(steps + 1)]
+    ways += [(step * steps, step * n) for n in range(1, steps + 1)]
     yield GoTo(_from(place, -BELOW_UM, -BELOW_UM))
     start: Point | None = None
     before: Picture | None = None
@@ -132,14 +132,23 @@ def _walked(known: Known, place: Point) -> Routine[tuple[list[Move], Picture]]:
     return found, first
 
 
-def backlash(known: Known, found: StageMap, returns: int = RETURNS, drift: bool = False) -> Routine[Finding]:
-    """Measure backlash and repeatability, and drift where it is wished; on the smear that lies there."""
+def backlash(
+    known: Known,
+    found: StageMap,
+    returns: int = RETURNS,
+    drift: bool = False,
+    reversals: int = REVERSALS,
+) -> Routine[Finding]:
+    """Measure backlash and repeatability, and drift where it is wished; on the smear that lies there.
+
+    reversals: each way, along each axis.
+    """
     yield Lay("smear", SMEAR)
     known, place = yield from on_detail(known)
     yield Tell("Moving to and fro.")
     values: dict[str, Measured] = {}
     said, settings = [], {}
-    for each in measure_backlash((yield from _reversed(known, place)), found):
+    for each in measure_backlash((yield from _reversed(known, place, reversals)), found):
         values[f"backlash_{each.axis}_um"] = each.um
         said.append(f"Backlash of {each.axis}: {each.um}.")
         settings[f"[stage.{each.axis}] backlash_um"] = f"{max(0.0, np.ceil(each.um.interval[1])):.0f}"
@@ -164,7 +173,7 @@ def backlash(known: Known, found: StageMap, returns: int = RETURNS, drift: bool 
     return Finding(tuple(said), values, settings=settings)
 
 
-def _reversed(known: Known, place: Point) -> Routine[list[Reversal]]:
+def _reversed(known: Known, place: Point, times: int) -> Routine[list[Reversal]]:
     """Go to and fro along each axis: every move reverses the one before."""
     way = min(LONGEST_WAY_UM, WAY_SHARE * known.field_um)
     found = []
@@ -173,7 +182,7 @@ def _reversed(known: Known, place: Point) -> Routine[list[Reversal]]:
         at: Point = yield GoTo(place)
         before = (yield Take()).pixels
         up = True
-        for _ in range(2 * REVERSALS):
+        for _ in range(2 * times):
             up = not up
             aside = 0.0 if up else -way
             then: Point = yield GoTo(_from(place, aside, 0.0) if axis == "x" else _from(place, 0.0, aside))

@@ -26,7 +26,12 @@ class GoTo:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Take a picture of what is there now. Sent back: an Exposure."""
+    """Take a picture of what is there now. Sent back: an Exposure.
+
+    overview: with the camera that sees the whole slide.
+    """
+
+    overview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Lay:
-    """Have the engineer put a slide on the stage. slide: "micrometer", "grid", "blank", "smear".  Sent "
-    "back: nothing."""
+    """Have the engineer put a slide on the stage. slide: "micrometer", "grid", "blank", "smear". Sent back: nothing."""
 
     slide: str
     sentence: str
@@ -77,6 +81,8 @@ Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend
 T = TypeVar("T")
 Routine = Generator[Step, Any, T]
 
+TAKE_UP_UM = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -85,6 +91,7 @@ class Known:
     start: where the stage shall look first, at about the height of focus.  setting: of the camera.
     um_per_px: measured so far, or a guess.  ruler: the pixel size, where it has been measured.
     in_focus: whether the start is known to be, on the slide that lies there.
+    take_up_um: from how far below a height is approached: more than the play of z.
     """
 
     start: Point
@@ -95,6 +102,7 @@ class Known:
     focus_within_um: float = 16.0
     ruler: Measured | None = None
     in_focus: bool = False
+    take_up_um: float = TAKE_UP_UM
 
     @property
     def field_um(self) -> float:

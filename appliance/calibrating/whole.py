@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from appliance.calibrating.focus import focus
+from appliance.calibrating.again import until_mended
+from appliance.calibrating.focus import PAIRS, focus
 from appliance.calibrating.lamp import flat_field
 from appliance.calibrating.pixel_size import RulerOnStage, pixel_size
-from appliance.calibrating.stage import backlash, stage_map
+from appliance.calibrating.stage import RETURNS, REVERSALS, STEPS, backlash, stage_map
 from appliance.calibrating.steps import Expose, Finding, Known, Routine, Tell
 from calibration.record import PIXEL_SIZE, CalibrationRecord, Evidence
 from calibration.setup import Setup
+from calibration.stage_map import StageMap
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much of a whole calibration is done. returns: for the repeatability.  tilt, drift: whether they "
-    "are measured."""
+    """How much of a whole calibration is done. tilt, drift: whether they are measured.
 
-    returns: int = 30
+    steps, reversals, returns: of the stage, as `stage_map` and `backlash` have them.  stacks: as `focus` has pairs.
+    """
+
+    returns: int = RETURNS
     tilt: bool = True
     drift: bool = False
+    steps: int = STEPS
+    reversals: int = REVERSALS
+    stacks: int = PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +76,44 @@ class Found:
 
 
 def whole_calibration(known: Known, ruler: RulerOnStage, extent: Extent | None = None) -> Routine[Found]:
-    """Guide through everything: lamp, pixel size, stage, focus. Raises where a routine refuses: nothing is
-    then on record.
+    """Guide through everything: lamp, pixel size, stage, focus.
 
-    The lamp comes first, so that all that follows is seen in its light.
+    The lamp comes first, so that all that follows is seen in its light. Where a routine refuses, the engineer is asked
+    to put it right, and it begins again. Raises what it refused with where nobody does: nothing is then on record.
     """
     extent = extent or Extent()
     found: dict[str, Finding] = {}
-    yield from _begun("flat field", 1)
-    found["flat_field"] = yield from flat_field(known)
-    yield from _said(found["flat_field"])
-    known = replace(known, setting=found["flat_field"].setting or known.setting)
-    yield Expose(known.setting)
-    yield from _begun("pixel size", 2)
-    found["pixel_size"] = yield from pixel_size(known, ruler)
-    yield from _said(found["pixel_size"])
-    known = known.with_pixel(found["pixel_size"].values[PIXEL_SIZE])
-    yield Expose(known.setting)
-    yield from _begun("stage map", 3)
-    found["stage_map"], measured = yield from stage_map(known)
-    yield from _said(found["stage_map"])
-    place = found["stage_map"].place
-    if place is not None:
-        known = replace(known, start=place, in_focus=True)
-    yield from _begun("backlash", 4)
-    found["backlash"] = yield from backlash(known, measured, extent.returns, extent.drift)
-    yield from _said(found["backlash"])
-    yield from _begun("focus", 5)
-    found["focus"] = yield from focus(known, extent.tilt)
-    yield from _said(found["focus"])
+    light = yield from _passed(1, "flat field", known, lambda: flat_field(known))
+    found["flat_field"] = light
+    lit = replace(known, setting=light.setting or known.setting)
+    size = yield from _passed(2, "pixel size", lit, lambda: pixel_size(lit, ruler))
+    found["pixel_size"] = size
+    sized = lit.with_pixel(size.values[PIXEL_SIZE])
+    measured: list[StageMap] = []
+
+    def mapping() -> Routine[Finding]:
+        finding, stage = yield from stage_map(sized, extent.steps)
+        measured.append(stage)
+        return finding
+
+    mapped = yield from _passed(3, "stage map", sized, mapping)
+    found["stage_map"] = mapped
+    placed = sized if mapped.place is None else replace(sized, start=mapped.place, in_focus=True)
+    stage = measured[-1]
+    found["backlash"] = yield from _passed(
+        4, "backlash", placed, lambda: backlash(placed, stage, extent.returns, extent.drift, extent.reversals)
+    )
+    found["focus"] = yield from _passed(5, "focus", placed, lambda: focus(placed, extent.tilt, extent.stacks))
     return Found(found)
 
 
-def _begun(what: str, number: int) -> Routine[None]:
+def _passed(number: int, what: str, known: Known, begin: Callable[[], Routine[Finding]]) -> Routine[Finding]:
     yield Tell(f"{number} of 5: {what}.")
-
-
-def _said(finding: Finding) -> Routine[None]:
+    yield Expose(known.setting)
+    finding = yield from until_mended(known, begin)
     for sentence in finding.said:
         yield Tell(sentence)
+    return finding
 
 
 def _merged(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def analyse(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
+    from appliance.equipment import load_network_analyser
     from appliance.image_command import of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
-    from appliance.instrument import load_network_analyser
     from appliance.marks import marks_of_expiry
 
     config = session.config

@@ -48,13 +48,14 @@ def pixel_size(
       hemadiff calibrate pixel-size --ruler-pitch-um 10 --by "R. Hooke" --ruler-serial SM-114
       hemadiff calibrate pixel-size --grid --ruler-pitch-um 50 --simulate
     """
+    from appliance.calibrating.again import until_mended
     from appliance.calibrating.pixel_size import RulerOnStage
     from appliance.calibrating.pixel_size import pixel_size as routine
     from appliance.calibrating.whole import Found
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
     with bench(session, said) as opened:
-        found = opened.runner.run(routine(opened.known, ruler))
+        found = opened.runner.run(until_mended(opened.known, lambda: routine(opened.known, ruler)))
         made = author(session, opened, by or "nobody")
     show(found, said["out"])
     if by:

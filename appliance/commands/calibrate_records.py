@@ -150,9 +150,16 @@ def import_record(session: Session, file: Path) -> None:
       hemadiff calibrate import 100x.json
     """
     from appliance.service_desk import desk
+    from calibration.file import read_calibration
+    from calibration.record_json import to_json
 
+    record = read_calibration(file).record
+    if record is None:
+        raise ApplianceRefused(
+            f"{file} only states a scale (version 1): nobody measured it. Name it as [camera] calibration, or calibrate."
+        )
     with desk(session.config) as ask:
-        said = ask("import_calibration", path=str(file.expanduser().resolve()))
+        said = ask("import_calibration", record=to_json(record))
     name = said["calibration"]
     there = f"On record: {name}." if said["new"] else f"{name} is on record already."
     click.echo(f"{there} Put it in force: hemadiff calibrate use {name} --by NAME.")

@@ -99,7 +99,7 @@ class AtTerminal:
     def mend(self, sentence: str) -> bool:
         """Ask whether to try again."""
         self.tell(sentence)
-        return not self._yes and click.confirm("Try again?", default=True, err=True)
+        return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
 
 @contextlib.contextmanager

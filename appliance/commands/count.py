@@ -330,6 +330,7 @@ def _skipped(config: Config, run: ChangedRun) -> list[SkippedField]:
 def _show(run: ChangedRun, skipped: list[SkippedField], on_stderr: bool) -> None:
     from rich.console import Console
 
+    from appliance.marks import FOR_QC
     from appliance.run_table import print_run
 
     console = Console(stderr=on_stderr, highlight=False)
@@ -338,3 +339,5 @@ def _show(run: ChangedRun, skipped: list[SkippedField], on_stderr: bool) -> None
     print_run(console, run, skipped)
     if run["state"] == "paused":
         console.print(f"Go on with: hemadiff count --resume {run['run']}", soft_wrap=True)
+    elif FOR_QC in run["marks"]:
+        console.print(f"Go over its fields on the page, at /qc/{run['run']}.", soft_wrap=True)

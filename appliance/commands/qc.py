@@ -19,30 +19,32 @@ FROM_PERCENT = 80.0  # the bar's left end: below it a control has failed long si
 def qc() -> None:
     """Record and review the daily quality control. Research use only.
 
-    Count a normal slide or the QC slide (hemadiff count --qc), go over its fields, and record what was missed and what
-    was found where no cell is.
+    Count a normal slide or the QC slide (hemadiff count --qc), go over its fields on the page (at /qc), and record what
+    was missed and what was found where no cell is.
 
     \b
     Examples:
-      hemadiff qc record --by "M. Malpighi" --run 3f2a --missed 3 --false 1
-      hemadiff qc history
+      hemadiff qc record --by "M. Malpighi" --run 3f2a
+      hemadiff qc history --svg history.svg
     """
 
 
 @qc.command()
 @click.option("--by", required=True, metavar="NAME", help="Who went over the slide.")
+@click.option("--run", metavar="RUN", help="The count that was gone over.")
 @click.option(
-    "--missed", required=True, type=click.IntRange(0), metavar="N", help="Cells that were not located."
+    "--missed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Cells that were not located. Default: those marked on the page.",
 )
 @click.option(
     "--false",
     "false_finds",
-    required=True,
     type=click.IntRange(0),
     metavar="N",
-    help="Finds that are no cells.",
+    help="Finds that are no cells. Default: those marked on the page.",
 )
-@click.option("--run", metavar="RUN", help="The count that was gone over.")
 @click.option(
     "--located",
     type=click.IntRange(0),
@@ -55,8 +57,12 @@ def qc() -> None:
 def record(session: Session, /, **said: Any) -> None:
     """Judge a quality control and put it on record. Leaves with 1 where it failed.
 
+    With --run alone it takes what was marked on the page, where every field must be gone over. Without a page give
+    the numbers.
+
     \b
-    Example:
+    Examples:
+      hemadiff qc record --by "M. Malpighi" --run 3f2a
       hemadiff qc record --by "M. Malpighi" --located 198 --missed 2 --false 1 --slide "QC 7"
     """
     from appliance.service_desk import desk
@@ -76,14 +82,18 @@ def record(session: Session, /, **said: Any) -> None:
 
 @qc.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as one list.")
+@click.option("--svg", metavar="FILE", help="Draw the chart into a file instead; - is standard output.")
 @pass_session
-def history(session: Session, as_json: bool) -> None:
+def history(session: Session, as_json: bool, svg: str | None) -> None:
     """List every control, the oldest first, with a chart; and whether the next results are marked.
 
     \b
-    Example:
+    Examples:
       hemadiff qc history
+      hemadiff qc history --svg history.svg
     """
+    if as_json and svg:
+        raise click.UsageError("Give --json or --svg, not both.")
     from datetime import UTC, datetime
 
     from appliance.qc_history import QcHistory
@@ -96,6 +106,12 @@ def history(session: Session, as_json: bool) -> None:
     if is_there(session.config.store.path):
         with Store.read_only(session.config.store.path) as store:
             controls, last = QcHistory(store).all(), QcHistory(store).last()
+    if svg:
+        from appliance.output_file import write_text
+        from appliance.qc_chart import chart
+
+        write_text(chart(controls), svg)
+        return
     mark = qc_mark(last, datetime.now(UTC), session.config.qc.every_h)
     if as_json:
         from appliance.output_file import write_json

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,13 @@ from appliance.simulator.askew import Seat
 from appliance.simulator.carriage import Carriage
 from appliance.simulator.objectives import OBJECTIVES, OIL, Objective
 from appliance.simulator.sensor import Sensor
+from firmware_bridge.emulated.mechanics import Counts
 from firmware_bridge.point import Point
 
 Numbers = NDArray[np.float64]
+
+DRIFT_S = 600.0  # in which it drifts by its drift_um
+MOTION_S = 0.5  # about what a motion takes, with settling and a picture after most of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,9 @@ class Imperfect:
     """What is true of an instrument.
 
     seat: the camera's. stage: 2×2, from what the stage is told to where it goes, µm: steps/mm and axes that are askew.
-    backlash_um, drift_um: by axis, the second in ten minutes.  scatter_um: of every arrival.  away_um: out of focus.
+    backlash_um, drift_um: along x and y, the second in ten minutes.  scatter_um: of every arrival.  away_um: out of
+    focus, for who does not focus.  backlash_z_um: play of z.  higher_um: than stated, its height of focus.
+    overview_aside_um: where its camera for the whole slide looks, from the axis of its objective.
     colour_gains: of red and blue, that make its lamp's light grey.
     """
 
@@ -39,6 +47,9 @@ class Imperfect:
     colour_gains: tuple[float, float]
     full_well_e: float
     away_um: float
+    backlash_z_um: float
+    higher_um: float
+    overview_aside_um: tuple[float, float]
 
     @classmethod
     def drawn(cls, number: int) -> Imperfect:
@@ -60,6 +71,9 @@ class Imperfect:
             colour_gains=(float(rng.uniform(1.2, 1.7)), float(rng.uniform(1.0, 1.45))),
             full_well_e=float(rng.uniform(6_000, 25_000)),
             away_um=float(rng.uniform(-1.0, 1.0)),
+            backlash_z_um=float(rng.uniform(0.5, 4.0)),
+            higher_um=float(rng.uniform(-8.0, 8.0)),
+            overview_aside_um=(float(rng.uniform(-150, 150)), float(rng.uniform(-150, 150))),
         )
 
     @property
@@ -93,27 +107,61 @@ class Imperfect:
         """Its sensor, under its lamp."""
         return replace(Sensor(), full_well_e=self.full_well_e, neutral=self.colour_gains)
 
+    def strays_um(self, axis: int, arrival: int) -> float:
+        """Return how far off the axis stands after so many motions of its own: x is 0, y is 1."""
+        return _strays(self.number, axis, arrival) * self.scatter_um
+
     def goes_to(self, told: Point) -> Point:
         """Return where the carriage really is when the motors are where they were told to go."""
         x, y = np.array(self.stage) @ (told.x_um, told.y_um)
         return Point(float(x), float(y), told.z_um)
 
 
-class AskewCarriage:
-    """A carriage whose axes have wrong steps and stand askew; the protocol is `Carriage`'s."""
+@lru_cache(maxsize=4096)
+def _strays(number: int, axis: int, arrival: int) -> float:
+    return float(np.random.default_rng([number, 0x57A4, axis, arrival]).standard_normal())
 
-    def __init__(self, carriage: Carriage, imperfect: Imperfect) -> None:
+
+class MovedCarriage(Carriage, Protocol):
+    """A carriage that also counts its motions."""
+
+    def moves(self, at_ns: int) -> tuple[Counts, Counts, float]:
+        """How often each axis had moved before its last motion, how often with it, and what share of that is over."""
+
+
+class AskewCarriage:
+    """A carriage whose axes have wrong steps and stand askew, and scatter and drift; the protocol is `Carriage`'s.
+
+    It ages by its motions, and by the time that somebody lets pass (`rest`), not by the clock: the same orders find
+    the same places, however busy the machine that simulates.
+    """
+
+    def __init__(self, carriage: MovedCarriage, imperfect: Imperfect) -> None:
         """Put it on a carriage that does as it is told."""
         self._carriage, self._imperfect = carriage, imperfect
+        self._rested_s = 0.0
 
     @property
     def rate(self) -> float:
         """As the carriage's."""
         return self._carriage.rate
 
+    def rest(self, seconds: float) -> None:
+        """Stand still for so long."""
+        self._rested_s += seconds
+
     def true_position(self, at_ns: int) -> Point:
         """Return where the carriage really is or was, µm."""
-        return self._imperfect.goes_to(self._carriage.true_position(at_ns))
+        place = self._carriage.true_position(at_ns)
+        before, after, share = self._carriage.moves(at_ns)
+        aged = (self._rested_s + MOTION_S * sum(after)) / DRIFT_S
+        x, y = (
+            aged * self._imperfect.drift_um[axis]
+            + (1 - share) * self._imperfect.strays_um(axis, before[axis])
+            + share * self._imperfect.strays_um(axis, after[axis])
+            for axis in (0, 1)
+        )
+        return self._imperfect.goes_to(Point(place.x_um + x, place.y_um + y, place.z_um))
 
     def light_at(self, at_ns: int) -> float:
         """Return the carriage's light."""

@@ -27,7 +27,7 @@ from calibration import Scale
 from firmware_bridge.connect import open_stage
 from firmware_bridge.emulated.board import EmulatedBoard
 from firmware_bridge.emulated.grbl import EmulatedGrbl
-from firmware_bridge.emulated.mechanics import Mechanics
+from firmware_bridge.emulated.mechanics import Mechanics, Triple
 from firmware_bridge.point import Point
 from firmware_bridge.settings import AxisSettings, StageSettings
 from models.panel import Specimen
@@ -58,6 +58,12 @@ class SimulatedInstrument:
     camera: MicroscopeCamera
     overview: MicroscopeCamera
     imperfect: Imperfect | None = None
+    carriage: AskewCarriage | None = None
+
+    def rest(self, seconds: float) -> None:
+        """Let so much time pass for what drifts, at once."""
+        if self.carriage is not None:
+            self.carriage.rest(seconds)
 
     def lay(self, slide: Slide) -> None:
         """Put another slide on the stage, where the last one lay."""
@@ -68,15 +74,18 @@ class SimulatedInstrument:
 class Known:
     """What is known of an imperfect instrument, by its settings and its calibration.
 
-    scale: under which it counts.  setting: of its camera.  backlash_um: that its stage makes up for, x and y.
-    axes: as `Eye` has them.  limits: of what its pictures must be like.
+    scale: under which it counts.  setting: of its camera.  backlash_um: that its stage makes up for, x, y and z.
+    axes: as `Eye` has them.  limits: of what its pictures must be like.  focus_um: where it is expected.
+    overview_aside_um: as `Eye` has it.
     """
 
     scale: Scale
     setting: CameraSetting = SETTING
-    backlash_um: tuple[float, float] = (0.0, 0.0)
+    backlash_um: Triple = (0.0, 0.0, 0.0)
     axes: Axes = ALONG
     limits: FreshnessLimits = field(default_factory=lambda: FreshnessLimits(late_after_s=DRAWN_WITHIN_S))
+    focus_um: float = CORNER.z_um
+    overview_aside_um: tuple[float, float] = (0.0, 0.0)
 
 
 def mixture_of(specimen: Specimen, cells: Path | None = None, panel: str = "smear-13") -> Mixture:
@@ -132,6 +141,7 @@ def simulated_instrument(
     if imperfect is None:
         optics = from_above = Optics(slide, mount, seed=seed)
     else:
+        mount = replace(mount, z_um=mount.z_um + imperfect.higher_um)
         optics = Optics(slide, mount, imperfect.sensor, seed, imperfect.turret(objective))
         from_above = Optics(*slide_on_its_mount(seed, mixture, slide_name), seed=seed)
     board = EmulatedGrbl(MECHANICS if imperfect is None else _loose(imperfect), rate)
@@ -141,13 +151,15 @@ def simulated_instrument(
     except BaseException:
         board.close()
         raise
-    carriage = board if imperfect is None else AskewCarriage(board, imperfect)
+    askew = None if imperfect is None else AskewCarriage(board, imperfect)
+    carriage = askew or board
+    aside_um = (0.0, 0.0) if imperfect is None else imperfect.overview_aside_um
     renderer = optics if drawn_by is None else drawn_by(optics)
     above = renderer if from_above is optics else from_above
     camera = MicroscopeCamera(
         renderer, carriage, objective, name=None if imperfect is None else imperfect.name
     )
-    overview = MicroscopeCamera(above, carriage, "overview")
+    overview = MicroscopeCamera(above, carriage, "overview", aside_um=aside_um)
     microscope = kind(
         stage,
         Eye(FreshCamera(camera, known.limits), known.setting, known.scale, axes=known.axes),
@@ -155,6 +167,7 @@ def simulated_instrument(
             FreshCamera(overview, FreshnessLimits(late_after_s=DRAWN_WITHIN_S, seam=None)),
             SETTING,
             _scale("overview"),
+            known.overview_aside_um,
         ),
         Area(
             CORNER.x_um - MARGIN_UM,
@@ -163,12 +176,12 @@ def simulated_instrument(
             CORNER.y_um + slide.height_um + MARGIN_UM,
         ),
         HeightLimits(*SAFE_UM),
-        expected_um=CORNER.z_um,
+        expected_um=known.focus_um,
         light=1.0,
         simulated=True,
         let_go=board.close,
     )
-    return SimulatedInstrument(microscope, board, optics, camera, overview, imperfect)
+    return SimulatedInstrument(microscope, board, optics, camera, overview, imperfect, askew)
 
 
 def counting_scale(objective: str = OBJECTIVE) -> Scale:
@@ -176,13 +189,13 @@ def counting_scale(objective: str = OBJECTIVE) -> Scale:
     return _scale(objective)
 
 
-def stage_settings(board: EmulatedBoard, made_up_um: tuple[float, float] | None = None) -> StageSettings:
+def stage_settings(board: EmulatedBoard, made_up_um: Triple | None = None) -> StageSettings:
     """Return the settings of a stage on an emulated board: its whole travel, the z axis only where it is safe.
 
-    made_up_um: what it makes up for along x and y; None for all the backlash there is.
+    made_up_um: what it makes up for; None for all the backlash there is.
     """
     built, rate = board.mechanics, board.rate
-    backlash = built.backlash_um if made_up_um is None else (*made_up_um, built.backlash_um[2])
+    backlash = made_up_um or built.backlash_um
     limits = ((0.0, built.travel_um[0]), (0.0, built.travel_um[1]), (0.0, SAFE_UM[1]))
     x, y, z = (
         AxisSettings(
@@ -204,4 +217,4 @@ def _scale(objective: str) -> Scale:
 
 
 def _loose(imperfect: Imperfect) -> Mechanics:
-    return replace(MECHANICS, backlash_um=(*imperfect.backlash_um, BACKLASH_UM[2]))
+    return replace(MECHANICS, backlash_um=(*imperfect.backlash_um, imperfect.backlash_z_um))

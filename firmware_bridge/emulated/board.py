@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from firmware_bridge.emulated.faults import ON_BYTES, ON_REPLY, Fault, garbled, misheard
-from firmware_bridge.emulated.mechanics import Carriage, Mechanics, Triple
+from firmware_bridge.emulated.mechanics import Carriage, Counts, Mechanics, Triple
 from firmware_bridge.point import Point
 
 MOST_HEARD = 20_000
@@ -97,6 +97,11 @@ class EmulatedBoard(ABC):
         """Where the carriage really is, or was at a recent monotonic time: µm above the low switches."""
         with self._state:
             return self._carriage.true_point(self._at_s(time.monotonic_ns() if at_ns is None else at_ns))
+
+    def moves(self, at_ns: int) -> tuple[Counts, Counts, float]:
+        """How often each axis had moved before its last motion, how often with it, and what share of that is over."""
+        with self._state:
+            return self._carriage.moves(self._at_s(at_ns))
 
     def light_at(self, at_ns: int | None = None) -> float:
         """The share of the lamp's light that was on at a monotonic time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from firmware_bridge.emulated.ramp import Ramp
@@ -18,6 +18,7 @@ KEPT = 256
 OVERTRAVEL_UM = 500.0
 
 Triple = tuple[float, float, float]
+Counts = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Stretch:
 
     sent: the motor's place at the start, as the controller counts pulses.  turned: where it really is.
     carried: the carriage's place at the start.  gain: the share of the pulses that turn the motor.
+    counts: how often each axis has moved, this motion too.
     """
 
     ramp: Ramp
@@ -49,6 +51,7 @@ class Stretch:
     turned: Triple
     carried: Triple
     gain: Triple
+    counts: Counts = (0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -88,6 +91,13 @@ class Carriage:
         """Where the carriage is, as a Point."""
         return Point(*self.carried(time_s))
 
+    def moves(self, time_s: float) -> tuple[Counts, Counts, float]:
+        """How often each axis had moved before its last motion, how often with it, and what share of that is over."""
+        part = self._at(time_s)
+        before = tuple(n - bool(way) for n, way in zip(part.counts, part.way, strict=True))
+        share = part.ramp.at(time_s)[0] / part.ramp.length if part.ramp.length else 1.0
+        return (before[0], before[1], before[2]), part.counts, share
+
     def start(self, time_s: float, target: Triple, speed_um_s: float) -> None:
         """Begin a motion (after those that are under way) to where the controller wants to have sent the motor."""
         begin = max(time_s, self.end_s)
@@ -104,8 +114,9 @@ class Carriage:
             lost = min(self.lost_um[i], wanted)
             gain[i] *= 1.0 - lost / wanted
             self.lost_um[i] -= lost
+        x, y, z = (n + bool(part) for n, part in zip(self._stretches[-1].counts, way, strict=True))
         self._stretches.append(
-            Stretch(ramp, way, sent, turned, self.carried(begin), (gain[0], gain[1], gain[2]))
+            Stretch(ramp, way, sent, turned, self.carried(begin), (gain[0], gain[1], gain[2]), (x, y, z))
         )
 
     def halt(self, time_s: float, *, abruptly: bool = False) -> None:
@@ -118,7 +129,7 @@ class Carriage:
             (self.mechanics.acceleration_um_s2[i] / abs(last.way[i]) for i in moving), default=math.inf
         )
         ramp = last.ramp.halted(time_s, math.inf if abruptly else brake)
-        self._stretches[-1] = Stretch(ramp, last.way, last.sent, last.turned, last.carried, last.gain)
+        self._stretches[-1] = replace(last, ramp=ramp)
 
     def to_switch(self, time_s: float, axis: int) -> float | None:
         """How far the motor has to turn down until the axis' switch closes; None where it never will.

@@ -1,0 +1,150 @@
+"""What a store says of its runs: their state, their fields, their cells and what was found beside them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from appliance.errors import ApplianceRefused
+from appliance.field_source import SlideSurvey
+from appliance.frame import SkippedField
+from appliance.red_cell_check import RedCellCheck
+from appliance.run import FieldCommitted, FieldSkipped, State
+from appliance.store_file import StoreFile
+from appliance.store_records import CellRecord, FieldRecord, RunRecord, RunSummary, place_of
+from appliance.tally import Tally
+
+CELLS = "SELECT cells.*, fields.number, fields.name FROM cells JOIN fields ON fields.id = cells.field"
+
+
+class StoredRuns(StoreFile):
+    """The runs of a store, to be read; `store.Store` also writes them."""
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return a run by its id or an unambiguous beginning of one. Raises ApplianceRefused otherwise."""
+        sql = "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY length(id) LIMIT 2"
+        rows = self.rows(sql, len(run_id), run_id)
+        if not rows or not run_id:
+            raise ApplianceRefused(f'There is no run "{run_id}". hemadiff runs list names them all.')
+        if len(rows) > 1 and rows[0]["id"] != run_id:
+            raise ApplianceRefused(f'Several runs begin with "{run_id}". Give more of the id.')
+        try:
+            return RunRecord.from_row(rows[0])
+        except ValueError as error:
+            raise ApplianceRefused(
+                f"The run {rows[0]['id']} cannot be read by this version: {error}"
+            ) from error
+
+    def runs(self) -> list[RunSummary]:
+        """Return every run, the newest first, also one that this version can no longer read."""
+        rows = self.rows("SELECT * FROM runs ORDER BY started DESC, rowid DESC")
+        return [self._summary(row) for row in rows]
+
+    def _summary(self, row: dict[str, Any]) -> RunSummary:
+        try:
+            return RunSummary.from_row(row, RunRecord.from_row(row).plan.specimen, self.tally(row["id"]))
+        except ValueError as problem:  # a plan or a panel of another version
+            return RunSummary.from_row(row, problem=str(problem))
+
+    def unfinished_runs(self) -> list[str]:
+        """Return the ids of the runs that have not ended, the oldest first."""
+        ended = [str(state) for state in State if state.ended]
+        rows = self.rows(
+            f"SELECT id FROM runs WHERE state NOT IN ({', '.join('?' * len(ended))}) ORDER BY started, rowid",
+            *ended,
+        )
+        return [row["id"] for row in rows]
+
+    def tally(self, run_id: str) -> Tally:
+        """Return a run's tally after its last field."""
+        rows = self.rows("SELECT * FROM tallies WHERE run = ? ORDER BY field DESC LIMIT 1", run_id)
+        empty = Tally(self.run(run_id).plan.rules())
+        return _tally(empty, rows[0]) if rows else empty
+
+    def history(self, run_id: str) -> list[FieldCommitted | FieldSkipped]:
+        """Return every field on record as the events that it was, in the plan's order (for `run.replay`)."""
+        empty = Tally(self.run(run_id).plan.rules())
+        rows = self.rows(
+            "SELECT fields.skipped_at, tallies.* FROM fields LEFT JOIN tallies ON tallies.field = fields.id "
+            "WHERE fields.run = ? ORDER BY fields.number",
+            run_id,
+        )
+        return [
+            FieldSkipped(row["skipped_at"])
+            if row["skipped_at"]
+            else FieldCommitted(_tally(empty, row), row["detections"])
+            for row in rows
+        ]
+
+    def survey(self, run_id: str) -> SlideSurvey | None:
+        """Return what a run found when it looked its slide over; None before that."""
+        columns = "regions, picture, x_um, y_um, um_per_px, tour"
+        rows = self.rows(f"SELECT {columns} FROM surveys WHERE run = ?", run_id)
+        return SlideSurvey(**rows[0]) if rows else None
+
+    def red_cells(self, run_id: str) -> RedCellCheck | None:
+        """Return what a run's red cells say of its scale; None before that is decided."""
+        rows = self.rows("SELECT * FROM red_cell_checks WHERE run = ?", run_id)
+        return RedCellCheck.from_row(rows[0]) if rows else None
+
+    def fields_counted(self, run_id: str) -> int:
+        """Return how many fields were analysed."""
+        (row,) = self.rows("SELECT count(*) AS n FROM tallies WHERE run = ?", run_id)
+        return int(row["n"])
+
+    def skipped(self, run_id: str) -> dict[str, int]:
+        """Return how many fields were skipped, by reason."""
+        rows = self.rows(
+            "SELECT skipped, count(*) AS n FROM fields WHERE run = ? AND skipped IS NOT NULL "
+            "GROUP BY skipped ORDER BY n DESC, skipped",
+            run_id,
+        )
+        return {row["skipped"]: row["n"] for row in rows}
+
+    def skipped_fields(self, run_id: str) -> list[SkippedField]:
+        """Return every skipped field, in the plan's order."""
+        rows = self.rows("SELECT * FROM fields WHERE run = ? AND skipped IS NOT NULL ORDER BY number", run_id)
+        return [
+            SkippedField(row["number"], row["name"], row["skipped"], row["detail"], place_of(row))
+            for row in rows
+        ]
+
+    def fields(self, run_id: str) -> list[FieldRecord]:
+        """Return every field, counted or skipped, in the plan's order."""
+        rows = self.rows("SELECT * FROM fields WHERE run = ? ORDER BY number", run_id)
+        return [FieldRecord.from_row(row) for row in rows]
+
+    def newest_field(self, run_id: str) -> FieldRecord | None:
+        """Return the field that was put on record last; None before the first."""
+        rows = self.rows("SELECT * FROM fields WHERE run = ? ORDER BY number DESC LIMIT 1", run_id)
+        return FieldRecord.from_row(rows[0]) if rows else None
+
+    def places(self, run_id: str) -> list[tuple[float, float, int, int]]:
+        """Return where every counted field lies: x and y of its upper left corner (µm), width and height (px)."""
+        rows = self.rows(
+            "SELECT x_um, y_um, width, height FROM fields WHERE run = ? AND skipped IS NULL ORDER BY number",
+            run_id,
+        )
+        return [(row["x_um"], row["y_um"], row["width"], row["height"]) for row in rows]
+
+    def cells(self, run_id: str) -> list[CellRecord]:
+        """Return every cell of a run, in the order in which they were found."""
+        rows = self.rows(f"{CELLS} WHERE cells.run = ? ORDER BY cells.id", run_id)
+        return [CellRecord.from_row(row) for row in rows]
+
+    def latest_cells(self, run_id: str, limit: int) -> list[CellRecord]:
+        """Return the latest cells that have a label, the newest first."""
+        labelled = "WHERE cells.run = ? AND cells.label IS NOT NULL"
+        rows = self.rows(f"{CELLS} {labelled} ORDER BY cells.id DESC LIMIT ?", run_id, limit)
+        return [CellRecord.from_row(row) for row in rows]
+
+    def patch(self, cell_id: int) -> bytes:
+        """Return a cell's patch as a PNG. Raises ApplianceRefused where there is none."""
+        rows = self.rows("SELECT png FROM patches WHERE cell = ?", cell_id)
+        if not rows:
+            raise ApplianceRefused(f"There is no picture of a cell {cell_id}.")
+        return bytes(rows[0]["png"])
+
+
+def _tally(empty: Tally, row: dict[str, Any]) -> Tally:
+    return Tally(empty.rules, json.loads(row["counts"]), row["at_border"])

@@ -1,0 +1,138 @@
+"""What a person may ask for on the page, in headless Chromium: start, pause, resume, stop, and what is refused."""
+
+import pytest
+from builders_browser import TOUCHSCREEN, showing, shown
+from builders_web import (
+    FakeInstrument,
+    a_hub,
+    a_run,
+    cells,
+    counted,
+    read_json,
+    served,
+    settings,
+    until,
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings(tmp_path)
+
+
+def test_a_finger_finds_every_button(browser, config):
+    with showing(browser, config, a_run("paused"), TOUCHSCREEN) as (page, _):
+        page.get_by_role("button", name="Stop").click()
+        for button in page.locator("button:visible").all():
+            box = button.bounding_box()
+            assert box["width"] >= 44
+            assert box["height"] >= 44
+
+
+def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_label("Marrow").check()
+        page.get_by_role("button", name="Start the count").click()
+        page.locator("#new-dialog").wait_for(state="hidden")
+        until(lambda: fake.asked, "the instrument is asked")
+    (what, arguments) = fake.asked[0]
+    assert what == "start"
+    assert arguments["plan"]["specimen"] == "marrow"
+
+
+def test_only_the_specimens_of_the_panel_are_offered(browser, tmp_path):
+    config = settings(tmp_path, count={"panel": "marrow-16", "specimen": "marrow"})
+    with showing(browser, config, None) as (page, _):
+        page.get_by_role("button", name="Start a count").click()
+        assert page.get_by_label("Marrow").is_checked()
+        assert page.get_by_label("Blood").count() == 0
+
+
+def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        fake.refusal = "The folder /smear holds no image. Put some there."
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_role("button", name="Start the count").click()
+        page.get_by_role("alert").get_by_text(fake.refusal).wait_for()
+
+
+def test_a_start_that_was_refused_stays_said_behind_its_dialog_until_a_count_begins(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        fake.refusal = "The camera /dev/video0 is not there. Plug it in."
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_role("button", name="Start the count").click()
+        page.locator("#welcome-text", has_text=fake.refusal).wait_for()
+        assert page.locator("#welcome-title").text_content() == "Not started"
+        fake.shows(a_run())
+        page.locator("#welcome").wait_for(state="hidden")
+        assert read_json(f"{page.url}api/status")["note"] is None
+
+
+def test_a_count_that_begins_by_itself_is_not_asked_for(browser, config):
+    fake = FakeInstrument(config.socket_path, None)
+    hub = a_hub(config)
+    hub.note("Starting", "The count begins by itself.")
+    with served(config, hub) as address, shown(browser, address) as page:
+        page.locator("#welcome-text", has_text="The count begins by itself.").wait_for()
+    fake.dies()
+
+
+def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, config):
+    why = "No camera is set. Give [camera] source in the settings."
+    with showing(browser, config, None, can_start=False, why_not=why) as (page, _):
+        page.get_by_text(why).wait_for()
+        assert page.get_by_role("button", name="Start a count").is_disabled()
+
+
+def test_a_next_count_that_cannot_begin_says_why_beside_its_button(browser, config):
+    why = "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
+    run = a_run("completed", reason="300 cells are counted.", latest=cells(1, ["lymphocyte"], counted(24)))
+    with showing(browser, config, run, can_start=False, why_not=why) as (page, fake):
+        assert page.get_by_role("button", name="New count").is_disabled()
+        reason = page.locator("#why-not")
+        assert reason.inner_text() == why
+        assert reason.evaluate("part => part.getBoundingClientRect().bottom") <= TOUCHSCREEN["height"]
+        for part in reason.locator(".code").all():  # an option is not broken at its hyphens
+            assert part.evaluate("part => part.getClientRects().length") == 1
+        side = page.locator(".side, .facts").evaluate_all(
+            "all => all.map(part => part.scrollHeight - part.clientHeight)"
+        )
+        assert max(side) <= 1
+        fake.shows(a_run("completed"), can_start=True, why_not=None)
+        reason.wait_for(state="hidden")
+
+
+def test_the_number_in_the_question_whether_to_stop_goes_on_with_the_count(browser, config):
+    with showing(browser, config, a_run(tally=counted(100))) as (page, fake):
+        page.get_by_role("button", name="Stop").click()
+        fake.shows(a_run(tally=counted(250)))
+        page.locator("#stop-text", has_text=f"{counted(250).counted} cells are kept").wait_for()
+
+
+def test_stop_asks_once_more_and_pause_does_not(browser, config):
+    with showing(browser, config, a_run()) as (page, fake):
+        page.get_by_role("button", name="Pause").click()
+        until(lambda: fake.asked == [("pause", {})], "it is asked to pause")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Go on counting").click()
+        assert len(fake.asked) == 1
+        page.get_by_role("button", name="Stop").click()
+        page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
+        until(lambda: fake.asked[1:] == [("stop", {})], "it is asked to stop")
+
+
+def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config):
+    with showing(browser, config, a_run("paused", reason="The power was lost.")) as (page, fake):
+        assert "The power was lost." in page.locator("#notice").inner_text()
+        page.get_by_role("button", name="Resume").click()
+        until(lambda: fake.asked == [("resume", {"run": "c0ffee00"})], "it is asked to resume")
+
+
+def test_a_screen_elsewhere_watches_and_is_offered_no_button(browser, config, monkeypatch):
+    monkeypatch.setattr("web.guard.from_this_machine", lambda request: False)
+    with showing(browser, config, a_run()) as (page, _):
+        page.get_by_text("This screen watches").wait_for()
+        assert page.locator("button:visible").evaluate_all("all => all.map(one => one.id)") == [
+            "details-open"
+        ]
