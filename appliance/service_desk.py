@@ -16,6 +16,7 @@ from appliance.accounts import accounts, passes
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.qc_desk import mark_qc, record_qc
+from appliance.review import asks as review
 from appliance.store import Store
 from calibration.record_json import from_json
 
@@ -52,6 +53,7 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "record_qc": record_qc,
     **accounts.ASKS,
     **passes.ASKS,
+    **review.ASKS,
 }
 QUIET = ("mark_qc",)
 """What changes nothing that others follow: nothing is published for it."""
