@@ -41,22 +41,23 @@ class InstrumentClient:
         del reply["ok"]
         return cast("Snapshot", reply)
 
-    def start(self, plan: Plan | None = None) -> str:
-        """Start a run of the plan, or of the configured one; return the run's id."""
-        return str(self._ask("start", plan=None if plan is None else json.loads(plan.to_json()))["run"])
+    def start(self, plan: Plan | None = None, by: str | None = None, record_number: str | None = None) -> str:
+        """Start a run of the plan, or of the configured one; return the run's id. by: the login name of who asks."""
+        said = None if plan is None else json.loads(plan.to_json())
+        return str(self._ask("start", plan=said, **_given(by=by, record_number=record_number))["run"])
 
-    def pause(self) -> None:
+    def pause(self, by: str | None = None) -> None:
         """Pause the run that counts."""
-        self._ask("pause")
+        self._ask("pause", **_given(by=by))
 
-    def resume(self, run: str | None = None, at_reference: bool = False) -> str:
+    def resume(self, run: str | None = None, at_reference: bool = False, by: str | None = None) -> str:
         """Resume a paused run, by default the instrument's latest; return its id. at_reference: as in `Plan`."""
         said = {"at_reference": True} if at_reference else {}
-        return str(self._ask("resume", run=run, **said)["run"])
+        return str(self._ask("resume", run=run, **said, **_given(by=by))["run"])
 
-    def stop(self) -> None:
+    def stop(self, by: str | None = None) -> None:
         """End the current run as ``stopped``; what was counted is kept."""
-        self._ask("stop")
+        self._ask("stop", **_given(by=by))
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
         """Have something put on record (`appliance.service_desk.DESK`, by name); return what the instrument says."""
@@ -142,3 +143,8 @@ class Following(Iterator["Snapshot | Change"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _given(**arguments: str | None) -> dict[str, str]:
+    """Return what was said."""
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from appliance.audit import AuditTrail
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
@@ -37,6 +38,7 @@ from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.progress import Pulse
 from appliance.qc_pictures import QcPictures
+from appliance.record_number import checked_record_number
 from appliance.red_cell_watch import RedCellWatch
 from appliance.resuming import confirmed, refuse_unless_the_same
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
@@ -53,6 +55,7 @@ from models import ModelRefused
 log = logging.getLogger(__name__)
 
 LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
+HERE = "command line"  # who asks without an account: whoever has this machine's user
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 
 _T = TypeVar("_T")
@@ -102,26 +105,29 @@ class Instrument:
         """Load the analyser of the configured plan, so that the first run begins at once."""
         self._do(self._prepare)
 
-    def start(self, plan: Plan | None = None) -> str:
-        """Start a run; return its id. Raises ApplianceRefused, CalibrationRefused or ModelRefused."""
+    def start(self, plan: Plan | None = None, by: str = HERE, record_number: str | None = None) -> str:
+        """Start a run; return its id. by: who asks.  record_number: whose smear it is.
+
+        Raises ApplianceRefused, CalibrationRefused or ModelRefused.
+        """
         self._wait_for_left_over()
-        return self._do(self._start, plan)
+        return self._do(self._start, plan, by, record_number)
 
-    def pause(self) -> None:
+    def pause(self, by: str = HERE) -> None:
         """Pause the run that counts."""
-        self._do(self._ask, PauseAsked())
+        self._do(self._ask, PauseAsked(), "pause", by)
 
-    def resume(self, run_id: str | None = None, at_reference: bool = False) -> str:
+    def resume(self, run_id: str | None = None, at_reference: bool = False, by: str = HERE) -> str:
         """Resume a paused run, by default the latest one, where its plan, its weights and its fields are the same.
 
         at_reference: as in `Plan`, said anew, because a stage without end switches may have been moved.
         """
         self._wait_for_left_over()
-        return self._do(self._resume, run_id, at_reference)
+        return self._do(self._resume, run_id, at_reference, by)
 
-    def stop(self) -> None:
+    def stop(self, by: str = HERE) -> None:
         """End the current run as ``stopped``. What was counted is kept."""
-        self._do(self._ask, StopAsked())
+        self._do(self._ask, StopAsked(), "stop", by)
 
     def close(self) -> None:
         """Pause the run that counts and let go of everything. May be called twice."""
@@ -138,22 +144,22 @@ class Instrument:
 
     def answer(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the channel."""
+        by = str(arguments.get("by") or HERE)
         match ask, arguments:
             case "status", _:
                 return dict(self.broadcast.snapshot())
-            case "start", {"plan": dict(plan)}:
-                return {"run": self.start(Plan.from_table(plan))}
-            case "start", {"plan": None} | {}:
-                return {"run": self.start()}
-            case "resume", {"run": str(run_id)}:
-                return {"run": self.resume(run_id, arguments.get("at_reference") is True)}
+            case "start", _:
+                plan = arguments.get("plan")
+                told = Plan.from_table(plan) if isinstance(plan, dict) else None
+                return {"run": self.start(told, by, arguments.get("record_number"))}
             case "resume", _:
-                return {"run": self.resume(None, arguments.get("at_reference") is True)}
+                run, at_reference = arguments.get("run"), arguments.get("at_reference") is True
+                return {"run": self.resume(run if isinstance(run, str) else None, at_reference, by)}
             case "pause", _:
-                self.pause()
+                self.pause(by)
                 return {}
             case "stop", _:
-                self.stop()
+                self.stop(by)
                 return {}
         if ask in DESK:
             return self._do(self._at_desk, ask, arguments)
@@ -236,7 +242,7 @@ class Instrument:
         snapshot = self._snapshot()
         self.broadcast.publish(snapshot, snapshot)
 
-    def _start(self, plan: Plan | None) -> str:
+    def _start(self, plan: Plan | None, by: str, record_number: str | None) -> str:
         self._refuse_while_busy()
         plan = plan or self._plan
         if plan is None:
@@ -258,12 +264,14 @@ class Instrument:
                 camera=source.name,
                 digest=source.digest,
                 outputs=analyser.outputs,
+                record_number=checked_record_number(record_number),
                 marks=marks,
             )
+            self._on_trail(by, "start", run_id)
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
         return run_id
 
-    def _resume(self, run_id: str | None, at_reference: bool) -> str:
+    def _resume(self, run_id: str | None, at_reference: bool, by: str) -> str:
         self._refuse_while_busy()
         record = self._to_resume(run_id)
         equipment = self._equipper.equip(replace(record.plan, at_reference=at_reference), self._store)
@@ -274,6 +282,7 @@ class Instrument:
             self._store.add_marks(record.id, (*marks, *by_resuming), datetime.now(UTC))
             record = self._store.run(record.id)
         run = remembered(self._store, record, record.reason)
+        self._on_trail(by, "resume", record.id)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
         return record.id
 
@@ -290,10 +299,14 @@ class Instrument:
             )
         return record
 
-    def _ask(self, event: Event) -> None:
+    def _ask(self, event: Event, what: str, by: str) -> None:
         if self._in_hand is None:
             raise ApplianceRefused("There is no run. Start one first.")
         self._in_hand.handle(event)
+        self._on_trail(by, what, self._in_hand.record.id)
+
+    def _on_trail(self, by: str, what: str, run: str) -> None:
+        AuditTrail(self._store).add(by, what, run, at=datetime.now(UTC))
 
     def _put_down(self) -> None:
         if self._in_hand is not None and self._in_hand.busy:

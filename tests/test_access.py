@@ -35,7 +35,7 @@ def routes(app):
 
 
 def address(rule):
-    return rule.build({name: 1 for name in rule.arguments}, append_unknown=False)[1]
+    return rule.build(dict.fromkeys(rule.arguments, 1), append_unknown=False)[1]
 
 
 def test_every_route_says_whom_it_is_for(config):
@@ -83,7 +83,7 @@ def test_a_view_that_says_nothing_is_denied_to_an_administrator(config):
 def test_a_change_without_this_browsers_word_is_refused(config, fake):
     client = signed_in(an_app(config).test_client(), config)
     for word in ("", "another"):
-        assert client.post("/api/stop", json={}, headers={"X-CSRF-Token": word}).status_code == 403
+        assert client.post("/api/v1/stop", json={}, headers={"X-CSRF-Token": word}).status_code == 403
     assert fake.asked == []
 
 
@@ -98,21 +98,21 @@ def test_a_screen_left_alone_only_watches(config, fake):
     client.set_cookie("hemadiff", a_cookie(config, seen_s_ago=16 * 60))
     client.environ_base["HTTP_X_CSRF_TOKEN"] = "a word of this browser"
     assert client.get("/").status_code == 200
-    answer = client.post("/api/stop", json={})
+    answer = client.post("/api/v1/stop", json={})
     assert answer.status_code == 401
-    assert "left alone" in answer.json["error"]
+    assert "left alone" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("change", [{"disabled": 1}, {"epoch": 1}])
 def test_who_was_shut_out_is_out_at_once(config, change):
     client = signed_in(an_app(config).test_client(), config, name="robin")
     a_person(config, name="robin", **change)
-    assert client.get("/api/status").status_code == 401
+    assert client.get("/api/v1/state").status_code == 401
 
 
 def test_whoever_comes_through_a_proxy_is_not_at_the_instrument(config, fake):
     client = signed_in(an_app(config).test_client(), config)
-    assert client.post("/api/stop", json={}, headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 403
+    assert client.post("/api/v1/stop", json={}, headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 403
     assert fake.asked == []
 
 

@@ -66,7 +66,7 @@ def test_a_start_that_was_refused_stays_said_behind_its_dialog_until_a_count_beg
         assert page.locator("#welcome-title").text_content() == "Not started"
         fake.shows(a_run())
         page.locator("#welcome").wait_for(state="hidden")
-        assert read_json(f"{page.url}api/status")["note"] is None
+        assert read_json(f"{page.url}api/v1/state")["note"] is None
 
 
 def test_a_count_that_begins_by_itself_is_not_asked_for(browser, config):

@@ -49,7 +49,7 @@ def starts(tmp_path):
 
 
 def up(address):
-    return until(lambda: (now := read_json(f"{address}/api/status"))["link"]["up"] and now, "it is up")
+    return until(lambda: (now := read_json(f"{address}/api/v1/state"))["link"]["up"] and now, "it is up")
 
 
 def test_an_instrument_that_dies_is_started_again_but_not_for_ever(tmp_path):
@@ -252,7 +252,7 @@ def test_an_instrument_of_ones_own_follows_when_the_other_lets_go(tmp_path):
         StoreLock(tmp_path / "s.sqlite.lock") as other,
         hemadiff_serve(tmp_path, "--simulate") as (address, _),
     ):
-        assert not read_json(f"{address}/api/status")["link"]["up"]
+        assert not read_json(f"{address}/api/v1/state")["link"]["up"]
         other.release()
         assert up(address)["instrument"]["simulated"]
 

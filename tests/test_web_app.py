@@ -50,7 +50,8 @@ def a_client(config):
 
 
 def ask(client, what, body=None, **headers):
-    return client.post(f"/api/{what}", json={} if body is None else body, headers=headers)
+    address = "runs" if what == "start" else what
+    return client.post(f"/api/v1/{address}", json={} if body is None else body, headers=headers)
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def stream(address, cookie):
     """An open stream of events: its status, and a function that reads the next one."""
     place = urlsplit(address)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
-    connection.request("GET", "/api/events", headers={"Cookie": f"hemadiff={cookie}"})
+    connection.request("GET", "/api/v1/events", headers={"Cookie": f"hemadiff={cookie}"})
     line = connection.sock
     answer = connection.getresponse()
 
@@ -112,11 +113,11 @@ def test_every_file_that_the_page_names_is_in_the_package(config):
 
 
 def test_buttons_ask_the_instrument(config, fake):
-    client = a_client(config)
+    client, by = a_client(config), {"by": "administrator"}
     assert ask(client, "pause").status_code == 200
     assert ask(client, "resume", {"run": "c0ffee00"}).json == {"run": "c0ffee00"}
     assert ask(client, "stop").status_code == 200
-    assert fake.asked == [("pause", {}), ("resume", {"run": "c0ffee00"}), ("stop", {})]
+    assert fake.asked == [("pause", by), ("resume", {"run": "c0ffee00", **by}), ("stop", by)]
 
 
 def test_a_count_is_started_for_the_specimen_that_was_chosen(config, fake):
@@ -130,8 +131,8 @@ def test_a_count_is_started_for_the_specimen_that_was_chosen(config, fake):
 
 def test_a_specimen_that_does_not_exist_is_refused_in_a_sentence(config, fake):
     answer = ask(a_client(config), "start", {"specimen": "urine"})
-    assert answer.status_code == 409
-    assert "urine" in answer.json["error"]
+    assert answer.status_code == 400
+    assert "specimen" in answer.json["detail"]
     assert fake.asked == []
 
 
@@ -139,13 +140,13 @@ def test_what_the_instrument_refuses_comes_back_as_its_sentence(config, fake):
     fake.refusal = "A count is running. Stop it first."
     answer = ask(a_client(config), "start")
     assert answer.status_code == 409
-    assert answer.json == {"error": "A count is running. Stop it first."}
+    assert answer.json["detail"] == "A count is running. Stop it first."
 
 
 def test_without_an_instrument_a_button_says_so(config):
     answer = ask(a_client(config), "start")
     assert answer.status_code == 503
-    assert "No instrument answers" in answer.json["error"]
+    assert "No instrument answers" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,8 @@ def test_another_site_cannot_press_a_button(config, fake, headers):
 
 
 def test_a_plain_form_cannot_press_a_button(config, fake):
-    answer = a_client(config).post("/api/stop", data={"a": "b"})
-    assert answer.status_code == 415
+    answer = a_client(config).post("/api/v1/stop", data={"a": "b"})
+    assert answer.status_code == 400
     assert fake.asked == []
 
 
@@ -185,9 +186,9 @@ def test_a_name_that_is_not_this_machines_is_refused(config):
 def test_other_machines_watch_and_only_this_one_controls(config, fake):
     client = a_client(config)
     far = {"REMOTE_ADDR": "192.0.2.7"}
-    answer = client.post("/api/stop", json={}, environ_base=far)
+    answer = client.post("/api/v1/stop", json={}, environ_base=far)
     assert answer.status_code == 403
-    assert "remote_control" in answer.json["error"]
+    assert "remote_control" in answer.json["detail"]
     assert fake.asked == []
     assert b'data-control="no"' in client.get("/", environ_base=far).data
     assert b'data-control="yes"' in client.get("/").data
@@ -196,14 +197,14 @@ def test_other_machines_watch_and_only_this_one_controls(config, fake):
 def test_a_laboratory_may_let_other_machines_control(tmp_path, fake):
     client = a_client(settings(tmp_path, remote_control=True))
     far = {"REMOTE_ADDR": "192.0.2.7"}
-    assert client.post("/api/stop", json={}, environ_base=far).status_code == 200
+    assert client.post("/api/v1/stop", json={}, environ_base=far).status_code == 200
 
 
 @pytest.mark.parametrize("body", [[], {"specimen": 7}, {"speciman": "blood"}, "blood"])
 def test_nonsense_is_refused_before_the_instrument_hears_of_it(config, fake, body):
     answer = ask(a_client(config), "start", body)
     assert answer.status_code == 400
-    assert answer.json["error"]
+    assert answer.json["detail"]
     assert fake.asked == []
 
 
@@ -212,7 +213,7 @@ def test_an_unknown_address_and_a_missing_picture_are_errors_in_json(config):
     assert client.get("/nowhere").status_code == 404
     missing = client.get("/cells/1.png")
     assert missing.status_code == 404
-    assert "cell 1" in missing.json["error"]
+    assert "cell 1" in missing.json["detail"]
 
 
 def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(config):
@@ -220,7 +221,7 @@ def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(co
     for number in (2**63 - 1, 2**63, 10**40):
         missing = a_client(config).get(f"/cells/{number}.png")
         assert missing.status_code == 404
-        assert missing.json["error"]
+        assert missing.json["detail"]
 
 
 def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
@@ -239,7 +240,7 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
 def test_the_status_is_what_a_stream_would_begin_with(config, fake):
     with served(config) as address:
         status = until(
-            lambda: (now := read_json(f"{address}/api/status", a_cookie(config)))["link"]["up"] and now,
+            lambda: (now := read_json(f"{address}/api/v1/state", a_cookie(config)))["link"]["up"] and now,
             "it is up",
         )
     assert status["instrument"] == instrument_view()
@@ -257,7 +258,9 @@ def test_sixty_four_watch_at_once_and_one_more_gets_the_page_and_asks_instead(co
         assert {event()[0] for _, event in viewers} == {"run"}
         with stream(address, a_cookie(config)) as (answer, _):
             assert answer.status == 503
-        assert read_json(f"{address}/api/status", a_cookie(config))["run"]["counted"] == counted(250).counted
+        assert (
+            read_json(f"{address}/api/v1/state", a_cookie(config))["run"]["counted"] == counted(250).counted
+        )
 
 
 def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
@@ -343,5 +346,5 @@ def test_a_run_without_a_slide_has_no_map(config, what):
     for run in ("c0ffee00", "c0ffee", "nothing"):
         missing = a_client(config).get(f"/runs/{run}/{what}")
         assert missing.status_code == 404
-        assert missing.json["error"]
+        assert missing.json["detail"]
         assert "immutable" not in missing.headers.get("Cache-Control", "")

@@ -12,7 +12,7 @@ from appliance.accounts.roles import Permission, Role
 from web.access import may_here
 
 ENTRIES: Sequence[tuple[str, LazyString, Permission]] = (
-    ("page", lazy_gettext("Count"), Permission.WATCH),
+    ("live.page", lazy_gettext("Count"), Permission.WATCH),
     ("runs.runs", lazy_gettext("Runs"), Permission.WATCH),
     ("labelling.sets", lazy_gettext("Labelling"), Permission.LABEL),
     ("qc.controls", lazy_gettext("Quality control"), Permission.QC),

@@ -1,5 +1,6 @@
 // Buttons and dialogs. Every change is asked of the instrument; the page shows only what it answers.
 
+import { ask } from "./ask.js";
 import { sayProse } from "./prose.js";
 
 const byId = (id) => document.getElementById(id);
@@ -49,7 +50,7 @@ function press(button) {
   const what = button.dataset.do;
   if (what === "new") return open(startDialog);
   if (what === "stop") return open(stopDialog);
-  return ask(button, what, what === "resume" ? { run: run.run } : {}).catch((error) => onRefused(error.message));
+  return send(button, what, what === "resume" ? { run: run.run } : {}).catch((error) => onRefused(error.message));
 }
 
 function open(dialog) {
@@ -61,7 +62,7 @@ async function confirm(dialog, button) {
   const wrong = dialog.querySelector(".wrong");
   const chosen = dialog.querySelector("[name=specimen]:checked");
   try {
-    await ask(button, button.dataset.send, chosen ? { specimen: chosen.value } : {});
+    await send(button, button.dataset.send, chosen ? { specimen: chosen.value } : {});
     dialog.close();
   } catch (error) {
     wrong.textContent = error.message;
@@ -69,13 +70,10 @@ async function confirm(dialog, button) {
   }
 }
 
-async function ask(button, what, body) {
+async function send(button, what, body) {
   button.disabled = true;
   try {
-    const answer = await fetch(`api/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error((await answer.json()).error);
-  } catch (error) {
-    throw error instanceof TypeError ? new Error("The page's server does not answer. Try again in a moment.") : error;
+    await ask("POST", `api/v1/${what === "start" ? "runs" : what}`, body);
   } finally {
     button.disabled = false;
   }

@@ -21,7 +21,7 @@ export class Stream {
 
   connect() {
     this.#leave();
-    const source = (this.#source = new EventSource("api/events"));
+    const source = (this.#source = new EventSource("api/v1/events"));
     for (const kind of ["snapshot", "run", "beat"]) {
       source.addEventListener(kind, (event) => {
         if (source === this.#source) this.#heard(kind, JSON.parse(event.data));
@@ -55,7 +55,7 @@ export class Stream {
   async #ask() {
     this.#leave();
     try {
-      const answer = await fetch("api/status", { cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
+      const answer = await fetch("api/v1/state", { cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
       if (!answer.ok) throw new Error(answer.statusText);
       this.#tell(await answer.json());
       this.#link("asking");

@@ -1,0 +1,73 @@
+"""The live page of a count, and the pictures that pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from appliance.accounts.roles import Permission
+from models import ModelRefused
+from models.panel import Specimen, load_panel
+from web.access import allow, may_here, no_store
+from web.rooms import Rooms
+from web.slide_map import slide_map, survey_of
+
+LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
+
+
+def blueprint(rooms: Rooms) -> Blueprint:
+    """Return them."""
+    pages = Blueprint("live", __name__)
+
+    @pages.get("/")
+    @allow(Permission.WATCH)
+    def page() -> Response:
+        count = rooms.config.count
+        shown = render_template(
+            "page.html",
+            digest=rooms.digest,
+            specimen=count.specimen,
+            specimens=_specimens(count.panel),
+            min_cells=count.min_cells,
+            max_cells=count.max_cells,
+            may_control=may_here(Permission.COUNT),
+        )
+        return no_store(Response(shown))
+
+    @pages.get(f"/cells/<int(max={LARGEST_ROW}):cell>.png")
+    @allow(Permission.WATCH)
+    def patch(cell: int) -> Response:
+        with rooms.store() as store:
+            return for_ever(store.patch(cell), "image/png")
+
+    @pages.get("/runs/<run>/slide.jpg")
+    @allow(Permission.WATCH)
+    def slide(run: str) -> Response:
+        with rooms.store() as store:
+            return for_ever(survey_of(store, run).picture, "image/jpeg")
+
+    @pages.get("/runs/<run>/map.json")
+    @allow(Permission.WATCH)
+    def regions(run: str) -> Response:
+        with rooms.store() as store:
+            return no_store(jsonify(slide_map(store, run)))
+
+    return pages
+
+
+def for_ever(picture: bytes, kind: str) -> Response:
+    """Return a picture that never changes: a store is only added to."""
+    answer = Response(picture, mimetype=kind)
+    answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return answer
+
+
+@cache
+def _specimens(panel: str) -> Sequence[str]:
+    """Return what a panel can count; both where there is no such panel, of which the instrument says more."""
+    try:
+        return load_panel(panel).specimens
+    except ModelRefused:
+        return tuple(Specimen)
