@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from appliance import backup
 from appliance.accounts import accounts, passes
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
@@ -54,6 +55,7 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     **accounts.ASKS,
     **passes.ASKS,
     **review.ASKS,
+    **backup.ASKS,
 }
 QUIET = ("mark_qc",)
 """What changes nothing that others follow: nothing is published for it."""
