@@ -57,6 +57,12 @@ COMMANDS = {
     "config": Lazy(
         "appliance.commands.config:config", "Show the settings in force and where each comes from."
     ),
+    "doctor": Lazy("appliance.commands.doctor:doctor", "Check the whole instrument, and say what to do."),
+    "backup": Lazy("appliance.commands.backup:backup", "Back the database up, while it is in use."),
+    "restore": Lazy("appliance.commands.backup:restore", "Put a backup in place of the database."),
+    "instrument": Lazy(
+        "appliance.commands.instrument:instrument", "Serve the instrument alone, without a page."
+    ),
 }
 ENTRY_POINTS = "hemadiff.commands"
 ADDED = {

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 
 from appliance.notify import Notifier
+from appliance.page_answers import why_silent
 
 BEATS_PER_LIMIT = 3
 FIRST_AFTER_S = 0.1
 ANSWER_WITHIN_S = 20.0
-UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is asked at home
 SERVED = "The page is served."
 
 
@@ -22,7 +21,7 @@ class Heartbeat:
 
     def __init__(self, notifier: Notifier, host: str, port: int) -> None:
         self._notifier = notifier
-        self._address = UNSPECIFIED.get(host, host), port
+        self._address = host, port
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -47,12 +46,4 @@ class Heartbeat:
                 self._notifier.alive()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(*self._address, timeout=ANSWER_WITHIN_S)
-        try:
-            connection.request("HEAD", "/", headers={"Host": "localhost"})
-            connection.getresponse()
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-        return True
+        return why_silent(*self._address, ANSWER_WITHIN_S) is None
