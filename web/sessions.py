@@ -20,8 +20,11 @@ class _Cookie(SecureCookieSessionInterface):
 
 
 def install(app: Flask, folder: Path) -> None:
-    """Sign cookies with the key in this folder, which is made where there is none."""
-    app.secret_key = key_in(folder)
+    """Sign cookies with the key in this folder, which is made where there is none.
+
+    A service that sees the store read-only is given a folder of its own (systemd.exec(5), StateDirectory).
+    """
+    app.secret_key = key_in(Path(os.environ.get("STATE_DIRECTORY", folder)))
     app.session_interface = _Cookie()
     app.config.update(
         SESSION_COOKIE_NAME="hemadiff", SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Strict"
