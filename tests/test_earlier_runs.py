@@ -104,3 +104,11 @@ def test_notes_are_never_rewritten(store: Store) -> None:
     ask(store, "add_note", by="anna", text="Old smear.")
     with pytest.raises(Exception, match="only by adding"):
         store.db.conn.execute("DELETE FROM notes")
+
+
+@pytest.mark.parametrize(
+    ("run", "by"), [("\ud800", "anna"), (RUN, "\ud800"), (RUN, ""), ("", "anna"), (RUN, None)]
+)
+def test_who_and_of_which_run_must_be_said_in_letters(store: Store, run: str, by: str) -> None:
+    with pytest.raises(ApplianceRefused):
+        ask(store, "add_note", run=run, by=by, text="Old smear.")

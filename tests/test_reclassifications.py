@@ -11,8 +11,10 @@ from builders_review import LABELS, RUN, ask, case, ended, reclassify, review_st
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.accounts.roles import Role, may
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.review.asks import ASKS, NEEDS
 from appliance.review.reclassifications import reclassifications, undoable
 from appliance.review.reviewed import changed_by, labels_now, reviewed, reviewed_tally
 from appliance.run import State
@@ -195,6 +197,17 @@ def test_a_change_and_its_line_of_the_trail_happen_together(
     assert case(store).labels[2] == "lymphocyte"
 
 
+def test_the_page_sees_what_the_instrument_wrote(store: Store) -> None:
+    reclassify(store, [1], "blast")
+    with Store.read_only(store.path) as page:
+        assert (case(page).digest, case(page).tally) == (case(store).digest, case(store).tally)
+
+
+def test_every_ask_says_what_a_person_must_be_allowed() -> None:
+    assert NEEDS.keys() == ASKS.keys()
+    assert all(may(Role.REVIEWER, needed) and not may(Role.VIEWER, needed) for needed in NEEDS.values())
+
+
 GIVEN = st.sampled_from([*load_panel("smear-13").names, "unidentified"])
 STEPS = st.lists(
     st.one_of(
@@ -207,10 +220,10 @@ STEPS = st.lists(
 
 def test_the_tally_follows_any_reclassifications_and_undos(tmp_path: Path) -> None:
     numbers = iter(range(10**6))
-    with Store(tmp_path / "store.sqlite") as store:
+    with review_store(tmp_path / "store.sqlite") as store:
 
         @given(STEPS)
-        @settings(max_examples=12)
+        @settings(max_examples=20)
         def follows(steps: list[tuple[list[int], str] | int]) -> None:
             run = ended(store, run=f"{next(numbers):012d}")
             ids = [cell.id for cell in case(store, run).machine]

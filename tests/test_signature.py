@@ -182,8 +182,14 @@ def test_an_amendment_says_why(store: Store) -> None:
 
 def test_nothing_is_amended_that_has_not_changed(store: Store) -> None:
     signed(store, "final")
-    with pytest.raises(ApplianceRefused, match="signed as it is"):
+    with pytest.raises(ApplianceRefused, match="Only a change makes an amendment possible"):
         signed(store, "amended", note="Once more.")
+
+
+def test_of_two_who_sign_at_once_the_second_is_told_who_was_first(store: Store) -> None:
+    signed(store, "final", by="anna")
+    with pytest.raises(ApplianceRefused, match="anna has signed it as final"):
+        signed(store, "final", by="dr.berg")
 
 
 @pytest.mark.parametrize("status", ["amended", "sealed", "", None])

@@ -21,7 +21,7 @@ from appliance.review.reclassifications import (
     checked_label,
     reversal,
 )
-from appliance.review.rows import add, iso, person
+from appliance.review.rows import add, iso, person, run_named
 from appliance.review.second_reading import (
     begin,
     finish,
@@ -133,9 +133,7 @@ def add_note(store: Store, at: datetime, *, run: str, by: str, text: str) -> dic
     """Put a note on a run, in whatever state it is."""
     with _once(store):
         by = person(by)
-        if not isinstance(run, str):
-            raise ApplianceRefused("A run is named by its id. Give one.")
-        record = store.run(run)
+        record = run_named(store, run)
         note = write_note(store, record.id, by, text, at)
         AuditTrail(store).add(by, "note", record.id, {"note": note}, at=at)  # never its text
         return {"note": note}

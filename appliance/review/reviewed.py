@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from appliance.errors import ApplianceRefused
 from appliance.review.reclassifications import History, Reclassification, current, in_force, latest
-from appliance.review.rows import rows
+from appliance.review.rows import rows, run_named
 from appliance.rules import Rules
 from appliance.run import State
 from appliance.store import Store
@@ -111,9 +111,7 @@ def changed_by(history: Sequence[Reclassification]) -> dict[str, int]:
 
 def reviewable(store: Store, run: object) -> RunRecord:
     """Return a run that may be reviewed. Raises ApplianceRefused for one that goes on, or failed, or is not there."""
-    if not isinstance(run, str):
-        raise ApplianceRefused("A run is named by its id. Give one.")
-    record = store.run(run)
+    record = run_named(store, run)
     if not record.state.ended:
         raise ApplianceRefused(
             f"The run {record.id} is {record.state}. Review it when it has ended: stop it, or wait."

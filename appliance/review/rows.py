@@ -8,6 +8,9 @@ from typing import Any
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from appliance.store_failure import said
+from appliance.store_records import RunRecord
+
+LONGEST_NAME = 100
 
 
 def add(store: Store, table: str, row: dict[str, Any]) -> int:
@@ -29,9 +32,15 @@ def iso(at: datetime) -> str:
 
 def person(by: object) -> str:
     """Return who does something. Raises ApplianceRefused where nobody is named."""
-    if not isinstance(by, str) or not by.strip():
+    name = written(by, "name", LONGEST_NAME)
+    if not name:
         raise ApplianceRefused("Nobody is named who does this. Sign in first.")
-    return by.strip()
+    return name
+
+
+def run_named(store: Store, run: object) -> RunRecord:
+    """Return the run of that id, or of an unambiguous beginning of one. Raises ApplianceRefused otherwise."""
+    return store.run(written(run, "id of the run", LONGEST_NAME))
 
 
 def written(text: object, what: str, longest: int) -> str:

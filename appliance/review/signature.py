@@ -109,12 +109,12 @@ def standing(case: Case, signed: list[Signature]) -> Standing:
     why_not = _obstacle(case)
     if not _enough(case) and case.run.state is not State.COMPLETED:
         may = tuple(status for status in may if status is not Status.FINAL)
-    if not may and not why_not:
-        preliminary = last is not None and last.status is Status.PRELIMINARY
+    if last is not None and not may and not why_not:
+        done = f"{last.who} has signed it as {last.status}."
         why_not = (
-            f"{short} Only a preliminary result can be signed of it, and that is done."
-            if preliminary
-            else "It is signed as it is. Only a change makes an amendment possible."
+            f"{short} Only a preliminary result can be signed of it, and {done}"
+            if last.status is Status.PRELIMINARY
+            else f"{done} Only a change makes an amendment possible."
         )
     amends = "Say why the signed result is amended." if Status.AMENDED in may else ""
     return Standing(last, changed, () if why_not else may, why_not, amends or short)
