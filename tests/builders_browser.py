@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from builders_people import a_cookie
+from builders_people import cookie_at
 from builders_web import FakeInstrument, served
 
 CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
@@ -17,11 +17,10 @@ DESK = {"width": 1440, "height": 900}
 
 
 @contextlib.contextmanager
-def shown(browser, address, size=TOUCHSCREEN, cookie=""):
-    """The page in a window of its own, signed in where there is a cookie. It fails the test where its script fails or breaks its own policy."""
+def shown(browser, address, size=TOUCHSCREEN, role="administrator"):
+    """The page in a window of its own, for this role. A script that fails or breaks its policy fails the test."""
     context = browser.new_context(viewport=size, reduced_motion="reduce")
-    if cookie:
-        context.add_cookies([{"name": "hemadiff", "value": cookie, "url": address}])
+    context.add_cookies([{"name": "hemadiff", "value": cookie_at(address, role), "url": address}])
     page = context.new_page()
     page.set_default_timeout(120_000)
     wrong = []
@@ -38,7 +37,7 @@ def shown(browser, address, size=TOUCHSCREEN, cookie=""):
 @contextlib.contextmanager
 def showing(browser, config, run, size=TOUCHSCREEN, role="administrator", **instrument):
     fake = FakeInstrument(config.socket_path, run, **instrument)
-    with served(config) as address, shown(browser, address, size, a_cookie(config, role)) as page:
+    with served(config) as address, shown(browser, address, size, role) as page:
         page.locator("body[data-link=live]").wait_for()
         yield page, fake
     fake.dies()

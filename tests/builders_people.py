@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
@@ -19,6 +21,22 @@ from web.sessions import key_in
 CSRF = "a word of this browser"
 PASSWORD, PIN = "smear-under-oil", "271828"
 _kept: dict[str, str] = {}  # argon2 takes its time: once is enough for a test run
+
+
+_stores: dict[str, Path] = {}  # of every page that is served, by its address
+
+
+def belongs_to(address: str, store: Path) -> None:
+    """Remember whose people may open a page."""
+    _stores[address] = store
+
+
+def cookie_at(address: str, role: str = "administrator") -> str:
+    """The cookie of somebody who has signed in at a page that is served; none where nobody can yet."""
+    for home, store in _stores.items():
+        if address.startswith(home):
+            return a_cookie(SimpleNamespace(store=SimpleNamespace(path=store)), role)
+    return ""
 
 
 def kept_password() -> str:

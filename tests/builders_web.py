@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from builders_people import belongs_to, cookie_at
 from PIL import Image
 
 from appliance.broadcast import Broadcast
@@ -30,6 +31,7 @@ from appliance.frame import Frame, Point, SkippedField
 from appliance.plan import Plan
 from appliance.region_map import FoundRegion, RegionMap, Tiles
 from appliance.rules import Overrides, Rules
+from appliance.service_desk import DESK, at_desk
 from appliance.store import Store
 from appliance.store_lock import is_held
 from appliance.tally import Tally
@@ -89,7 +91,9 @@ def a_run(state: str = "counting", tally: Tally | None = None, run: str = "c0ffe
 class FakeInstrument:
     """Serves the channel at ``path``; ``asked`` is what it was asked for, beside status."""
 
-    def __init__(self, path: Path, run: Any = None, **changes: Any) -> None:
+    def __init__(self, path: Path, run: Any = None, store: Path | None = None, **changes: Any) -> None:
+        """store: where it puts on record what it is asked to (`DESK`); otherwise it only remembers being asked."""
+        self.store = store
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refusal: str | None = None
         self.silent = threading.Event()
@@ -120,6 +124,9 @@ class FakeInstrument:
         if self.refusal:
             raise ApplianceRefused(self.refusal)
         self.asked.append((ask, arguments))
+        if self.store is not None and ask in DESK:
+            with Store(self.store) as opened:
+                return at_desk(opened, ask, arguments)
         return {"run": "c0ffee00"}
 
 
@@ -215,7 +222,9 @@ def served(config: Any, hub: Hub | None = None, viewers: int = 96) -> Iterator[s
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.effective_port}"
+        address = f"http://127.0.0.1:{server.effective_port}"
+        belongs_to(address, config.store.path)
+        yield address
     finally:
         hub.close()
         server.task_dispatcher.shutdown(timeout=5)  # type: ignore[attr-defined]
@@ -249,6 +258,7 @@ def hemadiff_serve(folder: Path, *arguments: str, **environment: str) -> Iterato
             line = process.stdout.readline()
             address = re.search(r"http://[^ ]+", line)
             assert address, f"no address: {line}{(folder / 'log').read_text()}"
+            belongs_to(address.group().rstrip("/"), folder / "s.sqlite")
             yield address.group().rstrip("/"), process
         finally:
             process.terminate()
@@ -267,8 +277,9 @@ def a_hub(config: Any, **changes: Any) -> Hub:
     return Hub(client.follow, client.status, **changes)
 
 
-def read_json(address: str, cookie: str = "") -> Any:
-    request = urllib.request.Request(address, headers={"Cookie": f"hemadiff={cookie}"})
+def read_json(address: str) -> Any:
+    """What a page says to somebody who has signed in."""
+    request = urllib.request.Request(address, headers={"Cookie": f"hemadiff={cookie_at(address)}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 

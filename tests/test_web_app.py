@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from builders_people import a_cookie, signed_in
+from builders_people import cookie_at, signed_in
 from builders_web import (
     FakeInstrument,
     a_hub,
@@ -55,11 +55,11 @@ def ask(client, what, body=None, **headers):
 
 
 @contextlib.contextmanager
-def stream(address, cookie):
+def stream(address):
     """An open stream of events: its status, and a function that reads the next one."""
     place = urlsplit(address)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
-    connection.request("GET", "/api/v1/events", headers={"Cookie": f"hemadiff={cookie}"})
+    connection.request("GET", "/api/v1/events", headers={"Cookie": f"hemadiff={cookie_at(address)}"})
     line = connection.sock
     answer = connection.getresponse()
 
@@ -225,7 +225,7 @@ def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(co
 
 
 def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
-    with served(config) as address, stream(address, a_cookie(config)) as (answer, event):
+    with served(config) as address, stream(address) as (answer, event):
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         kind, data = event()
         assert kind == "beat"
@@ -240,7 +240,7 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(config, fake):
 def test_the_status_is_what_a_stream_would_begin_with(config, fake):
     with served(config) as address:
         status = until(
-            lambda: (now := read_json(f"{address}/api/v1/state", a_cookie(config)))["link"]["up"] and now,
+            lambda: (now := read_json(f"{address}/api/v1/state"))["link"]["up"] and now,
             "it is up",
         )
     assert status["instrument"] == instrument_view()
@@ -251,16 +251,14 @@ def test_sixty_four_watch_at_once_and_one_more_gets_the_page_and_asks_instead(co
     """The 65th is told that every stream is taken; page, status and buttons are there for it all the same."""
     hub = a_hub(config, most_viewers=64)
     with served(config, hub, viewers=64) as address, contextlib.ExitStack() as many:
-        viewers = [many.enter_context(stream(address, a_cookie(config))) for _ in range(64)]
+        viewers = [many.enter_context(stream(address)) for _ in range(64)]
         for _, event in viewers:
             until_up(event)
         fake.shows(a_run(tally=counted(250)))
         assert {event()[0] for _, event in viewers} == {"run"}
-        with stream(address, a_cookie(config)) as (answer, _):
+        with stream(address) as (answer, _):
             assert answer.status == 503
-        assert (
-            read_json(f"{address}/api/v1/state", a_cookie(config))["run"]["counted"] == counted(250).counted
-        )
+        assert read_json(f"{address}/api/v1/state")["run"]["counted"] == counted(250).counted
 
 
 def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
@@ -269,7 +267,7 @@ def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
         for _ in range(3):  # together more than there are threads
             with contextlib.ExitStack() as many:
                 for _ in range(20):
-                    answer, event = many.enter_context(stream(address, a_cookie(config)))
+                    answer, event = many.enter_context(stream(address))
                     assert answer.status == 200
                     event()
             until(lambda: hub._seats._value == 20, "every seat is free")
@@ -278,7 +276,7 @@ def test_viewers_who_hang_up_free_their_threads_and_seats(config, fake):
 def test_a_stream_ends_when_the_server_does(config, fake):
     with contextlib.ExitStack() as many:
         with served(config) as address:
-            answer, event = many.enter_context(stream(address, a_cookie(config)))
+            answer, event = many.enter_context(stream(address))
             until_up(event)
         assert answer.read() == b""
 
