@@ -138,6 +138,11 @@ class StoredRuns(StoreFile):
         rows = self.rows(f"{CELLS} {labelled} ORDER BY cells.id DESC LIMIT ?", run_id, limit)
         return [CellRecord.from_row(row) for row in rows]
 
+    def run_of_cell(self, cell_id: int) -> str | None:
+        """Return the run of a cell; None where there is no such cell."""
+        rows = self.rows("SELECT run FROM cells WHERE id = ?", cell_id)
+        return str(rows[0]["run"]) if rows else None
+
     def patch(self, cell_id: int) -> bytes:
         """Return a cell's patch as a PNG. Raises ApplianceRefused where there is none."""
         rows = self.rows("SELECT png FROM patches WHERE cell = ?", cell_id)

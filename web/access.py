@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 NEEDS = "_needs"
 PUBLIC = "public"
+OF_A_LINK = frozenset(
+    {"live.page", "live.patch", "live.slide", "live.regions", "api.state", "api.stream", "sign_in.prefer"}
+)
 READS = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "X-CSRF-Token"
 TOKEN_FIELD = "csrf_token"
@@ -90,7 +93,7 @@ def may_here(permission: Permission) -> bool:
 def install(app: Flask, rooms: Rooms) -> None:
     """Have every request looked at before its view is."""
     known = _Known(rooms)
-    app.config["ROOMS"] = rooms
+    app.config.update(ROOMS=rooms, KNOWN=known)
 
     @app.before_request
     def decide() -> AnyResponse | None:
@@ -109,6 +112,24 @@ def install(app: Flask, rooms: Rooms) -> None:
         csrf_field=csrf_field, csrf_token=csrf_token, may_here=may_here, Permission=Permission
     )
     app.context_processor(lambda: {"person": g.get("person")})
+
+
+def goes_on() -> Callable[[], bool]:
+    """Return whether who asks now may still watch, to be asked again while a stream lasts."""
+    known: _Known = current_app.config["KNOWN"]
+    rooms: Rooms = current_app.config["ROOMS"]
+    person, began, epoch = who(), session.get("began", 0.0), session.get("epoch")
+    until = session.get("until", began + LONGEST_SESSION_S)
+
+    def still() -> bool:
+        if person.how == "token":
+            return True
+        if person.how == "link":
+            return time.time() < until and _shows(rooms, person)
+        account = known.account(person.name)
+        return account is not None and not account.disabled and account.epoch == epoch and time.time() < until
+
+    return still
 
 
 def begin_session(name: str, epoch: int, how: str) -> None:
@@ -150,6 +171,8 @@ def _decide(needed: Permission) -> AnyResponse | None:
     person: Person | None = g.person
     if person is None:
         return _to_sign_in(gettext("Sign in first."))
+    if person.how == "link" and not _in_link(person):
+        abort(403, gettext("This link shows one run, and nothing else."))
     if not person.may(needed):
         if person.locked and may(person.role, needed):
             return _to_sign_in(gettext("This screen was left alone for a while. Say again who you are."))
@@ -163,6 +186,18 @@ def _decide(needed: Permission) -> AnyResponse | None:
             ),
         )
     return None
+
+
+def _in_link(person: Person) -> bool:
+    """Whether a link shows what is asked for: the live page of its run."""
+    rooms: Rooms = current_app.config["ROOMS"]
+    wanted = (request.view_args or {}).get("run", person.run)
+    return request.endpoint in OF_A_LINK and wanted == person.run and _shows(rooms, person)
+
+
+def _shows(rooms: Rooms, person: Person) -> bool:
+    run = rooms.hub.snapshot()["run"]
+    return run is not None and run["run"] == person.run
 
 
 def _to_sign_in(sentence: str) -> AnyResponse:
@@ -223,7 +258,7 @@ class _Known:
         return self._signed_in() if "name" in session else None
 
     def _signed_in(self) -> Person | None:
-        account = self._account(session["name"])
+        account = self.account(session["name"])
         now = time.time()
         if (
             account is None
@@ -240,7 +275,7 @@ class _Known:
             session["seen"] = now
         return person
 
-    def _account(self, name: str) -> Account | None:
+    def account(self, name: str) -> Account | None:
         now = time.monotonic()
         looked, account = self._accounts.get(name, (-KNOWN_FOR_S, None))
         if now - looked >= KNOWN_FOR_S or account is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, abort, jsonify, render_template
 
 from appliance.accounts.roles import Permission
 from models import ModelRefused
 from models.panel import Specimen, load_panel
-from web.access import allow, may_here, no_store
+from web.access import allow, may_here, no_store, who
 from web.rooms import Rooms
 from web.slide_map import slide_map, survey_of
 
@@ -40,6 +40,9 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def patch(cell: int) -> Response:
         with rooms.store() as store:
+            only = who().run
+            if only is not None and store.run_of_cell(cell) != only:
+                abort(404)
             return for_ever(store.patch(cell), "image/png")
 
     @pages.get("/runs/<run>/slide.jpg")

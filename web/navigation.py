@@ -18,7 +18,7 @@ ENTRIES: Sequence[tuple[str, LazyString, Permission]] = (
     ("qc.controls", lazy_gettext("Quality control"), Permission.QC),
     ("service.home", lazy_gettext("Service"), Permission.SERVICE),
     ("accounts.people", lazy_gettext("Accounts"), Permission.ADMINISTER),
-    ("audit.trail", lazy_gettext("Audit"), Permission.AUDIT),
+    ("accounts.trail", lazy_gettext("Audit"), Permission.AUDIT),
 )
 ROLES: Mapping[Role, LazyString] = {
     Role.OPERATOR: lazy_gettext("Operator"),
@@ -45,8 +45,13 @@ def install(app: Flask) -> None:
 
 def _entries() -> list[Entry]:
     here = (request.endpoint or "").split(".")[0]
+    exact = any(endpoint == request.endpoint for endpoint, _, _ in ENTRIES)
     return [
-        Entry(url_for(endpoint), str(title), endpoint.split(".")[0] == here)
+        Entry(
+            url_for(endpoint),
+            str(title),
+            endpoint == request.endpoint if exact else endpoint.split(".")[0] == here,
+        )
         for endpoint, title, needed in ENTRIES
         if endpoint in current_app.view_functions and may_here(needed)
     ]

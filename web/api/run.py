@@ -14,7 +14,7 @@ from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceError, ApplianceRefused
 from calibration import CalibrationRefused
 from models import ModelRefused
-from web.access import allow, no_store, who
+from web.access import allow, goes_on, no_store, who
 from web.api.shapes import Nothing, ResumeAsked, StartAsked, Started, State
 from web.rooms import Rooms
 from web.stream import events
@@ -43,8 +43,10 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
         """A stream of events (server-sent): a snapshot, then every change."""
         seat = hub.viewer()
         follower = seat.__enter__()
-        gone: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
-        answer = no_store(Response(events(follower, gone, digest), mimetype="text/event-stream"))
+        left: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
+        still = goes_on()
+        told = events(follower, lambda: left() or not still(), digest)
+        answer = no_store(Response(told, mimetype="text/event-stream"))
         answer.call_on_close(lambda: seat.__exit__(None, None, None))
         answer.headers["X-Accel-Buffering"] = "no"
         return answer

@@ -1,0 +1,194 @@
+"""People and passes on record: who signs in, who is locked, and what stays on the trail."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from builders_people import a_person, kept_password, signed_in
+from builders_web import FakeInstrument, a_hub, a_run, a_stored_cell, settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.accounts import secret
+from appliance.accounts.accounts import Account, Accounts
+from appliance.accounts.roles import Role
+from appliance.audit import AuditTrail
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.record_number import checked_record_number, masked
+from appliance.service_desk import at_desk
+from appliance.store import Store
+from web.app import create_app
+from web.hub import Hub
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "s.sqlite") as store:
+        yield store
+
+
+def ask(store, what, **arguments):
+    return at_desk(store, what, arguments)
+
+
+def administrator(store, name="ada"):
+    ask(store, "first_administrator", name=name, password="kept", pin=None)
+
+
+def test_the_first_account_is_an_administrator_and_there_is_one_first(store):
+    administrator(store)
+    assert Accounts(store).get("ada").role is Role.ADMINISTRATOR
+    with pytest.raises(ApplianceRefused, match="Sign in"):
+        administrator(store, "eve")
+
+
+def test_the_last_administrator_stays(store):
+    administrator(store)
+    for change in ({"role": "viewer"}, {"disabled": True}):
+        with pytest.raises(ApplianceRefused, match="last administrator"):
+            ask(store, "change_account", by="ada", name="ada", **change)
+
+
+@pytest.mark.parametrize("name", ["", "A", "Robin", "a b", "1st", "x" * 40, "a/../b"])
+def test_a_name_that_is_none_is_refused(store, name):
+    with pytest.raises(ApplianceRefused):
+        ask(store, "add_account", by="ada", name=name, role="viewer", password="kept", pin=None)
+
+
+def test_a_change_ends_the_sessions_that_there_are(store):
+    administrator(store)
+    ask(store, "add_account", by="ada", name="robin", role="viewer", password="kept", pin=None)
+    assert ask(store, "change_account", by="ada", name="robin", role="reviewer")["epoch"] == 1
+
+
+def test_wrong_tries_lock_an_account_for_longer_and_longer(store):
+    def locked_s(failures):
+        account = Account("robin", Role.VIEWER, "kept", None, False, 0, failures, NOON, NOON)
+        return 0 if account.locked_until is None else (account.locked_until - NOON).total_seconds()
+
+    assert [locked_s(n) for n in (0, 4, 5, 6, 7, 30)] == [0, 0, 30, 60, 120, 3600]
+
+
+def test_who_is_locked_cannot_sign_in_and_who_signs_in_is_no_longer_locked(store):
+    administrator(store)
+    for _ in range(5):
+        ask(store, "sign_in_refused", name="ada", how="password")
+    with pytest.raises(ApplianceRefused, match="Wait"):
+        ask(store, "signed_in", name="ada", how="password")
+    Accounts(store).change("ada", failed_at=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    ask(store, "signed_in", name="ada", how="password")
+    assert Accounts(store).get("ada").failures == 0
+
+
+def test_what_is_typed_as_a_name_and_is_nobodys_stays_off_the_trail(store):
+    ask(store, "sign_in_refused", name="my-secret-password", how="password")
+    assert "secret" not in str(AuditTrail(store).entries())
+
+
+@pytest.mark.parametrize("pin", ["12345", "123456", "654321", "111111", "12345a", "1234567890123"])
+def test_a_pin_that_is_guessed_first_is_refused(pin):
+    with pytest.raises(ApplianceRefused):
+        secret.hash_pin(pin)
+
+
+@pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaa", "x" * 300])
+def test_a_password_that_is_too_easy_is_refused(password):
+    with pytest.raises(ApplianceRefused):
+        secret.hash_password(password)
+
+
+def test_a_password_fits_itself_alone():
+    assert secret.fits(kept_password(), "smear-under-oil")
+    assert not secret.fits(kept_password(), "smear-under-oi")
+    assert not secret.fits(None, "")
+
+
+def test_a_token_opens_what_its_role_may_until_it_is_revoked(tmp_path):
+    config = settings(tmp_path)
+    fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    a_person(config)
+    client = create_app(config, Hub(a_hub(config)._follow)).test_client()
+    word = secret.new_token()
+    arguments = {"by": "administrator", "title": "LIS", "role": "viewer", "days": 30}
+    token = fake._answer("add_token", {**arguments, "digest": secret.token_digest(word)})["token"]
+    headers = {"Authorization": f"Bearer {word}"}
+    assert client.get("/api/v1/state", headers=headers).status_code == 200
+    assert client.post("/api/v1/stop", json={}, headers=headers).status_code == 403
+    fake._answer("revoke_token", {"by": "administrator", "token": token})
+    assert client.get("/api/v1/state", headers=headers).status_code == 401
+    fake.dies()
+
+
+def test_a_link_opens_one_run_once(tmp_path):
+    config = settings(tmp_path)
+    a_stored_cell(config.store.path)
+    fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    hub = a_hub(config)
+    hub._heard({**fake._snapshot(), "seq": 1})
+    app = create_app(config, hub)
+    page = signed_in(app.test_client(), config).post("/runs/c0ffee00/link").text
+    address = page.split("/watch/")[1].split("<")[0]
+    phone = app.test_client()
+    word = phone.get(f"/watch/{address}").text.split('name="csrf_token" value="')[1].split('"')[0]
+    assert phone.post(f"/watch/{address}", data={"csrf_token": word}).status_code == 303
+    assert phone.get("/api/v1/state").json["run"]["run"] == "c0ffee00"
+    assert phone.get("/audit").status_code == 403
+    hub._heard({**fake._snapshot(), "seq": 2, "run": a_run(run="decade00")})
+    assert phone.get("/api/v1/state").status_code == 403
+    second = app.test_client()
+    word = second.get(f"/watch/{address}").text.split('name="csrf_token" value="')[1].split('"')[0]
+    assert second.post(f"/watch/{address}", data={"csrf_token": word}).status_code == 409
+    fake.dies()
+
+
+def test_an_administrator_makes_accounts_and_reads_the_trail(tmp_path):
+    config = settings(tmp_path)
+    fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    client = signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config)
+    new = {"name": "Robin", "role": "reviewer", "password": "ten-letters-or-more", "pin": "271828"}
+    assert client.post("/accounts", data=new).status_code == 303
+    assert "robin" in client.get("/accounts").text
+    assert "The audit trail is whole: 1 entries" in client.get("/audit").text
+    assert client.post("/accounts", data=new).status_code == 409
+    fake.dies()
+
+
+def test_the_trail_is_whole_until_a_line_is_changed(store):
+    trail = AuditTrail(store)
+    for n in range(5):
+        trail.add("ada", "start", f"run {n}", {"n": n}, at=NOON + timedelta(seconds=n))
+    assert trail.verify().broken is None
+    store.db.conn.execute("DROP TRIGGER audit_no_update")
+    store.db.conn.execute("UPDATE audit SET who = 'eve' WHERE seq = 3")
+    store.db.conn.commit()
+    assert trail.verify().broken == 3
+
+
+def test_a_line_that_was_taken_out_breaks_the_trail(store):
+    trail = AuditTrail(store)
+    for n in range(4):
+        trail.add("ada", "start", f"run {n}", at=NOON)
+    store.db.conn.execute("DROP TRIGGER audit_no_delete")
+    store.db.conn.execute("DELETE FROM audit WHERE seq = 2")
+    store.db.conn.commit()
+    assert trail.verify().broken == 3
+
+
+def test_nobody_rewrites_the_trail(store):
+    AuditTrail(store).add("ada", "start", at=NOON)
+    for sql in ("UPDATE audit SET who = 'eve'", "DELETE FROM audit"):
+        with pytest.raises(Exception, match="only by adding"):
+            store.db.conn.execute(sql)
+
+
+@given(st.text(max_size=80))
+def test_a_masked_number_shows_a_third_of_it_at_most(number):
+    try:
+        kept = checked_record_number(number)
+    except (ApplianceRefused, ApplianceError):
+        return
+    if kept is not None:
+        shown = masked(kept).lstrip("•")
+        assert len(shown) <= min(3, len(kept) / 3)
+        assert kept.endswith(shown)
