@@ -32,7 +32,9 @@ def blueprint(rooms: Rooms) -> Blueprint:
             specimens=_specimens(count.panel),
             min_cells=count.min_cells,
             max_cells=count.max_cells,
+            panel=count.panel,
             may_control=may_here(Permission.COUNT),
+            may_review=may_here(Permission.REVIEW),
         )
         return no_store(Response(shown))
 

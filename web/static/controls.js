@@ -1,6 +1,7 @@
 // Buttons and dialogs. Every change is asked of the instrument; the page shows only what it answers.
 
 import { ask } from "./ask.js";
+import { drawKeys } from "./keys.js";
 import { sayProse } from "./prose.js";
 
 const byId = (id) => document.getElementById(id);
@@ -20,6 +21,11 @@ export function wireControls(refused) {
     send.addEventListener("click", () => confirm(dialog, send));
     dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
   }
+  for (const keys of document.querySelectorAll(".keys")) drawKeys(keys, byId(keys.dataset.for));
+  checkSpecimen();
+}
+
+function checkSpecimen() {
   const choices = [...startDialog.querySelectorAll("[name=specimen]")];
   (choices.find((choice) => choice.value === document.body.dataset.specimen) ?? choices[0]).checked = true;
 }
@@ -28,6 +34,16 @@ export function offerControls(snapshot, current) {
   run = snapshot.run;
   const state = run?.state ?? "idle";
   const busy = ["preparing", "counting", "paused"].includes(state);
+  const review = byId("review"); // where somebody may, and there is something
+  if (review) {
+    review.hidden = !run || !["completed", "insufficient", "stopped"].includes(state);
+    if (run) review.href = `runs/${encodeURIComponent(run.run)}/review`;
+  }
+  const phone = byId("phone");
+  if (phone) {
+    phone.hidden = !run || run.ended;
+    if (run) phone.action = `runs/${encodeURIComponent(run.run)}/link`;
+  }
   const offered = { new: !busy, resume: state === "paused", pause: state === "counting", stop: busy };
   const ready = current && snapshot.instrument !== null;
   for (const button of document.querySelectorAll("[data-do]")) {
@@ -60,14 +76,26 @@ function open(dialog) {
 
 async function confirm(dialog, button) {
   const wrong = dialog.querySelector(".wrong");
-  const chosen = dialog.querySelector("[name=specimen]:checked");
   try {
-    await send(button, button.dataset.send, chosen ? { specimen: chosen.value } : {});
+    await send(button, button.dataset.send, dialog === startDialog ? wanted(dialog) : {});
     dialog.close();
+    dialog.querySelector("form").reset();
+    checkSpecimen();
   } catch (error) {
     wrong.textContent = error.message;
     wrong.hidden = false;
   }
+}
+
+// What the start dialog says; what it leaves open is as the settings have it.
+function wanted(dialog) {
+  const target = dialog.querySelector("[name=target]:checked").value;
+  const sample = dialog.querySelector("[name=sample]").value.trim();
+  return {
+    specimen: dialog.querySelector("[name=specimen]:checked").value,
+    ...(sample ? { sample } : {}),
+    ...(target ? { min_cells: Number(target), max_cells: Number(target) } : {}),
+  };
 }
 
 async function send(button, what, body) {

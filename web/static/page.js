@@ -119,7 +119,8 @@ function drawWelcome(alone) {
 function drawRun(run, state) {
   say("about", `${capital(run.specimen)} · run ${String(run.run).slice(0, 8)}${run.started ? ` · started ${clock(run.started)}` : ""}`);
   say("counted", run.counted);
-  say("counted-of", STATES[state].stamp ? `of ${run.aim} needed` : run.ended ? "cells counted" : `of ${run.aim} cells`);
+  const left = state === "counting" ? timeLeft(run) : "";
+  say("counted-of", STATES[state].stamp ? `of ${run.aim} needed` : run.ended ? "cells counted" : `of ${run.aim} cells${left}`);
   byId("track").setAttribute("aria-valuenow", run.counted);
   byId("track").setAttribute("aria-valuemax", run.max_cells);
   byId("track-done").style.width = `${Math.min(100, (100 * run.counted) / run.max_cells)}%`;
@@ -136,6 +137,20 @@ function drawRun(run, state) {
   say("stamp", STATES[state].stamp ?? "");
   drawStrip(run.run, run.latest);
   speak(run, state);
+}
+
+// How long it goes on, by how fast the last minutes' cells came.
+let pace = { run: null, seen: [] };
+function timeLeft(run) {
+  const now = Date.now();
+  if (pace.run !== run.run || run.counted < (pace.seen.at(-1)?.counted ?? 0)) pace = { run: run.run, seen: [] };
+  if (pace.seen.at(-1)?.counted !== run.counted) pace.seen.push({ now, counted: run.counted });
+  pace.seen = pace.seen.filter((each, n) => n >= pace.seen.length - 60);
+  const first = pace.seen[0];
+  const cells = run.counted - first.counted;
+  if (cells < 20 || run.counted >= run.aim) return "";
+  const seconds = ((run.aim - run.counted) * (now - first.now)) / cells / 1000;
+  return seconds < 50 ? ", under a minute left" : `, about ${Math.ceil(seconds / 60)} min left`;
 }
 
 // Why more cells are needed than the least.
