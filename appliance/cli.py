@@ -60,6 +60,8 @@ COMMANDS = {
     "doctor": Lazy("appliance.commands.doctor:doctor", "Check the whole instrument, and say what to do."),
     "backup": Lazy("appliance.commands.backup:backup", "Back the database up, while it is in use."),
     "restore": Lazy("appliance.commands.backup:restore", "Put a backup in place of the database."),
+    "accounts": Lazy("appliance.commands.accounts:accounts", "List, make and open accounts of the page."),
+    "audit": Lazy("appliance.commands.audit:audit", "Read the audit trail, and check that it is whole."),
     "instrument": Lazy(
         "appliance.commands.instrument:instrument", "Serve the instrument alone, without a page."
     ),

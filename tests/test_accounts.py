@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from builders_people import a_person, kept_password, signed_in
 from builders_web import FakeInstrument, a_hub, a_run, a_stored_cell, settings
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from appliance.accounts import secret
 from appliance.accounts.accounts import Account, Accounts
 from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
+from appliance.cli import cli
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.record_number import checked_record_number, masked
 from appliance.service_desk import at_desk
@@ -192,3 +194,17 @@ def test_a_masked_number_shows_a_third_of_it_at_most(number):
         shown = masked(kept).lstrip("•")
         assert len(shown) <= min(3, len(kept) / 3)
         assert kept.endswith(shown)
+
+
+def test_whoever_has_the_machine_makes_an_account_and_checks_the_trail(tmp_path):
+    environment = {"HEMADIFF_STORE__PATH": str(tmp_path / "s.sqlite")}
+
+    def said(*words, typed=""):
+        result = CliRunner().invoke(cli, list(words), input=typed, env=environment)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    said("accounts", "add", "robin", "--role", "reviewer", typed="ten-letters-or-more\nten-letters-or-more\n")
+    assert "robin\treviewer" in said("accounts", "list")
+    assert "command line\taccount\trobin" in said("audit", "list")
+    assert "whole: 1 entries" in said("audit", "verify")
