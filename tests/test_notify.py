@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from builders_commands import at_home
+from builders_web import hemadiff_serve, instrument_pid
 
+from appliance.channel_client import InstrumentClient
+from appliance.config import load_config
 from appliance.notify import Notifier
 from appliance.progress import LOADING_WITHIN_S, WITHIN_S, Progress, Pulse, Watch
 from appliance.run import State
@@ -182,3 +188,49 @@ def test_the_page_is_ready_once_it_answers_and_alive_while_it_does(tmp_path: Pat
         while (said := heard(listener)) == ["WATCHDOG=1"]:
             pass
         assert said[0] == "STOPPING=1"
+
+
+INSTRUMENT = """
+import sys
+from builders_instrument import PixelAnalyser
+from appliance import instrument_process, network_analyser
+network_analyser.load_analyser = lambda *_: PixelAnalyser()
+sys.exit(instrument_process.run([]))
+"""
+
+
+def until_said(listener: socket.socket, line: str) -> None:
+    """Wait until a service says this line, whatever it says before."""
+    while line not in heard(listener):
+        pass
+
+
+def test_an_instrument_answers_once_it_is_ready_is_alive_and_says_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_home(tmp_path, monkeypatch)
+    monkeypatch.setenv("HEMADIFF_CAMERA__SOURCE", "simulated")
+    with a_manager(tmp_path) as (listener, _):
+        watched = {"NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "60000"}
+        path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+        with subprocess.Popen(
+            [sys.executable, "-c", INSTRUMENT], env={**os.environ, **watched, "PYTHONPATH": path}
+        ) as running:
+            try:
+                until_said(listener, "READY=1")
+                assert InstrumentClient(load_config().socket_path).status()["event"] == "snapshot"
+                until_said(listener, "WATCHDOG=1")
+                running.terminate()
+                until_said(listener, "STOPPING=1")
+                assert running.wait(30) == 0
+            finally:
+                running.kill()
+
+
+def test_a_page_without_an_instrument_of_its_own_starts_none_and_is_ready(tmp_path: Path) -> None:
+    with (
+        a_manager(tmp_path) as (listener, _),
+        hemadiff_serve(tmp_path, "--no-instrument", NOTIFY_SOCKET=str(tmp_path / "n")),
+    ):
+        until_said(listener, "READY=1")
+        assert instrument_pid(tmp_path) is None
