@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import backup
 from appliance.accounts import accounts, passes
+from appliance.audit import AuditTrail
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.qc_desk import mark_qc, record_qc
@@ -46,12 +47,19 @@ def import_calibration(store: Store, at: datetime, *, record: str) -> dict[str, 
     return {"calibration": made.id, "new": Calibrations(store).add(made, at, IMPORTED)}
 
 
+def exported(store: Store, at: datetime, *, by: str, run: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """Put on the trail that somebody took a run's result out of the instrument."""
+    AuditTrail(store).add(by, "export", store.run(run).id, details, at=at)
+    return {}
+
+
 DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "add_calibration": add_calibration,
     "use_calibration": use_calibration,
     "import_calibration": import_calibration,
     "mark_qc": mark_qc,
     "record_qc": record_qc,
+    "exported": exported,
     **accounts.ASKS,
     **passes.ASKS,
     **review.ASKS,

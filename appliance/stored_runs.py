@@ -35,10 +35,26 @@ class StoredRuns(StoreFile):
                 f"The run {rows[0]['id']} cannot be read by this version: {error}"
             ) from error
 
-    def runs(self) -> list[RunSummary]:
-        """Return every run, the newest first, also one that this version can no longer read."""
-        rows = self.rows("SELECT * FROM runs ORDER BY started DESC, rowid DESC")
+    def runs(self, at_most: int = -1, skip: int = 0, among: str = "") -> list[RunSummary]:
+        """Return runs, the newest first, also one that this version can no longer read.
+
+        at_most, skip: a page of them; all by default.  among: only those whose id begins so, or whose sample has
+        exactly this number.
+        """
+        rows = self.rows(
+            "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 "
+            "OR slide IN (SELECT slide FROM records WHERE record_number = ?1) "
+            "ORDER BY started DESC, rowid DESC LIMIT ?2 OFFSET ?3",
+            among, at_most, skip,
+        )  # fmt: skip
         return [self._summary(row) for row in rows]
+
+    def record_number(self, run_id: str) -> str | None:
+        """Return whose smear a run counted, as the laboratory knows it; None where nobody said."""
+        rows = self.rows(
+            "SELECT record_number FROM records JOIN runs USING (slide) WHERE runs.id = ?", run_id
+        )
+        return str(rows[0]["record_number"]) if rows else None
 
     def _summary(self, row: dict[str, Any]) -> RunSummary:
         try:

@@ -1,0 +1,111 @@
+"""What a report says of a run: as it was signed, or as review has it now, or as the machine left it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.errors import ApplianceRefused
+from appliance.record_number import masked
+from appliance.review.case import Case, open_case
+from appliance.review.notes import Note, notes
+from appliance.review.signature import Signature, Standing, signatures, standing, verify
+from appliance.store import Store
+from appliance.store_records import RunRecord
+from appliance.tally import Tally
+
+REPRESENTATIVES = 2  # of each label
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A cell of which a report shows the picture. png: 96 × 96, RGB."""
+
+    label: str
+    probability: float
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that a report of one run says.
+
+    sample: the sample's number, masked or not; empty where nobody gave one.  tally: the reviewed one where there was a
+    review.  case, standing: None for a run that cannot be reviewed; then why_not says why.
+    problems: what does not agree with what was signed.  pictured: a few sure cells of every label, in clinical order.
+    slide: the JPEG of the slide that was looked over; None without one.
+    """
+
+    run: RunRecord
+    sample: str
+    tally: Tally
+    case: Case | None
+    standing: Standing | None
+    why_not: str
+    signed: Sequence[Signature]
+    problems: Sequence[str]
+    notes: Sequence[Note]
+    skipped: int
+    fields: int
+    pictured: Sequence[Pictured]
+    slide: bytes | None
+
+    @property
+    def status(self) -> str:
+        """What the result is worth, in a sentence."""
+        if self.standing is None:
+            return self.why_not
+        return str(self.standing)
+
+    @property
+    def signed_at(self) -> datetime | None:
+        """When it was signed last."""
+        return self.signed[-1].at if self.signed else None
+
+
+def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
+    """Return it. unmasked: whether the sample's number is shown whole. Raises ApplianceRefused for no such run."""
+    record = store.run(run)
+    number = store.record_number(record.id)
+    case, why_not = _case(store, record)
+    signed = signatures(store, record.id)
+    survey = store.survey(record.id)
+    tally = store.tally(record.id) if case is None else case.tally
+    return Result(
+        run=record,
+        sample="" if number is None else number if unmasked else masked(number),
+        tally=tally,
+        case=case,
+        standing=None if case is None else standing(case, signed),
+        why_not=why_not,
+        signed=signed,
+        problems=() if case is None else tuple(verify(store, case).problems),
+        notes=notes(store, record.id),
+        skipped=sum(store.skipped(record.id).values()),
+        fields=store.fields_counted(record.id),
+        pictured=_pictured(store, case, tally),
+        slide=None if survey is None else survey.picture,
+    )
+
+
+def _case(store: Store, record: RunRecord) -> tuple[Case | None, str]:
+    try:
+        return open_case(store, record.id), ""
+    except ApplianceRefused as refusal:
+        return None, str(refusal)
+
+
+def _pictured(store: Store, case: Case | None, tally: Tally) -> list[Pictured]:
+    """The surest cells of every label that counts."""
+    if case is None:
+        return []
+    found: list[Pictured] = []
+    for row in tally.rows:
+        mine = [cell for cell in case.cells if cell.label == row.label]
+        for cell in sorted(mine, key=lambda cell: -(cell.probability or 0.0))[:REPRESENTATIVES]:
+            try:
+                found.append(Pictured(row.short, cell.probability or 0.0, store.patch(cell.id)))
+            except ApplianceRefused:  # a run that kept no pictures
+                continue
+    return found

@@ -1,0 +1,102 @@
+"""The runs on record: found, shown, and taken out of the instrument."""
+
+import json
+
+import pytest
+from builders_people import signed_in
+from builders_review import RUN, ended, reclassify, signed
+from builders_web import FakeInstrument, a_hub, a_run, settings
+
+from appliance.audit import AuditTrail
+from appliance.reports.report_pdf import report_pdf
+from appliance.reports.result import result_of
+from appliance.store import Store
+from web.app import create_app
+from web.hub import Hub
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings(tmp_path)
+
+
+@pytest.fixture
+def fake(config):
+    instrument = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    yield instrument
+    instrument.dies()
+
+
+def a_client(config, role="reviewer"):
+    return signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config, role)
+
+
+@pytest.fixture
+def run(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, record_number="H-2026-1234")
+    return RUN
+
+
+def test_a_list_of_runs_shows_a_samples_number_to_those_who_may_see_it(config, run):
+    assert "H-2026-1234" in a_client(config).get("/runs").text
+    viewer = a_client(config, "viewer").get("/runs").text
+    assert "H-2026-1234" not in viewer
+    assert "••••234" in viewer
+
+
+def test_a_run_is_found_by_its_samples_number_which_no_address_holds(config, run):
+    found = a_client(config).post("/runs", data={"wanted": "H-2026-1234"})
+    assert found.request.path == "/runs"
+    assert RUN[:8] in found.text
+    assert RUN[:8] not in a_client(config).post("/runs", data={"wanted": "H-2026-999"}).text
+
+
+def test_a_viewer_finds_nobody_by_number(config, run):
+    assert a_client(config, "viewer").post("/runs", data={"wanted": "H-2026-1234"}).status_code == 403
+
+
+def test_a_run_says_what_its_result_is_worth(config, run):
+    page = a_client(config).get(f"/runs/{RUN}").text
+    assert "Not signed." in page
+    assert "Research use only" in page
+
+
+def test_a_run_that_is_not_there_is_said_to_be_missing(config, run):
+    assert a_client(config).get("/runs/ffffffffffff").status_code == 404
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("csv", b"run,state"), ("json", b"{")])
+def test_what_leaves_the_instrument_masks_the_sample_and_is_on_the_trail(config, run, kind, begins):
+    answer = a_client(config).get(f"/runs/{RUN}/report.{kind}")
+    assert answer.data.startswith(begins)
+    assert b"H-2026-1234" not in answer.data
+    assert f"run-{RUN}.{kind}" in answer.headers["Content-Disposition"]
+    with Store.read_only(config.store.path) as store:
+        (line,) = AuditTrail(store).entries(1)
+    assert (line.what, line.subject, line.details["identity"]) == ("export", RUN, "masked")
+
+
+def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
+    asked = f"/runs/{RUN}/report.json?whose=yes"
+    assert b"H-2026-1234" in a_client(config).get(asked).data
+    assert a_client(config, "viewer").get(asked).status_code == 403
+
+
+def test_an_export_holds_the_reviewed_result(config, run):
+    with Store(config.store.path) as store:
+        reclassify(store, [3], "lymphocyte")
+    found = json.loads(a_client(config).get(f"/runs/{RUN}/report.json").data)
+    assert found["counts"]["lymphocyte"] == 3
+    assert found["review"]["reclassified"] == {"3": "lymphocyte"}
+
+
+def test_a_report_is_the_same_for_the_same_result_and_says_who_signed(config, run):
+    with Store(config.store.path) as store:
+        unsigned = report_pdf(result_of(store, RUN, unmasked=False))
+        assert unsigned == report_pdf(result_of(store, RUN, unmasked=False))
+        reclassify(store, [5], "monocyte")
+        signed(store, "final", note="Seven cells are all there are.")
+        result = result_of(store, RUN, unmasked=False)
+        assert report_pdf(result) != unsigned
+    assert result.status == "Signed as final by anna."

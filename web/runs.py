@@ -1,0 +1,98 @@
+"""The runs on record: a list, one of them, and what leaves the instrument of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, abort, render_template, request
+from flask_babel import gettext
+
+from appliance import run_export
+from appliance.accounts.roles import Permission
+from appliance.record_number import masked
+from appliance.reports.report_pdf import report_pdf
+from appliance.reports.result import Result, result_of
+from appliance.store import Store
+from web.access import allow, may_here, no_store, who
+from web.rooms import Rooms
+
+A_PAGE = 25
+KINDS: Mapping[str, str] = {
+    "pdf": "application/pdf", "csv": "text/csv; charset=utf-8", "json": "application/json",
+}  # fmt: skip
+
+
+def blueprint(rooms: Rooms) -> Blueprint:
+    """Return the pages."""
+    pages = Blueprint("runs", __name__)
+
+    def shown(among: str = "") -> str:
+        skip = max(0, request.args.get("skip", 0, type=int))
+        with rooms.store() as store:
+            found = store.runs(A_PAGE + 1, skip, among)
+            samples = {run.id: _sample(store, run.id) for run in found}
+        older = skip + A_PAGE if len(found) > A_PAGE else None
+        return render_template(
+            "run/runs.html", runs=found[:A_PAGE], samples=samples, older=older, skip=skip, found=bool(among)
+        )
+
+    @pages.get("/runs")
+    @allow(Permission.WATCH)
+    def runs() -> str:
+        return shown()
+
+    @pages.post("/runs")
+    @allow(Permission.SEE_IDENTITY)
+    def find() -> str:
+        """Find by a number: in the request's body, so that no address and no log holds it."""
+        return shown(request.form.get("wanted", "").strip())
+
+    @pages.get("/runs/<run>")
+    @allow(Permission.WATCH)
+    def run(run: str) -> str:
+        with rooms.store() as store:
+            result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
+            skipped = store.skipped(result.run.id)
+        return render_template("run/run.html", result=result, skipped=skipped)
+
+    @pages.get("/runs/<run>/report.<any(pdf, csv, json):kind>")
+    @allow(Permission.EXPORT)
+    def export(run: str, kind: str) -> Response:
+        unmasked = request.args.get("whose") == "yes"
+        if unmasked and not may_here(Permission.SEE_IDENTITY):
+            abort(403, gettext("Your role may not see whose sample this is."))
+        with rooms.store() as store:
+            result = result_of(store, run, unmasked=unmasked)
+            body = _written(store, result, kind)
+        details = {"kind": kind, "identity": "whole" if unmasked and result.sample else "masked"}
+        rooms.instrument.ask("exported", by=who().name, run=result.run.id, details=details)
+        answer = no_store(Response(body, content_type=KINDS[kind]))
+        answer.headers["Content-Disposition"] = f'attachment; filename="run-{result.run.id}.{kind}"'
+        return answer
+
+    return pages
+
+
+def _sample(store: Store, run: str) -> str:
+    number = store.record_number(run)
+    if number is None:
+        return ""
+    return number if may_here(Permission.SEE_IDENTITY) else masked(number)
+
+
+def _written(store: Store, result: Result, kind: str) -> bytes:
+    run, tally = result.run, result.tally
+    if kind == "pdf":
+        return report_pdf(result)
+    if kind == "csv":
+        return run_export.to_csv(run_export.rows(run, tally)).encode()
+    counted, red_cells = store.fields_counted(run.id), store.red_cells(run.id)
+    whole = run_export.to_object(
+        run, tally, store.skipped_fields(run.id), counted, store.cells(run.id), red_cells
+    )
+    labels = (
+        {} if result.case is None else {cell.id: cell.label for cell in result.case.cells if cell.changed}
+    )
+    review = {"standing": result.status, "reclassified": labels, "sample": result.sample}
+    return json.dumps({**whole, "review": review}, ensure_ascii=False, indent=1).encode()
