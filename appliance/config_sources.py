@@ -55,7 +55,8 @@ def find_file(path: Path | None, env: Mapping[str, str]) -> Path | None:
             raise ApplianceRefused(f"There is no settings file {named} ({who}). Check its path.")
         return named
     usual = (Path("hemadiff.toml"), _config_home(env) / "hemadiff" / "hemadiff.toml", SYSTEM_FILE)
-    return next((file for file in usual if file.is_file()), None)
+    # A folder that we may not enter has none for us: a service's user is often asked from somebody else's home.
+    return next((file for file in usual if os.path.isfile(file)), None)
 
 
 def _config_home(env: Mapping[str, str]) -> Path:
