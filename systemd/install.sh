@@ -64,12 +64,14 @@ uninstall() {
     stop_services
     unlink_units
     remove_files
+    serve_to_others_no_more
     [ -n "$root" ] || systemctl daemon-reload
     say "Hemadiff is gone from this machine. Its counts (/var/lib/hemadiff), its backups (/var/backups/hemadiff), its"
     say "settings and its certificate (/etc/hemadiff) and its users stay: remove them by hand if nobody needs them."
 }
 
 read_options "$@"
+cd / # the user hemadiff may not enter the folder we were called from
 case $what in
 install) install ;;
 uninstall) uninstall ;;

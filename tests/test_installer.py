@@ -181,6 +181,16 @@ def test_uninstalling_leaves_what_others_put_beside_our_files(tmp_path: Path) ->
     assert override.exists()
 
 
+def test_a_proxy_gets_its_own_configuration_back(tmp_path: Path) -> None:
+    own = tmp_path / "etc/caddy/Caddyfile"
+    own.parent.mkdir(parents=True)
+    own.write_text("example.org\n")
+    installed(tmp_path, "--proxy", "caddy")
+    assert "reverse_proxy 127.0.0.1:8080" in own.read_text()
+    assert install(tmp_path, "uninstall").returncode == 0
+    assert own.read_text() == "example.org\n"
+
+
 def test_a_box_can_be_installed_again_over_the_data_of_an_earlier_one(tmp_path: Path) -> None:
     root = used(tmp_path)
     install(root, "uninstall")

@@ -69,3 +69,12 @@ serve_to_others() {
         ;;
     esac
 }
+
+serve_to_others_no_more() {
+    if [ -e "$root/etc/caddy/Caddyfile.before-hemadiff" ]; then
+        mv "$root/etc/caddy/Caddyfile.before-hemadiff" "$root/etc/caddy/Caddyfile"
+    fi
+    [ -n "$root" ] || for each in nginx caddy; do
+        systemctl try-reload-or-restart "$each" 2>/dev/null || true
+    done
+}

@@ -24,13 +24,13 @@ add_packages() {
 # Before anything is changed, by the program that is being replaced: it knows its own database.
 back_up_first() {
     backed_up=no
-    [ -e "$root$store" ] && [ -x "$root$base/current/bin/hemadiff" ] || return 0
+    [ -x "$root$base/current/bin/hemadiff" ] && [ -e "$(store_path)" ] || return 0
     back_up || refuse "The database could not be backed up (see above). Nothing was changed."
 }
 
 # A database that was there without a program: by the new one, before anything opens it.
 back_up_late() {
-    [ -e "$root$store" ] && [ "$backed_up" = no ] || return 0
+    [ "$backed_up" = no ] && [ -e "$(store_path)" ] || return 0
     if [ -x "$root$base/current/bin/hemadiff" ]; then
         back_up || refuse "The database could not be backed up (see above). Nothing was started."
     else
@@ -40,9 +40,18 @@ back_up_late() {
 
 back_up() {
     say "Backing the database up"
-    as_hemadiff env HEMADIFF_STORE__PATH="$root$store" HEMADIFF_CONFIG="$root/etc/hemadiff/hemadiff.toml" \
+    as_hemadiff env HEMADIFF_STORE__PATH="$(store_path)" HEMADIFF_CONFIG="$root/etc/hemadiff/hemadiff.toml" \
         HEMADIFF_INSTRUMENT__SOCKET="$root/run/hemadiff/instrument.sock" \
         "$root$base/current/bin/hemadiff" backup "$root/var/backups/hemadiff" && backed_up=yes
+}
+
+# Where the settings have it: a laboratory may have put it on another disk.
+store_path() {
+    if [ -z "$root" ] && [ -x "$base/current/bin/python" ]; then
+        as_hemadiff env HEMADIFF_CONFIG=/etc/hemadiff/hemadiff.toml "$base/current/bin/python" -c \
+            'from appliance.config import load_config; print(load_config().store.path)' 2>/dev/null && return
+    fi
+    printf '%s' "$root$store"
 }
 
 as_hemadiff() {
