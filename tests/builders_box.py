@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -34,11 +37,22 @@ def install(
 
 
 def installed(root: Path, *words: object) -> Path:
-    """A root with Hemadiff installed in it."""
+    """A root with Hemadiff installed in it. An empty one without any option is a copy of one that was made once."""
     root.mkdir(exist_ok=True)
+    if not words and not any(root.iterdir()):
+        return Path(shutil.copytree(_plain(), root, symlinks=True, dirs_exist_ok=True))
     done = install(root, *words)
     assert done.returncode == 0, done.stderr
     return root
+
+
+@cache
+def _plain() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="hemadiff-box-")
+    atexit.register(folder.cleanup)
+    done = install(Path(folder.name))
+    assert done.returncode == 0, done.stderr
+    return Path(folder.name)
 
 
 def with_program(root: Path) -> Path:

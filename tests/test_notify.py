@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from builders_commands import at_home
+from builders_instrument import blood_field, ended, folder, instrument, plan, until
 from builders_web import hemadiff_serve, instrument_pid
 
 from appliance.channel_client import InstrumentClient
@@ -164,6 +165,17 @@ def test_loading_the_networks_may_keep_the_writer_thread_busy_but_not_for_ever(t
             with pytest.raises(AssertionError, match="asked"):
                 watch.look(watch.until_s + LOADING_WITHIN_S)
         assert heard(listener) == ["WATCHDOG=1"]
+
+
+def test_the_instrument_says_where_its_run_stands(tmp_path: Path) -> None:
+    smear = folder(tmp_path / "smear", (blood_field(n) for n in range(6)))
+    with instrument(tmp_path / "s.sqlite") as made:
+        assert made.pulse() == Pulse()
+        run = made.start(plan(smear))
+        counted = until(made, ended)
+        pulse = made.pulse()
+    assert (pulse.run, pulse.fields) == (run, counted["fields_counted"])
+    assert pulse.state is State.INSUFFICIENT
 
 
 class Answers(BaseHTTPRequestHandler):
