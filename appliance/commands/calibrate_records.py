@@ -156,7 +156,8 @@ def import_record(session: Session, file: Path) -> None:
     record = read_calibration(file).record
     if record is None:
         raise ApplianceRefused(
-            f"{file} only states a scale (version 1): nobody measured it. Name it as [camera] calibration, or calibrate."
+            f"{file} only states a scale (version 1): nobody measured it. "
+            "Name it as [camera] calibration, or calibrate."
         )
     with desk(session.config) as ask:
         said = ask("import_calibration", record=to_json(record))
