@@ -22,6 +22,7 @@ from models import ModelRefused
 from models.panel import Specimen, load_panel
 from web import guard
 from web.hub import Hub, TooManyViewers
+from web.qc import qc_pages
 from web.slide_map import slide_map, survey_of
 from web.stream import events
 
@@ -54,6 +55,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     _show(app, config, hub, digest)
     _show_from_store(app, config)
     _obey(app, config, hub, instrument)
+    app.register_blueprint(qc_pages(config, instrument, lambda: _may_control(config)))
     return app
 
 
