@@ -117,10 +117,13 @@ class Calibrations:
         return [held.record for held in self.all() if held.in_force]
 
     def before(self, record: CalibrationRecord) -> CalibrationRecord | None:
-        """Return the calibration that was in force for the same setup before this one was, or is now."""
+        """Return the calibration that was in force for the same setup before this one was, or is now.
+
+        This one may have been in force several times: it is asked of the last.
+        """
         rows = self._store.rows(
             "SELECT calibration FROM calibrations_in_force WHERE setup = ? AND calibration != ? AND id < "
-            "coalesce((SELECT min(id) FROM calibrations_in_force WHERE calibration = ?), 9e18) "
+            "coalesce((SELECT max(id) FROM calibrations_in_force WHERE calibration = ?), 9e18) "
             "ORDER BY id DESC LIMIT 1",
             _key(record.setup),
             record.id,
@@ -135,7 +138,7 @@ class Calibrations:
 
     def _held(self, row: dict[str, str]) -> Held:
         record = from_json(row["record"], f"The calibration {row['id']} in the store")
-        if record.digest != row["digest"]:
+        if (record.digest, record.id, _key(record.setup)) != (row["digest"], row["id"], row["setup"]):
             raise CalibrationRefused(
                 f"The calibration {row['id']} in the store was damaged. Restore the store from its backup."
             )
