@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from appliance.simulator.lens import Lens
+from appliance.simulator.microscope import Microscope
 from appliance.simulator.mount import Mount
 from appliance.simulator.service_slides import Blank
 from appliance.simulator.trail import Trail
@@ -42,11 +43,16 @@ MIDDLE_UM = (500.0, 500.0)
 
 @dataclass(slots=True)
 class Lamp:
-    """An eye with exposures of any length and a lamp that flickers a little."""
+    """An eye with exposures of any length and a lamp that flickers a little.
+
+    fresh: whether each picture's noise is drawn anew. The simulated sensor lays one table of it over all of its
+    pictures, at random places: their mean has that table's own noise, which no more pictures lessen. No sensor does so.
+    """
 
     eye: Eye
     rng: np.random.Generator
     steadiness: float = 0.0
+    fresh: bool = False
 
     def look(
         self, exposure_us: float, z_um: float | None = None, size_px: tuple[int, int] = SIZE_PX
@@ -57,7 +63,7 @@ class Lamp:
         place = Point(*MIDDLE_UM, instrument.away_um if z_um is None else z_um)
         light = 1 + float(self.rng.normal(0, self.steadiness)) if self.steadiness else 1.0
         gains = instrument.colour_gains
-        return self.eye.microscope.render(
+        return self._microscope().render(
             View(
                 LENS,
                 Trail.still(place, light),
@@ -68,6 +74,13 @@ class Lamp:
                 index=self.eye.taken,
             )
         )
+
+    def _microscope(self) -> Microscope:
+        mine = self.eye.microscope
+        if not self.fresh:
+            return mine
+        seed = 1000 * self.eye.instrument.number + self.eye.taken
+        return Microscope(mine.slide, mine.mount, mine.sensor, seed, mine._turret)
 
 
 def light_trials(numbers: Iterable[int]) -> Iterator[Trial]:
@@ -89,7 +102,7 @@ def _refusals(number: int, what: str, trials: Iterator[Trial]) -> Iterator[Trial
 
 def lamp_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[Trial]:
     """Follow the advised exposure, then measure white balance, flat field and linearity at it."""
-    lamp = Lamp(instrument.under(Blank(1_000.0, 1_000.0)), rng)
+    lamp = Lamp(instrument.under(Blank(1_000.0, 1_000.0)), rng, fresh=True)
     number, sensor = instrument.number, lamp.eye.microscope.sensor
     shading = Lens(lamp.eye.microscope._turret[LENS], lamp.eye.microscope.mount).shading(*SIZE_PX)
     tried = float(rng.uniform(2_000, 7_000))
@@ -115,13 +128,14 @@ def lamp_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[Tr
         SIZE_PX[1] * 3 // 8 : SIZE_PX[1] * 5 // 8, SIZE_PX[0] * 3 // 8 : SIZE_PX[0] * 5 // 8
     ].mean()
     yield Trial("flat field: corner light", number, float(corner / middle), field.corner_light)
-    ratio = field.gain[..., 1] * shading
+    ratio = field.gain.astype(np.float64) * shading[..., None]
+    ratio /= ratio.mean(axis=(0, 1))
     at = int(rng.integers(0, ratio.size))
     yield Trial(
         "flat field: gain of a pixel",
         number,
         1.0,
-        Measured(float(ratio.flat[at] / ratio.mean()), field.noise, ""),
+        Measured(float(ratio.flat[at]), field.noise, ""),
     )
     steady = replace(lamp, steadiness=FLICKER)
     exposures = np.rint(np.linspace(0.08, 0.97, STEPS) * exposure_us)
@@ -138,7 +152,8 @@ def depth_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[T
     still = replace(instrument, full_well_e=1e9)
     calm = Lamp(still.under(slide), rng)
     coarse = _stack(lamp, np.linspace(-5, 5, HEIGHTS) + rng.uniform(-0.2, 0.2))
-    true = find_peak(_stack(calm, np.linspace(-6, 6, FINE_HEIGHTS)))
+    # Over the same heights: a depth is read half-way down to the lower end of its stack.
+    true = find_peak(_stack(calm, np.linspace(coarse[0].z_um, coarse[-1].z_um, FINE_HEIGHTS)))
     if not isinstance(true, Peak) or true.width_um is None:
         return
     found = measure_focus_depth(coarse)
