@@ -36,6 +36,7 @@ AIM = 230.0  # of 255, of the brightest quarter's brightest colour: noise stays 
 GOOD = (215.0, 240.0)
 BRIGHTEST = 0.25  # of the picture is exposed for
 SURROUNDED = 5  # blocks that a block is judged with
+CHOSEN = 0.015  # levels by which the brightest quarter may be off, as noise has a say in which blocks it is
 LEAST_TO_TELL = 4.0  # of 255: below it a picture does not say how much is missing
 STEP_DOWN = 3.0  # how much shorter a saturated picture is taken again
 
@@ -188,7 +189,7 @@ def _brightest(blocks: Numbers, rounded: float) -> tuple[Measured, int]:
     # Photons' noise grows with the root of the light, and here is more than on average.
     more = math.sqrt(max(1.0, levels[colour] / float(blocks[..., colour].mean())))
     noise = more * float(block_noise(blocks)[colour]) / math.sqrt(np.count_nonzero(chosen[..., colour]))
-    return Measured(levels[colour], math.hypot(noise, rounded), "of 255"), colour
+    return Measured(levels[colour], math.hypot(noise, rounded, CHOSEN), "of 255"), colour
 
 
 def _between(ratios: Sequence[Numbers], column: int) -> float:
