@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.line_scatter import covariance
+from calibration.line_plane import fitted
 
 LINES, LEVELS, SPACING_PX, STEP_PX = 14, 30, 90.0, 16.0
 TRUE = np.array([1 / SPACING_PX, 0.0])
@@ -21,9 +21,8 @@ def squared(
     off = rng.normal(0, 0.03, len(x)) + rng.normal(0, 1, LINES)[line] * lines_px
     off = off + np.repeat(rng.normal(0, 1, LEVELS), drift)[level] * levels_px
     numbers = columns[:, :2] @ TRUE + off / SPACING_PX
-    fit = np.linalg.lstsq(columns, numbers, rcond=None)[0]
-    known = covariance(columns, numbers - columns @ fit, line, level, fit[:2])
-    return np.asarray((fit[:2] - TRUE) ** 2 / np.diag(known))
+    fit = fitted(columns, numbers, line, level)
+    return np.asarray((fit.plane[:2] - TRUE) ** 2 / np.diag(fit.covariance))
 
 
 @pytest.mark.parametrize(
@@ -41,5 +40,5 @@ def test_claims_hold_whatever_is_off_together(off: dict[str, float]) -> None:
 def test_no_picture_tells_a_direction_better_than_pixels_allow() -> None:
     line, level = (each.ravel() for each in np.meshgrid(np.arange(LINES), np.arange(LEVELS), indexing="ij"))
     columns = np.column_stack([line * SPACING_PX, level * STEP_PX, np.ones(len(line))])
-    known = covariance(columns, np.zeros(len(line)), line, level, TRUE)
+    known = fitted(columns, columns[:, :2] @ TRUE, line, level).covariance
     assert np.sqrt(known[1, 1]) * SPACING_PX * (LEVELS - 1) * STEP_PX == pytest.approx(0.0007)
