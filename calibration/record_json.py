@@ -100,7 +100,6 @@ def from_table(table: object, where: str) -> CalibrationRecord:
         raise CalibrationRefused(said if said.startswith(where) else f"{where}: {said}") from refusal
 
 
-KNOWN_TO = "pitch_uncertainty_um"  # of a ruler, where it was stated
 _EVIDENCE = {"name", "caption", "sha256", "png"}
 
 
@@ -120,9 +119,6 @@ class _Reader:
                 f'{self._where}: "{key}" is missing or of another kind. Export it again.'
             )
         return value
-
-    def has(self, key: str) -> bool:
-        return key in self._table
 
     def text(self, key: str) -> str:
         return self.get(key, str)
@@ -194,11 +190,8 @@ def _residuals(read: _Reader) -> Residuals:
 def _ruler(read: _Reader) -> Ruler | None:
     if read.get("ruler", object) is None:
         return None
-    said = read.part("ruler", {"kind", "pitch_um", "serial", "certificate", KNOWN_TO})
-    known = said.number(KNOWN_TO) if said.has(KNOWN_TO) else None
-    return Ruler(
-        said.text("kind"), said.number("pitch_um"), said.text("serial"), said.text("certificate"), known
-    )
+    said = read.part("ruler", {"kind", "pitch_um", "serial", "certificate"})
+    return Ruler(said.text("kind"), said.number("pitch_um"), said.text("serial"), said.text("certificate"))
 
 
 def _evidence(read: _Reader) -> Evidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,10 @@ class Bench:
     known: Known
     setup: Setup
     firmware: str
+
+
+def _as_it_is(setup: Setup) -> None:
+    """Refuse none."""
 
 
 class SimulatedEngineer:
@@ -73,14 +77,22 @@ class SimulatedEngineer:
 
 @contextlib.contextmanager
 def simulated_bench(
-    config: Config, seed: int, engineer: Engineer, at_um: tuple[float, float] | None = None
+    config: Config,
+    seed: int,
+    engineer: Engineer,
+    at_um: tuple[float, float] | None = None,
+    check: Callable[[Setup], object] = _as_it_is,
 ) -> Iterator[Bench]:
-    """Open the simulated instrument of the settings, homed and lit. Raises ApplianceRefused for a perfect one."""
+    """Open the simulated instrument of the settings, homed and lit. Raises ApplianceRefused for a perfect one.
+
+    check: what may refuse a setup before anything moves.
+    """
     from appliance.simulated_microscope import open_simulated_to_calibrate, simulated_setup
     from appliance.simulator.instrument import mixture_of
     from models.panel import Specimen
 
     setup = simulated_setup(config)
+    check(setup)
     scale = _believed(config, setup)
     instrument = open_simulated_to_calibrate(config, seed, mixture_of(Specimen.BLOOD), scale, LIMITS)
     left = None if config.simulator.slide == "smear" else config.simulator.slide
@@ -92,12 +104,23 @@ def simulated_bench(
 
 @contextlib.contextmanager
 def real_bench(
-    config: Config, engineer: Engineer, at_um: tuple[float, float] | None = None, at_reference: bool = False
+    config: Config,
+    engineer: Engineer,
+    at_um: tuple[float, float] | None = None,
+    at_reference: bool = False,
+    check: Callable[[Setup], object] = _as_it_is,
 ) -> Iterator[Bench]:
-    """Open the microscope of the settings, homed and lit. Raises as `open_microscope` does."""
+    """Open the microscope of the settings, homed and lit. Raises as `open_microscope` does.
+
+    check: what may refuse a setup, once the camera has said its name and before anything moves.
+    """
     from appliance.real_microscope import open_to_calibrate
 
-    microscope = open_to_calibrate(config, lambda setup: _believed(config, setup), LIMITS, at_reference)
+    def scale_of(setup: Setup) -> Scale:
+        check(setup)
+        return _believed(config, setup)
+
+    microscope = open_to_calibrate(config, scale_of, LIMITS, at_reference)
     with contextlib.closing(microscope):
         runner = Runner(microscope, engineer)
         yield _ready(microscope, runner, setup_in_use(config, microscope.name), at_um, config)

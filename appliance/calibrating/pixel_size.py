@@ -41,8 +41,9 @@ class RulerOnStage:
     @property
     def record(self) -> Ruler:
         """As a calibration keeps it."""
-        kind, known = "grid" if self.grid else "stage micrometer", self.pitch_uncertainty_um or None
-        return Ruler(kind, self.pitch_um, self.serial, self.certificate, known)
+        return Ruler(
+            "grid" if self.grid else "stage micrometer", self.pitch_um, self.serial, self.certificate
+        )
 
 
 def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:

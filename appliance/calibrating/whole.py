@@ -14,6 +14,7 @@ from appliance.calibrating.pixel_size import RulerOnStage, pixel_size
 from appliance.calibrating.stage import RETURNS, REVERSALS, STEPS, backlash, stage_map
 from appliance.calibrating.steps import Expose, Finding, Known, Routine, Tell
 from calibration.record import PIXEL_SIZE, CalibrationRecord, Evidence
+from calibration.renewal import Anew, renewed
 from calibration.setup import Setup
 from calibration.stage_map import StageMap
 
@@ -56,23 +57,29 @@ class Found:
         """What to write into the settings."""
         return {key: value for each in self.findings.values() for key, value in each.settings.items()}
 
-    def record(self, setup: Setup, author: Author) -> CalibrationRecord:
-        """Return the calibration that they make. Raises CalibrationRefused without a pixel size."""
+    def record(
+        self, setup: Setup, author: Author, last: CalibrationRecord | None = None
+    ) -> CalibrationRecord:
+        """Return the calibration that they make.
+
+        last: from which all is taken over that was not measured; None for a calibration of what was found alone.
+        Raises CalibrationRefused without a pixel size, and as `renewed` does.
+        """
         whole = list(self.findings.values())
-        return CalibrationRecord(
-            setup,
+        anew = Anew(
             author.made,
             author.by,
-            _merged(each.values for each in whole),
-            author.software,
-            author.firmware,
             author.made + timedelta(days=author.valid_days),
-            next((each.ruler for each in whole if each.ruler is not None), None),
+            _merged(each.values for each in whole),
             _merged(each.residuals for each in whole),
             _evidence(whole),
             _merged(each.parts for each in whole),
+            next((each.ruler for each in whole if each.ruler is not None), None),
+            author.software,
+            author.firmware,
             author.note,
         )
+        return anew.alone(setup) if last is None else renewed(last, anew)
 
 
 def whole_calibration(known: Known, ruler: RulerOnStage, extent: Extent | None = None) -> Routine[Found]:
