@@ -100,6 +100,21 @@ def test_an_expired_calibration_does_not_come_into_force(store: Store) -> None:
         Calibrations(store).use(record().id, "R. Hooke", EXPIRES)
 
 
+def test_an_imported_calibration_needs_a_persons_word_although_none_is_in_force(store: Store) -> None:
+    calibrations = Calibrations(store)
+    calibrations.add(record(), NOW, IMPORTED)
+    with pytest.raises(ApplianceRefused, match="measured on this very microscope"):
+        calibrations.use(record().id, "R. Hooke", NOW)
+    calibrations.use(record().id, "R. Hooke", NOW, calibrations.to_confirm(record()))
+    assert calibrations.in_force(SETUP) == record()
+
+
+def test_a_calibration_of_the_future_does_not_come_into_force(store: Store) -> None:
+    Calibrations(store).add(record(), NOW)
+    with pytest.raises(CalibrationRefused, match="which is yet to come"):
+        Calibrations(store).use(record().id, "R. Hooke", MADE - timedelta(days=2))
+
+
 def test_somebody_puts_it_in_force(store: Store) -> None:
     Calibrations(store).add(record(), NOW)
     with pytest.raises(ApplianceRefused, match="Say who"):
