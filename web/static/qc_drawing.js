@@ -11,8 +11,8 @@ export function draw(run, field, cross) {
   const inside = `M${border} ${border}H${width - border}V${height - border}H${border}z`;
   const parts = [
     make("image", { href: `/qc/${run}/${field.number}.jpg`, width, height, preserveAspectRatio: "none" }),
-    make("path", { class: "border mark", d: `M0 0H${width}V${height}H0z${inside}`, "fill-rule": "evenodd" }),
-    make("path", { class: "border-line mark", d: inside }),
+    make("path", { class: "border drawn", d: `M0 0H${width}V${height}H0z${inside}`, "fill-rule": "evenodd" }),
+    make("path", { class: "border-line drawn", d: inside }),
     ...field.finds.flatMap((find) => drawFind(find, field.false.includes(find.cell))),
     ...field.missed.flatMap(([x, y]) => drawMissed(x, y, border)),
   ];
@@ -22,19 +22,19 @@ export function draw(run, field, cross) {
 
 function drawFind(find, isFalse) {
   const at = { cx: find.x, cy: find.y, r: find.radius * 1.25 };
-  if (find.what !== "cell") return [make("circle", { class: "other mark", ...at })];
+  if (find.what !== "cell") return [make("circle", { class: "other drawn", ...at })];
   const name = isFalse ? "No cell" : "Located cell";
-  const circle = [make("circle", { class: "casing mark", ...at }), make("circle", { class: `find mark${isFalse ? " is-false" : ""}`, "data-cell": find.cell, ...at }, name)];
+  const circle = [make("circle", { class: "casing drawn", ...at }), make("circle", { class: `find drawn${isFalse ? " is-false" : ""}`, "data-cell": find.cell, ...at }, name)];
   if (!isFalse) return circle;
   const reach = find.radius * 1.25;
   const d = `M${find.x - reach} ${find.y - reach}l${2 * reach} ${2 * reach}m0 ${-2 * reach}l${-2 * reach} ${2 * reach}`;
-  return [...circle, make("path", { class: "casing mark", d }), make("path", { class: "false mark", d })];
+  return [...circle, make("path", { class: "casing drawn", d }), make("path", { class: "false drawn", d })];
 }
 
 function drawMissed(x, y, border) {
   const reach = border * 0.75;
   const d = `M${x - reach} ${y - reach}h${2 * reach}v${2 * reach}h${-2 * reach}z`;
-  return [make("path", { class: "casing mark", d }), make("path", { class: "missed mark", d, "data-x": x, "data-y": y }, "Missed cell")];
+  return [make("path", { class: "casing drawn", d }), make("path", { class: "missed drawn", d, "data-x": x, "data-y": y }, "Missed cell")];
 }
 
 function drawCross({ x, y }, border) {

@@ -11,7 +11,7 @@ const button = document.getElementById("record-send");
 export function wireRecord(run, tally, sent) {
   document.getElementById("record").addEventListener("click", () => {
     const { fields, located, missed, none } = tally();
-    document.getElementById("record-said").textContent = `${fields} fields gone over: ${located} of ${located + missed} cells located, ${none} finds no cell. It is judged and put on record; nothing is changed afterwards.`;
+    document.getElementById("record-said").textContent = `${fields} fields gone over: ${located} of ${located + missed} cells located, ${none} ${none === 1 ? "find is no cell" : "finds are no cells"}. It is judged and put on record; nothing is changed afterwards.`;
     wrong.hidden = true;
     dialog.showModal();
   });

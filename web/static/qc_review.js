@@ -44,8 +44,8 @@ function showTally() {
   const { gone, located: found, missed, none } = tally();
   const there = found + missed;
   say("located", found);
-  say("of", `of ${there} cells located${there ? `: ${((100 * found) / there).toFixed(1)} %` : ""}`);
-  say("others", `${missed} missed, ${none} ${none === 1 ? "find" : "finds"} no cell`);
+  say("of", `of ${there} located${there ? `: ${((100 * found) / there).toFixed(1)} %` : ""}`);
+  say("others", `${missed} missed; ${none} ${none === 1 ? "find is no cell" : "finds are no cells"}`);
   const left = fields.length - gone;
   const few = !left && there < Number(cells) ? ` These are too few: ${cells} cells are needed. Count again, with more.` : "";
   say("left", left ? `${gone} of ${fields.length} fields gone over` : `Every field is gone over.${few}`);
