@@ -57,7 +57,18 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         few = partial(Extent, steps=8, reversals=4, stacks=2)
         patch.setattr("appliance.calibrating.whole.Extent", few)
         pdf = home / "certificate.pdf"
-        words = ("--simulate", "--seed", "1", "--by", "R. Hooke", "--returns", "10", "--no-tilt", "--yes")
+        words = (
+            "--simulate",
+            "--seed",
+            "1",
+            "--by",
+            "R. Hooke",
+            "--returns",
+            "10",
+            "--no-tilt",
+            "--no-overview",
+            "--yes",
+        )
         result = hemadiff("calibrate", "all", *words, "--json", "-", "--pdf", str(pdf))
         assert result.exit_code == 0, result.output
         published = json.loads(result.stdout)

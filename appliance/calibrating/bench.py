@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance.calibrating.runner import Engineer, Runner
-from appliance.calibrating.steps import TAKE_UP_UM, Known
+from appliance.calibrating.steps import TAKE_UP_UM, Known, Lens
 from appliance.cameras.freshness import FreshnessLimits
 from appliance.counting_scale import in_force, setup_in_use
 from appliance.microscope import Microscope
@@ -140,7 +140,7 @@ def _ready(
     runner.tell("Homing the stage.")
     microscope.home()
     microscope.make_ready()
-    area = microscope.area
+    area, above = microscope.area, microscope.overview
     x_um, y_um = at_um or ((area.left_um + area.right_um) / 2, (area.top_um + area.bottom_um) / 2)
     known = Known(
         Point(x_um, y_um, microscope.expected_um),
@@ -151,5 +151,6 @@ def _ready(
         microscope.focus_within_um,
         # Nothing is made up for along z: a search for focus begins below all that the settings know of.
         take_up_um=max(TAKE_UP_UM, config.stage.z.backlash_um + ROOM_UM),
+        overview=None if above is None else Lens(above.scale.um_per_px, above.aside_um),
     )
     return Bench(runner, known, setup, microscope.firmware)

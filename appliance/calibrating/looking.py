@@ -67,7 +67,7 @@ def focused(known: Known, place: Point) -> Routine[Point]:
                 yield GoTo(Point(place.x_um, place.y_um, height.z_um))
         exposure: Exposure = yield Take()
         try:
-            look = looks.send(contrast(exposure.pixels, known.um_per_px))
+            look = looks.send(contrast_of(exposure, known.um_per_px))
         except StopIteration as end:
             outcome = end.value
             break
@@ -77,6 +77,13 @@ def focused(known: Known, place: Point) -> Routine[Point]:
             f"[microscope] focus_um."
         )
     return Point(place.x_um, place.y_um, outcome.z_um)
+
+
+def contrast_of(exposure: Exposure, um_per_px: float) -> float:
+    """Return the contrast of a picture. Raises CalibrationRefused for one without any light."""
+    if not exposure.pixels.any():
+        raise CalibrationRefused("The picture is black. See to the lamp, the diaphragm and the shutter.")
+    return contrast(exposure.pixels, um_per_px)
 
 
 def sought(known: Known, what: str) -> Routine[Point]:
