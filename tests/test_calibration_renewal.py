@@ -30,7 +30,7 @@ BACKLASH = {"backlash_x_um": Measured(6.1, 0.2, "µm")}
 def whole(**changes: Any) -> CalibrationRecord:
     """A calibration in force: light, pixel size, stage map and backlash."""
     given: dict[str, Any] = {
-        "values": values(**LIGHT, **MAP, **BACKLASH),
+        "values": {**values(), **LIGHT, **MAP, **BACKLASH},
         "parts": {"flat_field": b"old"},
         "residuals": {"pixel_size": Residuals((0, 1), "line", (0.1, -0.1), "µm")},
         "evidence": [Evidence.of(name, "Seen.", picture()) for name in ("ruler", "blank")],
