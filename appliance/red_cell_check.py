@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
+NOT_CHECKED = "Red cells could not be measured: nothing cross-checked the scale."
+"""The mark of a result whose run came to its end without."""
+
 
 class Verdict(StrEnum):
     """What the red cells say of a run's calibration."""

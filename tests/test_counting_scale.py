@@ -214,7 +214,7 @@ def test_a_run_under_a_record_stores_its_id_and_its_marks(tmp_path: Path) -> Non
         it.start(plan(where, um_per_px=None, calibration=made.id, min_cells=3, max_cells=3))
         run = until(it, ended)
     assert (run["calibration"], run["calibration_source"]) == (made.id, made.scale.source)
-    assert run["marks"] == [f"The calibration {made.id} expired on 2026-03-03. Calibrate anew."]
+    assert run["marks"][0] == f"The calibration {made.id} expired on 2026-03-03. Calibrate anew."
     with Store.read_only(config.store.path) as store:
         stored = store.run(run["run"])
     assert (stored.scale, stored.marks) == (made.scale, tuple(run["marks"]))
