@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,28 @@ def test_another_site_marks_nothing(config: Config, fake: FakeInstrument, header
     said = {"field": 1, "kind": "gone over", "present": True}
     assert a_client(config).post(f"/qc/{RUN}/mark", json=said, headers=headers).status_code == 403
     assert fake.asked == []
+
+
+def test_every_file_that_the_pages_name_is_in_the_package(config: Config) -> None:
+    a_qc_run(config.store.path)
+    client = a_client(config)
+    named = {
+        name
+        for page in ("/qc", f"/qc/{RUN}")
+        for name in re.findall(r'"(/static/[^"]+)"', client.get(page).text)
+    }
+    scripts = [client.get(name).text for name in named if name.endswith(".js")]
+    named |= {f"/static/{name}" for script in scripts for name in re.findall(r'from "./([^"]+)"', script)}
+    assert "/static/qc_drawing.js" in named
+    assert [name for name in named if client.get(name).status_code != 200] == []
+
+
+def test_the_pages_hold_no_script_and_no_style_that_their_policy_refuses(config: Config) -> None:
+    a_control_on_record(config, missed=4)
+    for page in ("/qc", f"/qc/{RUN}", f"/qc/{RUN}?fields"):
+        answer = a_client(config).get(page)
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert re.findall(r"<script>|<style|\bstyle=|\bon\w+=", answer.text) == []
 
 
 # The result

@@ -11,6 +11,8 @@ let fields = [];
 let shown = 0;
 let cross = null; // where the arrow keys are; null until they are used
 let sending = Promise.resolve();
+let waiting = 0; // marks that are not answered yet
+let refused = false; // whether one was: then what is on record is read again after the last
 
 function say(id, text) {
   byId(id).textContent = text;
@@ -19,7 +21,7 @@ function say(id, text) {
 const located = (field) => field.finds.filter((find) => find.what === "cell" && !field.false.includes(find.cell)).length;
 const sum = (all, of) => all.reduce((total, field) => total + of(field), 0);
 
-export function tally() {
+function tally() {
   const gone = fields.filter((field) => field.gone_over);
   return { fields: fields.length, gone: gone.length, located: sum(gone, located), missed: sum(gone, (field) => field.missed.length), none: sum(gone, (field) => field.false.length) };
 }
@@ -75,16 +77,23 @@ function send(mark) {
   const field = fields[shown];
   put(field, mark);
   const body = { field: field.number, ...mark };
+  waiting += 1;
   sending = sending.then(async () => {
     try {
       await ask(`${run}/mark`, body);
-      notice(null);
     } catch (error) {
+      refused = true;
       notice(`Not marked: ${error.message}`);
-      fields = (await read(`${run}/fields.json`).catch(() => ({ fields }))).fields;
-      show();
     }
+    waiting -= 1;
+    if (refused && waiting === 0) await readAgain();
   });
+}
+
+async function readAgain() {
+  refused = false;
+  fields = (await read(`${run}/fields.json`).catch(() => ({ fields }))).fields;
+  show();
 }
 
 function touch(place) {
@@ -102,6 +111,7 @@ function touch(place) {
 function tick() {
   if (open !== "yes") return;
   const present = !fields[shown].gone_over;
+  notice(null);
   send({ kind: "gone over", present });
   const after = [...fields.keys()].filter((number) => !fields[number].gone_over);
   if (present && after.length) go(after.find((number) => number > shown) ?? after[0]);
