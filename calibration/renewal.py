@@ -25,8 +25,9 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "stage map": ("stage_um_per_px_x", "stage_um_per_px_y", "stage_rotation_deg", "stage_shear_deg"),
     "backlash": ("backlash_x_um", "backlash_y_um", "repeatability_x_um", "repeatability_y_um"),
     "drift": ("drift_x_um", "drift_y_um"),
-    "focus": ("focus_depth_um", "focus_um"),
+    "focus": ("focus_depth_um", "focus_um", "backlash_z_um"),
     "tilt of the slide": ("slide_tilt_x", "slide_tilt_y"),
+    "overview": ("overview_aside_x_um", "overview_aside_y_um", "overview_parfocal_um"),
 }  # fmt: skip
 """Values that one measurement gives: with any of them measured anew, none of the others is taken over."""
 
