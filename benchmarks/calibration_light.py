@@ -14,6 +14,7 @@ import numpy as np
 from appliance.simulator.lens import Lens
 from appliance.simulator.microscope import Microscope
 from appliance.simulator.mount import Mount
+from appliance.simulator.sensor import STRIP_ROWS
 from appliance.simulator.service_slides import Blank
 from appliance.simulator.trail import Trail
 from appliance.simulator.view import View
@@ -34,7 +35,7 @@ STACK_PX = (192, 144)
 BLANKS = 7
 STEPS = 10
 HEIGHTS = 17
-FINE_HEIGHTS = 81
+FINE_HEIGHTS = 80
 TOP_HEIGHTS = 21
 PLACES = 15
 FLICKER = 0.002  # of a lamp, from exposure to exposure
@@ -46,8 +47,9 @@ MIDDLE_UM = (500.0, 500.0)
 class Lamp:
     """An eye with exposures of any length and a lamp that flickers a little.
 
-    fresh: whether each picture's noise is drawn anew. The simulated sensor lays one table of it over all of its
-    pictures, at random places: their mean has that table's own noise, which no more pictures lessen. No sensor does so.
+    fresh: whether each picture's noise is drawn anew, for every other strip of its rows. The simulated sensor lays one
+    table of noise over all of its pictures, at random places: means have that table's own noise, which no more pixels
+    lessen. No sensor does so.
     """
 
     eye: Eye
@@ -63,24 +65,25 @@ class Lamp:
         instrument = self.eye.instrument
         place = Point(*MIDDLE_UM, instrument.away_um if z_um is None else z_um)
         light = 1 + float(self.rng.normal(0, self.steadiness)) if self.steadiness else 1.0
-        gains = instrument.colour_gains
-        return self._microscope().render(
-            View(
-                LENS,
-                Trail.still(place, light),
-                *size_px,
-                round(exposure_us),
-                1.0,
-                gains,
-                index=self.eye.taken,
-            )
+        view = View(
+            LENS,
+            Trail.still(place, light),
+            *size_px,
+            round(exposure_us),
+            1.0,
+            instrument.colour_gains,
+            index=self.eye.taken,
         )
-
-    def _microscope(self) -> Microscope:
-        mine = self.eye.microscope
         if not self.fresh:
-            return mine
-        seed = 1000 * self.eye.instrument.number + self.eye.taken
+            return self.eye.microscope.render(view)
+        picture, other = (self._anew(side).render(view) for side in (0, 1))
+        odd = np.arange(size_px[1]) // STRIP_ROWS % 2 == 1
+        picture[odd] = other[odd]
+        return picture
+
+    def _anew(self, side: int) -> Microscope:
+        mine = self.eye.microscope
+        seed = 1000 * self.eye.instrument.number + 2 * self.eye.taken + side
         return Microscope(mine.slide, mine.mount, mine.sensor, seed, mine._turret)
 
 
@@ -153,13 +156,11 @@ def depth_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[T
     still = replace(instrument, full_well_e=1e9)
     calm = Lamp(still.under(slide), rng)
     coarse = _stack(lamp, np.linspace(-5, 5, HEIGHTS) + rng.uniform(-0.2, 0.2))
-    # Over the same heights: a depth is read half-way down to the lower end of its stack.
+    # Over as far as it reaches: a depth is read half-way down to the lower end of its stack.
     true = find_peak(_stack(calm, np.linspace(coarse[0].z_um, coarse[-1].z_um, FINE_HEIGHTS)))
-    if not isinstance(true, Peak) or true.width_um is None:
-        return
-    # A parabola through a cap that does not lie evenly about its peak is off by more than a stack claims.
-    top = find_peak(_stack(calm, true.z_um + np.linspace(-1.5, 1.5, TOP_HEIGHTS)))
-    if not isinstance(top, Peak):
+    # The lens is in focus at about 0: a parabola through a cap that lay unevenly about its peak would be off.
+    top = find_peak(_stack(calm, np.linspace(-1.5, 1.5, TOP_HEIGHTS)))
+    if not isinstance(true, Peak) or true.width_um is None or not isinstance(top, Peak):
         return
     found = measure_focus_depth(coarse)
     yield Trial("depth of focus", instrument.number, true.width_um, found.depth)
