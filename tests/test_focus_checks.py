@@ -60,7 +60,7 @@ def places(
 
 def test_depth_of_focus_and_peak_are_as_uncertain_as_claimed() -> None:
     depths, peaks = [], []
-    for seed in range(120):
+    for seed in range(60):
         rng = np.random.default_rng([seed, 9])
         width, peak, noise = rng.uniform(0.5, 8), rng.uniform(-0.3, 0.3), rng.uniform(0.003, 0.03)
         found = measure_focus_depth(stack(width, peak, 11 + seed % 12, noise, seed=seed))
@@ -80,7 +80,7 @@ def two_sizes(aside: np.ndarray) -> np.ndarray:
 def test_flanks_that_fall_unlike_the_fitted_curve_are_no_noise() -> None:
     depths, peaks = [], []
     z, fine = np.linspace(-6.0, 6.0, 17), np.linspace(0.0, 6.0, 6001)
-    for seed in range(80):
+    for seed in range(40):
         rng = np.random.default_rng([seed, 14])
         peak = rng.uniform(-0.3, 0.3)
         level = two_sizes(z - peak) * (1 + rng.normal(0, 0.006, 17))
