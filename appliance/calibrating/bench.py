@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from appliance.calibrating.again import until_mended
 from appliance.calibrating.runner import Engineer, Runner
-from appliance.calibrating.steps import TAKE_UP_UM, Known, Lens
+from appliance.calibrating.steps import TAKE_UP_UM, Known, Lens, Routine, T
 from appliance.cameras.freshness import FreshnessLimits
 from appliance.counting_scale import in_force, setup_in_use
 from appliance.microscope import Microscope
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from appliance.simulator.instrument import SimulatedInstrument
 
 GUESS_UM_PER_PX = 0.10
-NAMED = "not calibrated"
+NAMED, GUESSED = "not calibrated", "a guess"
 ROOM_UM = 3.0
 LIMITS = FreshnessLimits(late_after_s=None, dark_below=None, saturated_share=None, torn_rows=None, seam=None)
 """Lines are as sharp as seams, a dark frame is wanted dark, and too much light is told to the engineer."""
@@ -36,6 +37,10 @@ class Bench:
     known: Known
     setup: Setup
     firmware: str
+
+    def run(self, known: Known, begin: Callable[[], Routine[T]]) -> T:
+        """Run a routine to its end, and again where it refuses and that is put right. Raises as `until_mended` does."""
+        return self.runner.run(until_mended(known, begin))
 
 
 def _as_it_is(setup: Setup) -> None:
@@ -73,6 +78,11 @@ class SimulatedEngineer:
     def mend(self, sentence: str) -> bool:
         """Nothing can be mended."""
         return False
+
+    def confirm(self, sentence: str) -> bool:
+        """It is as it was drawn."""
+        self.tell(f"{sentence} (Simulated: it is taken as right.)")
+        return True
 
 
 @contextlib.contextmanager
@@ -131,7 +141,12 @@ def _believed(config: Config, setup: Setup) -> Scale:
     try:
         return replace(in_force(config, setup).scale, id=NAMED)
     except CalibrationRefused:
-        return Scale(GUESS_UM_PER_PX, "a guess", NAMED)
+        return Scale(GUESS_UM_PER_PX, GUESSED, NAMED)
+
+
+def _expected(believed: Scale) -> float | None:
+    """The pixel size in force; None for a guess."""
+    return None if believed.source == GUESSED else believed.um_per_px
 
 
 def _ready(
@@ -151,6 +166,7 @@ def _ready(
         microscope.focus_within_um,
         # Nothing is made up for along z: a search for focus begins below all that the settings know of.
         take_up_um=max(TAKE_UP_UM, config.stage.z.backlash_um + ROOM_UM),
+        expected_um_per_px=_expected(microscope.counting.scale),
         overview=None if above is None else Lens(above.scale.um_per_px, above.aside_um),
     )
     return Bench(runner, known, setup, microscope.firmware)

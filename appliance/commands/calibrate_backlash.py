@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import Session, pass_session
 from appliance.commands.calibrating import guided, measured_map, recorded, single
+
+if TYPE_CHECKING:
+    from appliance.calibrating.bench import Bench
+    from appliance.calibrating.steps import Finding, Known
 
 
 @click.command()
@@ -28,9 +32,8 @@ def backlash(session: Session, /, returns: int, drift: bool, **said: Any) -> Non
     """
     from appliance.calibrating.stage import backlash as routine
 
-    single(
-        session,
-        said,
-        "backlash",
-        lambda opened, known: opened.runner.run(routine(known, measured_map(opened, known), returns, drift)),
-    )
+    def measured(opened: Bench, known: Known) -> Finding:
+        stage = measured_map(opened, known)
+        return opened.run(known, lambda: routine(known, stage, returns, drift))
+
+    single(session, said, "backlash", measured)

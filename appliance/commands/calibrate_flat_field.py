@@ -26,4 +26,4 @@ def flat_field(session: Session, /, **said: Any) -> None:
     """
     from appliance.calibrating.lamp import flat_field as routine
 
-    single(session, said, "flat_field", lambda opened, known: opened.runner.run(routine(known)))
+    single(session, said, "flat_field", lambda opened, known: opened.run(known, lambda: routine(known)))

@@ -29,4 +29,4 @@ def focus(session: Session, /, tilt: bool, **said: Any) -> None:
     """
     from appliance.calibrating.focus import focus as routine
 
-    single(session, said, "focus", lambda opened, known: opened.runner.run(routine(known, tilt)))
+    single(session, said, "focus", lambda opened, known: opened.run(known, lambda: routine(known, tilt)))

@@ -39,4 +39,6 @@ def pixel_size(
     from appliance.calibrating.pixel_size import pixel_size as routine
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
-    single(session, said, "pixel_size", lambda opened, known: opened.runner.run(routine(known, ruler)))
+    single(
+        session, said, "pixel_size", lambda opened, known: opened.run(known, lambda: routine(known, ruler))
+    )

@@ -26,4 +26,4 @@ def stage_map(session: Session, /, **said: Any) -> None:
     """
     from appliance.calibrating.stage import stage_map as routine
 
-    single(session, said, "stage_map", lambda opened, known: opened.runner.run(routine(known))[0])
+    single(session, said, "stage_map", lambda opened, known: opened.run(known, lambda: routine(known))[0])

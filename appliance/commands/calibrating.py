@@ -123,6 +123,11 @@ class AtTerminal:
         self.tell(sentence)
         return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
+    def confirm(self, sentence: str) -> bool:
+        """Ask whether it is right."""
+        self.tell(sentence)
+        return self._yes or click.confirm("Is that right?", default=False, err=True)
+
 
 def free(setup: Setup) -> None:
     """Refuse no setup: what is measured stands for itself."""
@@ -151,7 +156,8 @@ def measured_map(opened: Bench, known: Known | None = None) -> StageMap:
     """Measure the stage map on the way to something else. known: None is what the bench began with."""
     from appliance.calibrating.stage import stage_map
 
-    return opened.runner.run(stage_map(known or opened.known))[1]
+    from_here = known or opened.known
+    return opened.run(from_here, lambda: stage_map(from_here))[1]
 
 
 def single(
