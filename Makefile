@@ -12,7 +12,7 @@ demo: .venv/.run
 
 test: check
 	sh scripts/chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: .venv/.test
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
@@ -17,6 +17,10 @@ from calibration.record_json import from_json, to_json
 from calibration.setup import Setup
 
 MEASURED, IMPORTED = "measured here", "imported"
+ELSEWHERE = (
+    "It was imported: confirm that it was measured on this very microscope, with this objective and camera."
+)
+CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class Calibrations:
         record = self.get(name).record
         if not who.strip():
             raise ApplianceRefused("Say who puts a calibration in force: --by NAME.")
+        if record.made > at + CLOCKS_DIFFER:
+            raise CalibrationRefused(
+                f"The calibration {record.id} was made on {record.made:%Y-%m-%d}, which is yet to come. Set this "
+                "machine's clock, or calibrate anew."
+            )
         if record.expired(at):
             raise CalibrationRefused(f"{_expired(record)} Calibrate anew, or put another in force.")
         missing = [sentence for sentence in self.to_confirm(record) if sentence not in confirmed]
@@ -80,9 +89,17 @@ class Calibrations:
         return record
 
     def to_confirm(self, record: CalibrationRecord) -> tuple[str, ...]:
-        """Return what a person has to confirm before a calibration comes into force: how far it is from the last."""
+        """Return what a person has to confirm before a calibration comes into force.
+
+        How far it is from the last; and whose it is, where it came from a file: two microscopes of one type have
+        setups of one name.
+        """
         last = self.in_force(record.setup)
-        return () if last is None or last == record else changed(last, record)
+        if last == record:
+            return ()
+        rows = self._store.rows("SELECT origin FROM calibrations WHERE id = ?", record.id)
+        imported = any(row["origin"] == IMPORTED for row in rows)
+        return (*((ELSEWHERE,) if imported else ()), *(() if last is None else changed(last, record)))
 
     def get(self, name: str) -> Held:
         """Return a calibration by its id, or an unambiguous beginning, with or without "cal-".
@@ -117,10 +134,13 @@ class Calibrations:
         return [held.record for held in self.all() if held.in_force]
 
     def before(self, record: CalibrationRecord) -> CalibrationRecord | None:
-        """Return the calibration that was in force for the same setup before this one was, or is now."""
+        """Return the calibration that was in force for the same setup before this one was, or is now.
+
+        This one may have been in force several times: it is asked of the last.
+        """
         rows = self._store.rows(
             "SELECT calibration FROM calibrations_in_force WHERE setup = ? AND calibration != ? AND id < "
-            "coalesce((SELECT min(id) FROM calibrations_in_force WHERE calibration = ?), 9e18) "
+            "coalesce((SELECT max(id) FROM calibrations_in_force WHERE calibration = ?), 9e18) "
             "ORDER BY id DESC LIMIT 1",
             _key(record.setup),
             record.id,
@@ -135,7 +155,7 @@ class Calibrations:
 
     def _held(self, row: dict[str, str]) -> Held:
         record = from_json(row["record"], f"The calibration {row['id']} in the store")
-        if record.digest != row["digest"]:
+        if (record.digest, record.id, _key(record.setup)) != (row["digest"], row["id"], row["setup"]):
             raise CalibrationRefused(
                 f"The calibration {row['id']} in the store was damaged. Restore the store from its backup."
             )

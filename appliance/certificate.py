@@ -12,19 +12,22 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from PIL import Image
 
 from appliance.view import RESEARCH_USE_ONLY
-from calibration.change import Change, compare, title_of
+from calibration.change import Change, compare, in_order, title_of
 from calibration.measured import COVERAGE
 from calibration.record import CalibrationRecord, Evidence, Residuals
 
 A4_IN = (8.27, 11.69)
 LEFT, RIGHT = 0.09, 0.92
 PLOTS, PICTURES, CHANGES = 3, 3, 4
-VALUES = 18
+VALUES = 25
+BOX = "□"
 INK, FAINT, LINE = "#1f2933", "#7b8794", "#0072B2"
 WIDE, LONG = 100, 1.25  # characters to a line of text; height of such a line, in hundredths of the page
+ROW = 1.15  # height of a line of the table
 
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -83,7 +86,7 @@ class _Page:
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         for what, said in facts:
-            lines = textwrap.wrap(said, WIDE) or ["–"]
+            lines = textwrap.wrap(_shown(said), WIDE) or ["–"]
             self._figure.text(LEFT, self.at, what, va="top", color=FAINT)
             self._figure.text(LEFT + 0.11, self.at, "\n".join(lines[:3]), va="top", linespacing=1.3)
             self.at -= LONG / 100 * min(3, len(lines)) + 0.002
@@ -91,7 +94,7 @@ class _Page:
 
     def values(self, record: CalibrationRecord) -> None:
         self._row(("value", "", "unit", "standard uncertainty", "95 % limits"), FAINT)
-        values = list(record.values.items())
+        values = [(name, record.values[name]) for name in in_order(record.values)]
         for name, value in values[:VALUES]:
             low, high = value.interval
             numbers = (
@@ -124,6 +127,11 @@ class _Page:
             f"Uncertainties are standard uncertainties (one standard deviation); the limits hold {COVERAGE:g} of them "
             f"to either side. SHA-256 of the record: {record.digest}. {RESEARCH_USE_ONLY}"
         )
+        written = [record.by, record.note, str(record.setup), *(each.caption for each in record.evidence)]
+        if record.ruler is not None:
+            written += [record.ruler.serial, record.ruler.certificate]
+        if any(BOX in _shown(text) for text in written):
+            said = f"{BOX} stands for a character that this page cannot show: hemadiff calibrate show has it. {said}"
         lines = "\n".join(textwrap.wrap(said, 130))
         self._figure.text(LEFT, 0.03, lines, size=6.5, color=FAINT, va="bottom", linespacing=1.4)
 
@@ -131,7 +139,7 @@ class _Page:
         places = (LEFT, LEFT + 0.37, LEFT + 0.385, LEFT + 0.47, LEFT + 0.63)
         for place, cell, side in zip(places, cells, ("left", "right", "left", "left", "left"), strict=True):
             self._figure.text(place, self.at, cell, va="top", ha=side, color=colour)
-        self.at -= LONG / 100
+        self.at -= ROW / 100
 
     def _line(self, text: str) -> None:
         for line in textwrap.wrap(text, WIDE + 12, subsequent_indent="  "):
@@ -148,7 +156,7 @@ def _facts(record: CalibrationRecord, in_force: bool, now: datetime) -> Iterator
         serial, filed = ruler.serial or "–", ruler.certificate or "–"
         yield (
             "Ruler",
-            f"{ruler.kind}, pitch {ruler.pitch_um:g} µm, serial number {serial}, certificate {filed}",
+            f"{ruler.kind}, pitch {ruler.pitch_said}, serial number {serial}, certificate {filed}",
         )
     yield "Software", f"{record.software or '–'}; stage controller: {record.firmware or '–'}"
     if record.note:
@@ -176,12 +184,13 @@ def _verdict(found: Sequence[Change]) -> str:
 
 def _draw_residuals(figure: Figure, plots: Sequence[tuple[str, Residuals]], below: float) -> None:
     """Draw what each fit left over, between the text and the pictures."""
-    top, bottom = min(below - 0.06, 0.50), 0.30
+    bottom = 0.30
+    top = max(bottom + 0.06, min(below - 0.06, 0.50))
     if plots:
         figure.text(LEFT, top + 0.04, "What the fits left over: measured less fitted.", va="top")
     for i, (name, residuals) in enumerate(plots):
         width = (RIGHT - LEFT) / len(plots)
-        axes = figure.add_axes((LEFT + i * width + 0.035, bottom, width - 0.06, max(0.06, top - bottom)))
+        axes = figure.add_axes((LEFT + i * width + 0.035, bottom, width - 0.06, top - bottom))
         _draw_one(axes, name, residuals)
 
 
@@ -197,7 +206,20 @@ def _draw_evidence(figure: Figure, evidence: Sequence[Evidence]) -> None:
     for i, each in enumerate(evidence):
         width = (RIGHT - LEFT) / max(2, len(evidence))
         axes = figure.add_axes((LEFT + i * width, 0.095, width - 0.02, 0.145))
-        axes.imshow(Image.open(io.BytesIO(each.png)).convert("RGB"), interpolation="nearest")
+        _draw_picture(axes, each.png)
         axes.set_axis_off()
-        caption = "\n".join(textwrap.wrap(each.caption or each.name.replace("_", " "), 48)[:2])
+        caption = "\n".join(textwrap.wrap(_shown(each.caption or each.name.replace("_", " ")), 48)[:2])
         axes.set_title(f"{caption}\nSHA-256 {each.sha256[:16]}…", size=6.5, loc="left")
+
+
+def _draw_picture(axes: Axes, png: bytes) -> None:
+    try:
+        axes.imshow(Image.open(io.BytesIO(png)).convert("RGB"), interpolation="nearest")
+    except (OSError, SyntaxError, ValueError):  # as Pillow says that a file is damaged
+        axes.text(0.5, 0.5, "This picture is damaged.", ha="center", va="center", color=FAINT)
+
+
+def _shown(text: str) -> str:
+    """Return a text with a box for every character that the page's font lacks, as any reader would show it."""
+    font = get_font(findfont("DejaVu Sans"))
+    return "".join(each if each in "\n" or font.get_char_index(ord(each)) else BOX for each in text)

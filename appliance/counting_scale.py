@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.calibrations import Calibrations
-from appliance.camera_source import MICROSCOPE, SimulatedSource, parse_camera
+from appliance.camera_source import MICROSCOPE, SimulatedSource, is_sensor, parse_camera
 from appliance.errors import ApplianceRefused
 from appliance.file_name import printable
 from appliance.store import Store
@@ -146,15 +146,22 @@ def planned_scale(plan: Plan, config: Config | None = None) -> PlannedScale:
         return PlannedScale(f"calibration file {printable(Path(plan.calibration).name)}")
     if plan.camera != MICROSCOPE:
         return PlannedScale("from the images' metadata")
-    return PlannedScale(NOT_CALIBRATED) if config is None else _planned_in_force(config)
+    found = None if config is None else _planned_in_force(config)
+    return PlannedScale(NOT_CALIBRATED) if found is None else PlannedScale.of(found.scale)
 
 
-def _planned_in_force(config: Config) -> PlannedScale:
+def measured_in_force(config: Config) -> str | None:
+    """Return the id of the calibration in force for the microscope of the settings; None where there is none."""
+    found = _planned_in_force(config)
+    return None if found is None else found.id
+
+
+def _planned_in_force(config: Config) -> CalibrationRecord | None:
     """What will be in force: a sensor's whole name is known only when it is opened."""
     from appliance.cameras.open_driver import name_begins, parse_sensor
 
-    if not is_there(config.store.path) or config.camera.source is None:
-        return PlannedScale(NOT_CALIBRATED)
+    if not is_there(config.store.path) or config.camera.source is None or not is_sensor(config.camera.source):
+        return None
     camera, said = name_begins(parse_sensor(config.camera.source)), partial_setup(config)
     with closing(Store.read_only(config.store.path)) as store:
         found = [
@@ -164,4 +171,4 @@ def _planned_in_force(config: Config) -> PlannedScale:
             == (said.objective, said.binning, said.region)
             and (record.setup.camera == camera or record.setup.camera.startswith(f"{camera} ("))
         ]
-    return PlannedScale.of(found[0].scale) if len(found) == 1 else PlannedScale(NOT_CALIBRATED)
+    return found[0] if len(found) == 1 else None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.correction import flat_field_of
 from appliance.file_name import printable
 from appliance.frame import Frame, Point, SkippedField
 from appliance.image_file import ImageFile, ImageRefused, read_image
@@ -35,7 +36,11 @@ def stated_setup(um_per_px: float | None, config: Config) -> Calibration | None:
 def read_images(
     images: Iterable[Path], setup: Calibration | None
 ) -> Iterator[tuple[Path, Frame, Scale] | tuple[Path, SkippedField, None]]:
-    """Yield every image with its frame and scale, or why it is skipped."""
+    """Yield every image with its frame and scale, or why it is skipped.
+
+    Where the setup is a calibration that was measured, with a flat field, images are of its camera and come out even.
+    """
+    flat_field = None if setup is None or setup.record is None else flat_field_of(setup.record)
     for index, path in enumerate(images):
         name = printable(path)
         began = time.monotonic_ns()
@@ -45,7 +50,8 @@ def read_images(
         except ImageRefused as refusal:
             yield path, SkippedField(index, name, refusal.reason, str(refusal)), None
             continue
-        yield path, Frame(index, name, image.pixels, Point(0.0, 0.0), began, None, None, scale.id), scale
+        pixels = image.pixels if flat_field is None else flat_field.apply(image.pixels)
+        yield path, Frame(index, name, pixels, Point(0.0, 0.0), began, None, None, scale.id), scale
 
 
 def _scale(path: Path, image: ImageFile, setup: Calibration | None) -> Scale:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from appliance.calibrated_settings import marks_of_settings
 from appliance.camera_source import MICROSCOPE
+from appliance.equipment import measured
 from appliance.errors import ApplianceRefused
 from appliance.qc_history import QcHistory
 from calibration import CalibrationRefused, Scale
@@ -38,7 +40,11 @@ def marks_of(
     Raises CalibrationRefused or ApplianceRefused where the laboratory wants no result instead.
     """
     now = now or datetime.now(UTC)
-    return (*_of_qc(config, store, plan, scale, now), *marks_of_expiry(config, scale, now))
+    return (
+        *_of_qc(config, store, plan, scale, now),
+        *marks_of_expiry(config, scale, now),
+        *marks_of_settings(config, plan, measured(scale, store)),
+    )
 
 
 def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ A migration that has been released stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlite_utils.db import Database
 from sqlite_utils.migrations import Migrations
 
@@ -156,6 +158,46 @@ def qc_reviews(db: Database) -> None:
     )
     db.conn.execute("CREATE INDEX qc_marks_run ON qc_marks (run, id)")
     _only_added(db, "qc_marks")
+
+
+@migrations()
+def never_replaced(db: Database) -> None:
+    """What is only added is not replaced either, and what a run was counted under stays.
+
+    SQLite's INSERT OR REPLACE deletes the row before without asking the trigger that forbids it.
+    """
+    for table, keys in NEVER_REPLACED.items():
+        there = " OR ".join(f"({key})" for key in ("rowid = NEW.rowid", *keys))
+        _refused(
+            db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {there})"
+        )
+    scale = "calibration, calibration_source, um_per_px, plan, digest, weights"
+    _refused(db, "runs_no_other_scale", f"UPDATE OF {scale} ON runs")
+
+
+NEVER_REPLACED: Mapping[str, tuple[str, ...]] = {
+    "runs": ("id = NEW.id",),
+    "fields": ("run = NEW.run AND number = NEW.number",),
+    "cells": (),
+    "patches": (),
+    "tallies": (),
+    "events": (),
+    "surveys": ("run = NEW.run",),
+    "calibrations": ("id = NEW.id",),
+    "calibrations_in_force": (),
+    "quality_controls": (),
+    "red_cell_checks": ("run = NEW.run",),
+    "qc_marks": (),
+}
+"""By what else than its rowid (which an integer primary key is) a row would take the place of another."""
+
+
+def _refused(db: Database, name: str, what: str) -> None:
+    table = name.partition("_no_")[0]
+    db.conn.execute(
+        f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {what} "
+        f"BEGIN SELECT RAISE(ABORT, '{table}: results change only by adding'); END"
+    )
 
 
 def _only_added(db: Database, table: str) -> None:

@@ -13,12 +13,12 @@ from xml.sax.saxutils import escape
 from appliance.qc_history import QualityControl
 
 SHOWN = 60
-WIDTH, LEFT, RIGHT = 960, 58, 942
+WIDTH, LEFT, RIGHT = 960, 46, 876  # right of it the limits are named
 UPPER, LOWER = (34, 214), (252, 322)  # top and bottom of what was located, of false finds
 DATES, HEIGHT = 342, 352
-NARROWEST = 14  # px between two controls, and half of a date's width is left free at the ends
-WIDEST = 90
-DATE_WIDTH = 74
+MARGIN = 34  # left free at both ends, for half a date
+WIDEST = 90  # between two controls
+DATE_WIDTH = 96
 INK, SOFT, GRID, PASSED, FAILED = "#10243a", "#4d6073", "#dfe7ec", "#0a6c7c", "#a61b14"
 FONT = "Inter, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 
@@ -49,17 +49,18 @@ def _title(shown: Sequence[QualityControl]) -> str:
 
 def _places(count: int) -> list[float]:
     """Return the x of each control: evenly spaced from the left, no farther apart than is needed to read them."""
-    apart = min(WIDEST, (RIGHT - LEFT - 2 * NARROWEST) / max(1, count - 1))
-    return [LEFT + 2 * NARROWEST + number * apart for number in range(count)] if count else []
+    apart = min(WIDEST, (RIGHT - LEFT - 2 * MARGIN) / max(1, count - 1))
+    return [LEFT + MARGIN + number * apart for number in range(count)]
 
 
 def _located(shown: Sequence[QualityControl], places: Sequence[float]) -> Iterator[str]:
     lowest = min((control.result.located_interval[0] for control in shown), default=90.0)
     limit = min((control.result.limits.least_located_percent for control in shown), default=95.0)
-    bottom = max(0.0, 10 * math.floor((min(lowest, limit) - 1) / 10))
+    step = 5 if min(lowest, limit) > 71 else 10
+    bottom = max(0.0, step * math.floor((min(lowest, limit) - 1) / step))
     y = _axis(UPPER, bottom, 100.0)
     yield _heading(UPPER[0], "Cells located, % (bars: 95 % limits)")
-    yield from _grid(y, bottom, 100.0, 10 if bottom < 70 else 5)
+    yield from _grid(y, bottom, 100.0, step)
     yield from _limits(places, [control.result.limits.least_located_percent for control in shown], y)
     for x, control in zip(places, shown, strict=True):
         low, high = control.result.located_interval
@@ -109,8 +110,7 @@ def _limits(places: Sequence[float], limits: Sequence[float], y: Y) -> Iterator[
         path += f"H{(here + after) / 2:.1f}V{y(limit):.1f}"
     yield f'<path d="{path}H{RIGHT}" stroke="{INK}" stroke-width="1.4" stroke-dasharray="7 4" fill="none"/>'
     yield (
-        f'<text x="{RIGHT}" y="{y(limits[-1]) - 5:.1f}" text-anchor="end" font-weight="650">'
-        f"limit {limits[-1]:g} %</text>"
+        f'<text x="{RIGHT + 6}" y="{y(limits[-1]) + 4:.1f}" font-weight="650">limit {limits[-1]:g} %</text>'
     )
 
 

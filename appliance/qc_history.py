@@ -29,6 +29,11 @@ class QualityControl:
     calibration: str | None = None
     note: str = ""
 
+    @property
+    def decides(self) -> LastQc:
+        """What of it decides about the next results."""
+        return LastQc(self.at, self.passed, self.calibration)
+
 
 class QcHistory:
     """The controls of a store; what reads works on one that was opened read-only too."""
@@ -77,10 +82,7 @@ class QcHistory:
     def last(self) -> LastQc | None:
         """Return what of the last control decides about the next results; None before the first."""
         rows = self._store.rows("SELECT * FROM quality_controls ORDER BY id DESC LIMIT 1")
-        if not rows:
-            return None
-        control = _from_row(rows[0])
-        return LastQc(control.at, control.passed, control.calibration)
+        return _from_row(rows[0]).decides if rows else None
 
 
 def _from_row(row: dict[str, Any]) -> QualityControl:

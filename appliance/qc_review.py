@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,17 +35,13 @@ class QcReviews:
         self._pictures = QcPictures(store)
 
     def waiting(self) -> list[ToReview]:
-        """Return every count that has pictures, the newest first."""
-        runs = [self._store.run(run) for run in self._pictures.runs()]
-        return [
-            ToReview(
-                run,
-                len(self._pictures.numbers(run.id)),
-                sum(self._gone_over(run.id).values()),
-                self.recorded(run.id),
-            )
-            for run in runs
-        ]
+        """Return every count that has pictures and that this version can read, the newest first."""
+        found = []
+        for run in self._pictures.runs():
+            with contextlib.suppress(ApplianceRefused):  # of a plan or a panel of another version
+                record, fields = self._store.run(run), len(self._pictures.numbers(run))
+                found.append(ToReview(record, fields, sum(self._gone_over(run).values()), self.recorded(run)))
+        return found
 
     def review(self, run: str) -> Review:
         """Return the fields of a count as they were gone over so far.

@@ -13,6 +13,9 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+NOT_CHECKED = "Red cells could not be measured: nothing cross-checked the scale."
+"""The mark of a result whose run came to its end without."""
+
 
 class Verdict(StrEnum):
     """What the red cells say of a run's calibration."""

@@ -38,6 +38,13 @@ class RedCellWatch:
         check = judge(ruler, self._scale)
         return check if last or ruler.cells >= ENOUGH_CELLS or _beyond_doubt(check, ruler) else None
 
+    def close(self) -> RedCellCheck:
+        """Return what the fields so far say: no more of them come."""
+        try:
+            return judge(red_cell_ruler(self._cells), self._scale)
+        except CalibrationRefused as refusal:
+            return _not_measured(refusal, len(self._cells))
+
 
 def judge(ruler: RedCellRuler, scale: Scale) -> RedCellCheck:
     """Return what red cells say of a scale."""

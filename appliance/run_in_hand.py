@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from appliance.equipment import Equipment
@@ -14,7 +15,7 @@ from appliance.frame import Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
 from appliance.progress import Pulse
 from appliance.qc_pictures import QcPictures, picture_of
-from appliance.red_cell_check import RedCellCheck
+from appliance.red_cell_check import NOT_CHECKED, RedCellCheck, Verdict
 from appliance.red_cell_watch import RedCellWatch
 from appliance.run import (
     Event,
@@ -89,6 +90,7 @@ class RunInHand:
         self._skipped = Counter(store.skipped(record.id))
         self._slide = slide_on_record(store, record)
         self._red_cells = store.red_cells(record.id)
+        self._watch: RedCellWatch | None = None
         self._latest = [
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in store.latest_cells(record.id, LATEST)
@@ -116,8 +118,8 @@ class RunInHand:
                 case Prepare():
                     assert self._equipment is not None
                     survey = self._store.survey(self.record.id)
-                    watch = RedCellWatch(self.record.scale) if self._red_cells is None else None
-                    self.pipeline = self._make_pipeline(self._equipment, survey, watch, self.take)
+                    self._watch = RedCellWatch(self.record.scale) if self._red_cells is None else None
+                    self.pipeline = self._make_pipeline(self._equipment, survey, self._watch, self.take)
                     self.pipeline.start()
                 case StartAcquisition(from_index=first) if self.pipeline is not None:
                     self.pipeline.take_fields(first)
@@ -162,9 +164,7 @@ class RunInHand:
                     self._slide = SlideView(newest=None)
                 self.handle(Prepared())
             case RedCells(check=check):
-                self._store.commit_red_cells(self.record.id, check, _now())
-                self._red_cells = check
-                self.handle(RedCellsMeasured(check))
+                self._check_red_cells(check)
             case Analysed():
                 self._commit(outcome)
             case Skipped(field=field, kind=kind):
@@ -173,18 +173,38 @@ class RunInHand:
                 self._put_on_the_map(field_view(field.index, field.place, None, field.reason))
                 self.handle(FieldSkipped(kind))
             case Exhausted():
-                self.handle(PlanExhausted())
+                if self._goes_on_to(PlanExhausted()):
+                    self.handle(PlanExhausted())
             case Broken(reason=reason, resumable=resumable):
                 self.handle(Interrupted(reason) if resumable else Failed(reason))
 
     def _commit(self, field: Analysed) -> None:
         labels = [None if cell.opinion is None else cell.opinion.label for cell in field.cells]
         tally = self.run.tally.adding(labels)
+        committed = FieldCommitted(tally, len(field.cells))
+        if not self._goes_on_to(committed):
+            return
         ids = self._put_on_record(field, tally)
         new = [_cell_view(number, cell.opinion, tally) for number, cell in zip(ids, field.cells, strict=True)]
         self._latest = with_new_cells(self._latest, new)
         self._put_on_the_map(_counted_view(field.frame, self.record.scale))
-        self.handle(FieldCommitted(tally, len(field.cells)), new)
+        self.handle(committed, new)
+
+    def _goes_on_to(self, event: Event) -> bool:
+        """Return whether an event may be handled: what would end the run waits for what its red cells say.
+
+        They may not be enough for a verdict yet, and there will be no more. (The analysis waits meanwhile.)
+        """
+        if self._watch is not None and self._red_cells is None and advance(self.run, event)[0].state.ended:
+            check, self._watch = self._watch.close(), None
+            if check.verdict is not Verdict.NOT_MEASURED:  # too few for any: the result is marked
+                self._check_red_cells(check)
+        return self.busy
+
+    def _check_red_cells(self, check: RedCellCheck) -> None:
+        self._store.commit_red_cells(self.record.id, check, _now())
+        self._red_cells = check
+        self.handle(RedCellsMeasured(check))
 
     def _put_on_record(self, field: Analysed, tally: Tally) -> list[int]:
         """Commit a field whole; return its cells' ids. Where it is counted for quality control, its picture is kept."""
@@ -209,9 +229,18 @@ class RunInHand:
             return
         try:
             self._store.set_state(self.record.id, run.state, run.reason, _now())
+            mark_unchecked(self._store, self.record.id, run)
+            self.record = replace(self.record, marks=self._store.run(self.record.id).marks)
         except ApplianceError as error:  # the fields on record decide what the next start finds
             log.exception("the state of run %s is not on record", self.record.id)
             self.run = run.to(run.state, f"{run.reason} This could not be put on record: {error}")
+
+
+def mark_unchecked(store: Store, run_id: str, run: Run) -> None:
+    """Mark the result of a run that has ended and counted, where no red cells said anything of its scale."""
+    check = store.red_cells(run_id)
+    if run.state.ended and run.committed and (check is None or check.verdict is Verdict.NOT_MEASURED):
+        store.add_marks(run_id, [NOT_CHECKED], _now())
 
 
 def recover(store: Store) -> None:
@@ -230,6 +259,7 @@ def recover(store: Store) -> None:
             continue
         if record.state is not State.PAUSED:
             store.set_state(run_id, run.state, run.reason, _now())
+            mark_unchecked(store, run_id, run)
 
 
 def remembered(store: Store, record: RunRecord, reason: str) -> Run:

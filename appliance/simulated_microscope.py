@@ -85,7 +85,14 @@ def open_simulated_to_calibrate(
     Raises ApplianceRefused for a perfect one.
     """
     simulated_setup(config)
-    known = Known(scale, _setting(config), axes=ALONG, limits=limits, focus_um=_focus_um(config))
+    known = Known(
+        scale,
+        _setting(config),
+        axes=ALONG,
+        limits=limits,
+        focus_um=_focus_um(config),
+        overview_aside_um=config.microscope.overview.aside_um,
+    )
     return _switched_on(config, seed, mixture, imperfect_of(config), known)
 
 

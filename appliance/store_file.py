@@ -105,4 +105,7 @@ def iso(at: datetime) -> str:
 
 def _opened(connection: sqlite3.Connection) -> Database:
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(
+        "PRAGMA recursive_triggers = ON"
+    )  # a row that is replaced is deleted: its trigger is asked
     return Database(connection, execute_plugins=False)

@@ -21,6 +21,7 @@ from benchmarks.trial_file import TrialFile, sources_digest
 from models.figures import without_nan
 
 RULER_ACROSS_UM = 300.0
+SMEAR_EVERY = 10  # instruments, one has a drawn smear on its stage; the others specks, which register as well
 RESEARCH_USE = "Research use only."
 
 
@@ -41,7 +42,7 @@ def _rulers(number: int) -> Iterator[Trial]:
 PARTS = {
     "rulers": Part(_rulers, ("calibration.grid", "benchmarks.random_instrument")),
     "stage": Part(
-        lambda number: stage_trials(Instrument.drawn(number), smear=False),
+        lambda number: stage_trials(Instrument.drawn(number), smear=number % SMEAR_EVERY == 0),
         ("calibration.stage_map", "calibration.stage_checks", "benchmarks.random_instrument"),
     ),
     "light": Part(lambda number: light_trials([number]), ("benchmarks.calibration_light",)),

@@ -22,7 +22,7 @@ from calibration.stage_map import Move, Shift, StageMap, fit_stage_map, shift_be
 PITCH_UM = 10.0
 RULED_TO_UM = 0.05  # standard deviation of a line's place: no ruler is exact, and a claim has to say so
 ON_SMEAR_UM = (15_500.0, 6_000.0)
-STAGE_FRAME_UM, STAGE_FRAME_PX = 40.0, 640
+STAGE_FRAME_UM, STAGE_FRAME_PX = 32.0, 640  # so wide that a reversal goes farther than the play
 MAP_STEPS = 16
 REVERSALS = 12
 RETURNS = 30
@@ -157,7 +157,7 @@ class StageSession:
     """A stage under an eye, and what an engineer has it do."""
 
     def __init__(self, instrument: Instrument, smear: bool = True, side_px: int = STAGE_FRAME_PX) -> None:
-        """Put a smear, or specks, under it. side_px: of its square frames at most; 40 µm wide where they can."""
+        """Put a smear, or specks, under it. side_px: of its square frames at most; 32 µm wide where they can."""
         self.instrument = instrument
         side = min(side_px, round(STAGE_FRAME_UM / instrument.um_per_px))
         self.size_px = (side, side)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from appliance.simulator.lens import Lens
+from appliance.simulator.microscope import Microscope
 from appliance.simulator.mount import Mount
+from appliance.simulator.sensor import STRIP_ROWS
 from appliance.simulator.service_slides import Blank
 from appliance.simulator.trail import Trail
 from appliance.simulator.view import View
@@ -33,7 +35,8 @@ STACK_PX = (192, 144)
 BLANKS = 7
 STEPS = 10
 HEIGHTS = 17
-FINE_HEIGHTS = 81
+FINE_HEIGHTS = 80
+TOP_HEIGHTS = 21
 PLACES = 15
 FLICKER = 0.002  # of a lamp, from exposure to exposure
 FOCUS_UM = 0.15  # standard deviation of one focus search
@@ -42,11 +45,17 @@ MIDDLE_UM = (500.0, 500.0)
 
 @dataclass(slots=True)
 class Lamp:
-    """An eye with exposures of any length and a lamp that flickers a little."""
+    """An eye with exposures of any length and a lamp that flickers a little.
+
+    fresh: whether each picture's noise is drawn anew, for every other strip of its rows. The simulated sensor lays one
+    table of noise over all of its pictures, at random places: means have that table's own noise, which no more pixels
+    lessen. No sensor does so.
+    """
 
     eye: Eye
     rng: np.random.Generator
     steadiness: float = 0.0
+    fresh: bool = False
 
     def look(
         self, exposure_us: float, z_um: float | None = None, size_px: tuple[int, int] = SIZE_PX
@@ -56,18 +65,26 @@ class Lamp:
         instrument = self.eye.instrument
         place = Point(*MIDDLE_UM, instrument.away_um if z_um is None else z_um)
         light = 1 + float(self.rng.normal(0, self.steadiness)) if self.steadiness else 1.0
-        gains = instrument.colour_gains
-        return self.eye.microscope.render(
-            View(
-                LENS,
-                Trail.still(place, light),
-                *size_px,
-                round(exposure_us),
-                1.0,
-                gains,
-                index=self.eye.taken,
-            )
+        view = View(
+            LENS,
+            Trail.still(place, light),
+            *size_px,
+            round(exposure_us),
+            1.0,
+            instrument.colour_gains,
+            index=self.eye.taken,
         )
+        if not self.fresh:
+            return self.eye.microscope.render(view)
+        picture, other = (self._anew(side).render(view) for side in (0, 1))
+        odd = np.arange(size_px[1]) // STRIP_ROWS % 2 == 1
+        picture[odd] = other[odd]
+        return picture
+
+    def _anew(self, side: int) -> Microscope:
+        mine = self.eye.microscope
+        seed = 1000 * self.eye.instrument.number + 2 * self.eye.taken + side
+        return Microscope(mine.slide, mine.mount, mine.sensor, seed, mine._turret)
 
 
 def light_trials(numbers: Iterable[int]) -> Iterator[Trial]:
@@ -89,7 +106,7 @@ def _refusals(number: int, what: str, trials: Iterator[Trial]) -> Iterator[Trial
 
 def lamp_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[Trial]:
     """Follow the advised exposure, then measure white balance, flat field and linearity at it."""
-    lamp = Lamp(instrument.under(Blank(1_000.0, 1_000.0)), rng)
+    lamp = Lamp(instrument.under(Blank(1_000.0, 1_000.0)), rng, fresh=True)
     number, sensor = instrument.number, lamp.eye.microscope.sensor
     shading = Lens(lamp.eye.microscope._turret[LENS], lamp.eye.microscope.mount).shading(*SIZE_PX)
     tried = float(rng.uniform(2_000, 7_000))
@@ -115,13 +132,14 @@ def lamp_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[Tr
         SIZE_PX[1] * 3 // 8 : SIZE_PX[1] * 5 // 8, SIZE_PX[0] * 3 // 8 : SIZE_PX[0] * 5 // 8
     ].mean()
     yield Trial("flat field: corner light", number, float(corner / middle), field.corner_light)
-    ratio = field.gain[..., 1] * shading
+    ratio = field.gain.astype(np.float64) * shading[..., None]
+    ratio /= ratio.mean(axis=(0, 1))
     at = int(rng.integers(0, ratio.size))
     yield Trial(
         "flat field: gain of a pixel",
         number,
         1.0,
-        Measured(float(ratio.flat[at] / ratio.mean()), field.noise, ""),
+        Measured(float(ratio.flat[at]), field.noise, ""),
     )
     steady = replace(lamp, steadiness=FLICKER)
     exposures = np.rint(np.linspace(0.08, 0.97, STEPS) * exposure_us)
@@ -138,12 +156,15 @@ def depth_trials(instrument: Instrument, rng: np.random.Generator) -> Iterator[T
     still = replace(instrument, full_well_e=1e9)
     calm = Lamp(still.under(slide), rng)
     coarse = _stack(lamp, np.linspace(-5, 5, HEIGHTS) + rng.uniform(-0.2, 0.2))
-    true = find_peak(_stack(calm, np.linspace(-6, 6, FINE_HEIGHTS)))
-    if not isinstance(true, Peak) or true.width_um is None:
+    # Over as far as it reaches: a depth is read half-way down to the lower end of its stack.
+    true = find_peak(_stack(calm, np.linspace(coarse[0].z_um, coarse[-1].z_um, FINE_HEIGHTS)))
+    # The lens is in focus at about 0: a parabola through a cap that lay unevenly about its peak would be off.
+    top = find_peak(_stack(calm, np.linspace(-1.5, 1.5, TOP_HEIGHTS)))
+    if not isinstance(true, Peak) or true.width_um is None or not isinstance(top, Peak):
         return
     found = measure_focus_depth(coarse)
     yield Trial("depth of focus", instrument.number, true.width_um, found.depth)
-    yield Trial("height of best focus", instrument.number, true.z_um, found.peak)
+    yield Trial("height of best focus", instrument.number, top.z_um, found.peak)
 
 
 def _stack(lamp: Lamp, heights: Iterable[float]) -> list[Sample]:

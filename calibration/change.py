@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from calibration.errors import CalibrationRefused
 from calibration.measured import Measured
-from calibration.record import CalibrationRecord
+from calibration.record import PIXEL_SIZE, CalibrationRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,21 @@ BY_UNIT: Mapping[str, ChangeLimit] = {
     "µm": ChangeLimit(1.0, relative=False),
     "°": ChangeLimit(0.5, relative=False),
 }
+BY_NAME: Mapping[str, ChangeLimit] = {
+    "corner_light": ChangeLimit(0.1, relative=True),
+    "sensor_linearity": ChangeLimit(1.0, relative=False),  # what a sensor may be off by at all
+    "dark_level": ChangeLimit(5.0, relative=False),
+    "repeatability_x_um": ChangeLimit(0.5, relative=False),  # what is usual of a good stage
+    "repeatability_y_um": ChangeLimit(0.5, relative=False),
+}
+TOLD = frozenset(
+    {
+        *("ruler_rotation_deg", "focus_um", "focus_depth_um", "slide_tilt_x", "slide_tilt_y", "exposure_us"),
+        *("drift_x_um", "drift_y_um"),
+    }
+)
+"""What belongs to the slides of that day and how they lay, or is set anew each time: it is told, and never asked about.
+Why: docs/decisions/only-what-results-depend-on-is-confirmed.md."""
 TITLES: Mapping[str, str] = {
     "um_per_px": "pixel size",
     "um_per_px_x": "pixel size along x",
@@ -45,7 +60,12 @@ class Change:
     @property
     def limit(self) -> ChangeLimit:
         """How far it may change unasked."""
-        return BY_UNIT.get((self.new or self.last or _NOTHING).unit, RELATIVE)
+        return BY_NAME.get(self.name) or BY_UNIT.get((self.new or self.last or _NOTHING).unit, RELATIVE)
+
+    @property
+    def told(self) -> bool:
+        """Whether it is only told, however far it changed."""
+        return self.name in TOLD
 
     @property
     def size(self) -> float | None:
@@ -60,7 +80,7 @@ class Change:
     @property
     def beyond(self) -> bool:
         """Whether a person has to confirm it. What is measured for the first time needs no word."""
-        if self.last is None:
+        if self.last is None or self.told:
             return False
         return self.size is None or abs(self.size) > self.limit.most
 
@@ -69,6 +89,9 @@ class Change:
         what = title_of(self.name)
         if self.last is None:
             return f"The {what} is measured for the first time."
+        if self.told:
+            now = "is no longer measured" if self.new is None else f"is {self.new}"
+            return f"The {what} {now} (it was {self.last})."
         if self.new is None:
             return f"The {what} is no longer measured (it was {self.last}): confirm."
         span = f"from {self.last} to {self.new}"
@@ -84,7 +107,7 @@ _NOTHING = Measured(0.0, 0.0, "")
 
 
 def compare(last: CalibrationRecord, new: CalibrationRecord) -> tuple[Change, ...]:
-    """Return every value of two calibrations, in the order of the new one.
+    """Return every value of two calibrations: the pixel size first, then in the order of the new one.
 
     Raises CalibrationRefused for calibrations of two setups, which have nothing to compare.
     """
@@ -94,7 +117,12 @@ def compare(last: CalibrationRecord, new: CalibrationRecord) -> tuple[Change, ..
             "Compare those of one."
         )
     names = [*new.values, *(name for name in last.values if name not in new.values)]
-    return tuple(Change(name, last.values.get(name), new.values.get(name)) for name in names)
+    return tuple(Change(name, last.values.get(name), new.values.get(name)) for name in in_order(names))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of values with those of the pixel size and the stage map first."""
+    return sorted(names, key=lambda name: (name != PIXEL_SIZE, "um_per_px" not in name))
 
 
 def changed(last: CalibrationRecord, new: CalibrationRecord) -> tuple[str, ...]:

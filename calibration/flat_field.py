@@ -25,6 +25,7 @@ from calibration.blank_field import (
     middle_of,
     refuse_no_picture,
     refuse_unusable_light,
+    rounded_to,
 )
 from calibration.errors import CalibrationRefused
 from calibration.measured import Measured
@@ -41,7 +42,6 @@ LEAST_LIGHT = 0.30  # of the brightest part's
 LARGEST_DARK = 40.0  # of 255
 CORNER = 8  # the corners are so many times shorter than the picture
 STRIP_ROWS = 32  # of a picture corrected at a time: they stay in the processor's cache
-DRAWN_OUT = 2 / 3  # of the noise of blocks is left where values are drawn straight between them, both ways
 _MAGIC = b"hemadiff flat field 1\n"
 _STEPS, _DARK_STEPS = 65_535, 256
 _LARGEST_SIDE_PX = 20_000
@@ -54,7 +54,7 @@ class FlatField:
     light: rows × columns × 3, share of the brightest part's light for each colour.  dark: the same, levels in
     the dark.
     corner_light: of the corners' green, share of the middle's.  noise: standard
-    uncertainty of a pixel's gain, as a share of it, RMS over the picture.
+    uncertainty of a pixel's gain, as a share of it, RMS over the picture and its colours.
     dark_level: mean level in the dark, of 255; None where no dark frame was taken.
     """
 
@@ -145,7 +145,7 @@ def measure_flat_field(
     dark, dark_level = _dark(darks, block_means(blanks[0]).shape)
     fields = np.stack([block_means(blank) for blank in blanks]) - dark
     light, scatter = _median_light(fields)
-    block_noise = _deviation_of_median(len(blanks)) * scatter
+    noise = _deviation_of_median(len(blanks)) * scatter
     share = light / light.max(axis=(0, 1))
     if share.min() < LEAST_LIGHT:
         raise CalibrationRefused(
@@ -155,8 +155,8 @@ def measure_flat_field(
         )
     height, width = blanks[0].shape[:2]
     return FlatField(
-        width, height, share.astype(np.float32), dark.astype(np.float32), _corner_light(light[..., 1], block_noise),
-        block_noise * DRAWN_OUT, dark_level,
+        width, height, share.astype(np.float32), dark.astype(np.float32), _corner_light(light[..., 1], float(noise[1])),
+        float(np.sqrt(np.mean(noise**2))) * _left_when_drawn_out(*light.shape[:2]), dark_level,
     )  # fmt: skip
 
 
@@ -234,8 +234,7 @@ def _dark(darks: Sequence[NDArray[np.uint8]], shape: tuple[int, ...]) -> tuple[N
     level = blocks.mean(axis=0)
     spread = float(np.mean([picture.std(axis=(0, 1)).mean() for picture in darks]))
     # Where noise does not reach from one level to the next, the mean is only known to be rounded to this one.
-    true = max(0.0, spread**2 - 1 / 12) if _levels_seen(darks[0]) > 2 else 0.0
-    rounded = math.exp(-2 * math.pi**2 * true) / (math.pi * math.sqrt(2))
+    rounded = rounded_to(spread**2 if _levels_seen(darks[0]) > 2 else 0.0)
     means = blocks.mean(axis=(1, 2, 3))
     between = float(means.std(ddof=1)) / math.sqrt(len(darks)) if len(darks) > 1 else 0.0
     within = spread / math.sqrt(darks[0].size / 3 * len(darks))
@@ -250,8 +249,11 @@ def _levels_seen(dark: NDArray[np.uint8]) -> int:
     )
 
 
-def _median_light(fields: Numbers) -> tuple[Numbers, float]:
-    """The median of all fields, each put to one level first, and how far one field's blocks scatter, as a share."""
+def _median_light(fields: Numbers) -> tuple[Numbers, Numbers]:
+    """The median of all fields, each put to one level first, and how far one field's blocks scatter, as a share.
+
+    Each colour has its scatter: a mosaic has half as many red sites, and gains make their noise larger.
+    """
     levels = np.median(fields, axis=(1, 2), keepdims=True)
     for _ in range(2):
         even = fields / levels
@@ -263,8 +265,9 @@ def _median_light(fields: Numbers) -> tuple[Numbers, float]:
     # Noise of photons is larger, as a share, where light is less: put to one level by its root, then averaged.
     share = light / light.max()
     even_noise = np.diff(left, axis=0) * np.sqrt(share)
-    scatter = MAD_TO_DEVIATION * float(np.median(np.abs(even_noise))) / math.sqrt(2)
-    scatter *= math.sqrt(float(np.mean(1 / share)))
+    colours = MAD_TO_DEVIATION * np.median(np.abs(even_noise), axis=(0, 1, 2)) / math.sqrt(2)
+    colours *= np.sqrt(np.mean(1 / share, axis=(0, 1)))
+    scatter = float(np.sqrt(np.mean(colours**2)))
     if scatter > MOST_SCATTER:
         raise CalibrationRefused(
             f"The blank fields differ from one another by {100 * scatter:.1f} % from block to block: "
@@ -280,12 +283,20 @@ def _median_light(fields: Numbers) -> tuple[Numbers, float]:
                 "other fields. Move to a "
                 "clean place, and take it again."
             )
-    return light, scatter
+    return light, np.asarray(colours)
 
 
 def _deviation_of_median(count: int) -> float:
     """The standard deviation of the median of so many normal values of deviation 1."""
     return math.sqrt(math.pi / 2 / (count + math.pi / 2 - 1))
+
+
+def _left_when_drawn_out(rows: int, columns: int) -> float:
+    """The share of blocks' noise that is left where values are drawn straight between them, and on beyond the last.
+
+    Along one axis the variance is the mean of (1 − s)² + s²: 2/3 between two blocks, 5/3 in the outer half of the last.
+    """
+    return math.sqrt((2 / 3 + 1 / rows) * (2 / 3 + 1 / columns))
 
 
 def _corner_light(light: Numbers, noise: float) -> Measured:

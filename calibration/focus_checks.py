@@ -29,6 +29,7 @@ NEGATIVE_BEYOND = 4.0  # standard uncertainties below nothing
 MM_UM = 1000.0
 SHAPES = (0.3, 8.0)
 MOST_LEFT = 0.15  # of its rise, that a curve may scatter
+MOST_POWERS = 3  # beside the peak, so that its flanks may fall as those of a lens
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def measure_focus_depth(samples: Sequence[Sample]) -> FocusDepth:
     """Return depth and peak of a curve. samples: of one focus stack, heights ascending, both flanks well below half.
 
     A peak whose flanks fall as a power is fitted (a Pearson VII curve: Hall et al. 1977, J. Appl. Cryst. 10:66), which
-    a defocused lens comes near. Noise of contrast is taken as a share of it.
+    a defocused lens comes near, and even powers of the height beside it, which make up for what is left between the
+    two. Noise of contrast is taken as a share of it.
     Raises CalibrationRefused: too few heights, no peak, or flanks that were not reached.
     """
     if len(samples) < FEWEST_HEIGHTS:
@@ -68,33 +70,16 @@ def measure_focus_depth(samples: Sequence[Sample]) -> FocusDepth:
     base = float(values.min())
     rise = found.contrast - base
     at, level = (height - found.z_um) / found.width_um, (values - base) / rise
-    whole = np.array([0.0, 1.0, 1.0, 0.0, 1.0])
-    free = len(at) - len(whole)
-    share = np.ones(len(at))
-    for _ in range(3):
-        fit = least_squares(
-            _left, whole, args=(at, level, share), x_scale=[0.1, 0.1, 0.1, 0.1, 1.0], max_nfev=300,
-            bounds=([-1, 0.1, 0.3, -0.5, math.log(SHAPES[0])], [1, 5, 2, 0.4, math.log(SHAPES[1])]),
-        )  # fmt: skip
-        whole = fit.x
-        share = np.maximum(_curve(whole, at) + base / rise, 0.02)
-    left = float(np.sqrt(np.sum((_curve(whole, at) - level) ** 2) / free))
-    if not fit.success or left > MOST_LEFT:
+    whole, covariance, left = _fitted(at, level, base / rise)
+    if left > MOST_LEFT:
         raise CalibrationRefused(
             f"The focus stack is no smooth peak: it scatters by {100 * left:.0f} % of its rise. Is "
             "the stand shaken, or the "
             "lamp unsteady? Take it again."
         )
-    # A spread from few values is known badly (Student): ν / (ν − 2) makes up for it.
-    few = free / (free - 2) if free > 2 else 3.0
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * 2 * float(fit.cost) / free * few
-    share_of_asymptote = _depth(whole, at) / float(whole[1])
-    depth = found.width_um * _depth(whole, at)
-    noise = found.width_um * share_of_asymptote * math.sqrt(float(covariance[1, 1]))
-    # No lens follows the curve exactly: by how much it does not, the width read off between the heights tells.
-    shape = abs(depth - found.width_um) / math.sqrt(3)
+    depth, slope = _depth_and_slope(whole, at)
     return FocusDepth(
-        Measured(depth, math.hypot(noise, shape), "µm"),
+        Measured(found.width_um * depth, found.width_um * math.sqrt(float(slope @ covariance @ slope)), "µm"),
         Measured(
             found.z_um + found.width_um * float(whole[0]),
             found.width_um * math.sqrt(float(covariance[0, 0])),
@@ -104,20 +89,66 @@ def measure_focus_depth(samples: Sequence[Sample]) -> FocusDepth:
     )
 
 
-def _curve(p: Numbers, at: Numbers) -> Numbers:
-    """A peak at p[0], p[1] wide at half its height p[2], on a floor of p[3]; its shape's logarithm is p[4]."""
+def _fitted(at: Numbers, level: Numbers, floor: float) -> tuple[Numbers, Numbers, float]:
+    """The curve through a stack, its covariance, and what it leaves (RMS; infinite where none was found).
+
+    floor: the contrast that the lowest level stands for, of the rise.
+    """
+    # Without the even powers what no lens follows would be taken for noise, which a peak is not moved by.
+    more = min(MOST_POWERS, (len(at) - 7) // 2)
+    whole = np.array([0.0, 1.0, 1.0, 0.0, 1.0] + [0.0] * more)
+    least = [-1, 0.1, 0.3, -0.5, math.log(SHAPES[0])] + [-1] * more
+    most = [1, 5, 2, 0.4, math.log(SHAPES[1])] + [1] * more
+    share = np.ones(len(at))
+    for _ in range(3):
+        fit = least_squares(
+            _left, whole, args=(at, level, share), x_scale=[0.1, 0.1, 0.1, 0.1, 1.0] + [0.1] * more,
+            max_nfev=300, ftol=1e-6, xtol=1e-6, bounds=(least, most),
+        )  # fmt: skip
+        whole = fit.x
+        share = np.maximum(_curve(whole, at) + floor, 0.02)
+    if not fit.success:
+        return whole, np.zeros((len(whole), len(whole))), math.inf
+    free = len(at) - len(whole)
+    left = float(np.sqrt(np.sum((_curve(whole, at) - level) ** 2) / free))
+    # A spread from few values is known badly (Student): ν / (ν − 2) makes up for it.
+    few = free / (free - 2) if free > 2 else 3.0
+    size = np.linalg.norm(fit.jac, axis=0) + 1e-12
+    known = np.linalg.pinv((fit.jac / size).T @ (fit.jac / size), rcond=1e-10) / np.outer(size, size)
+    return whole, known * 2 * float(fit.cost) / free * few, left
+
+
+def _curve(p: Numbers, at: Numbers, reach: float | None = None) -> Numbers:
+    """A peak at p[0], p[1] wide at half its height p[2], on a floor of p[3]; its shape's logarithm is p[4].
+
+    What follows are the fourth, sixth and further powers of the way from the peak, over the reach of the stack.
+    """
     shape = math.exp(p[4])
     opened = 2 ** (1 / shape) - 1
-    return np.asarray(p[3] + p[2] * (1 + opened * (2 * (at - p[0]) / p[1]) ** 2) ** -shape)
+    curve = p[3] + p[2] * (1 + opened * (2 * (at - p[0]) / p[1]) ** 2) ** -shape
+    along = (at - p[0]) / (float(np.abs(at).max()) if reach is None else reach)
+    for power, factor in enumerate(p[5:], 2):
+        curve = curve + factor * along ** (2 * power)
+    return np.asarray(curve)
 
 
 def _depth(p: Numbers, at: Numbers) -> float:
     """The width where the curve is half-way between its top and its lowest end."""
-    low = float(_curve(p, at[[0, -1]]).min())
-    half = ((float(p[2] + p[3]) + low) / 2 - float(p[3])) / float(p[2])
-    shape = math.exp(p[4])
-    opened = 2 ** (1 / shape) - 1
-    return float(p[1]) * math.sqrt((half ** (-1 / shape) - 1) / opened)
+    reach = float(np.abs(at).max())
+    low = float(_curve(p, at[[0, -1]], reach).min())
+    aside = np.linspace(0.0, float(np.abs(at - p[0]).max()), 1001)
+    level = _curve(p, p[0] + aside, reach)
+    half = (float(level[0]) + low) / 2
+    first = max(1, int(np.argmax(level < half)))
+    share = (float(level[first - 1]) - half) / float(level[first - 1] - level[first])
+    return 2 * float(aside[first - 1] + share * aside[1])
+
+
+def _depth_and_slope(p: Numbers, at: Numbers) -> tuple[float, Numbers]:
+    """The width, and by how much it changes with each parameter (taken numerically)."""
+    steps = np.eye(len(p)) * 1e-4
+    slope = [(_depth(p + step, at) - _depth(p - step, at)) / 2e-4 for step in steps]
+    return _depth(p, at), np.array(slope)
 
 
 def _left(p: Numbers, at: Numbers, level: Numbers, share: Numbers) -> Numbers:
@@ -315,8 +346,11 @@ def measure_z_backlash(from_below: Sequence[Measured], from_above: Sequence[Meas
             f"The play of z differs by {scatter:.1f} µm from one pair of focus stacks to the next: the stand is "
             "shaken, or the stage sinks. Look for loose screws, and measure again."
         )
-    # Few pairs may agree by chance: they are not known better than each stack is.
-    um = Measured(float(lost.mean()), math.sqrt(max(float(claimed.mean()), scatter**2) / len(lost)), "µm")
+    # Pairs scatter by what each stack is not known by, and perhaps by more: of few, that is known badly (Student).
+    free = len(lost) - 1
+    known = float(claimed.mean())
+    more = max(0.0, scatter**2 - known) * (free / (free - 2) if free > 2 else 3.0)
+    um = Measured(float(lost.mean()), math.sqrt((known + more) / len(lost)), "µm")
     if um.value < -NEGATIVE_BEYOND * um.uncertainty - 0.1:
         raise CalibrationRefused(
             f"z goes {-um.value:.2f} µm farther than told when it turns round: the controller makes up for more "

@@ -24,6 +24,7 @@ from calibration.blank_field import (
     most_saturated,
     refuse_no_picture,
     refuse_unusable_light,
+    rounding_left,
 )
 from calibration.errors import CalibrationRefused
 from calibration.measured import Measured
@@ -35,7 +36,7 @@ AIM = 230.0  # of 255, of the brightest quarter's brightest colour: noise stays 
 GOOD = (215.0, 240.0)
 BRIGHTEST = 0.25  # of the picture is exposed for
 SURROUNDED = 5  # blocks that a block is judged with
-ROUNDED = 0.015  # levels by which the mean of many pixels may be off, as each was rounded
+CHOSEN = 0.015  # levels by which the brightest quarter may be off, as noise has a say in which blocks it is
 LEAST_TO_TELL = 4.0  # of 255: below it a picture does not say how much is missing
 STEP_DOWN = 3.0  # how much shorter a saturated picture is taken again
 
@@ -99,7 +100,7 @@ def measure_white_balance(
     for number, blank in enumerate(blanks, 1):
         refuse_unusable_light(blank, f"Blank field {number}")
         light = np.maximum(middle_of(block_means(blank)) - np.asarray(dark), 1.0)
-        rounded = max(rounded, math.sqrt(2) * ROUNDED / float(light.mean()))
+        rounded = max(rounded, math.sqrt(2) * rounding_left(blank) / float(light.mean()))
         ratios.append((light[..., 1:2] / light[..., 0::2]).reshape(-1, 2))
     needed = []
     for column, (colour, gain) in enumerate(zip(("red", "blue"), gains, strict=True)):
@@ -132,7 +133,7 @@ def advise_exposure(
             exposure_us, limits_us[0], f"{100 * share:.1f} % of the {colour} pixels are saturated"
         )
     blocks = block_means(blank) - np.asarray(dark)
-    level, brightest = _brightest(blocks)
+    level, brightest = _brightest(blocks, rounding_left(blank))
     if level.value < LEAST_TO_TELL:
         raise CalibrationRefused(
             f"The blank field is dark: {level.value:.1f} of 255. Switch the lamp on, and open the "
@@ -172,8 +173,8 @@ def _too_long(exposure_us: float, shortest_us: float, why: str) -> ExposureAdvic
     )
 
 
-def _brightest(blocks: Numbers) -> tuple[Measured, int]:
-    """The mean level of the brightest quarter in its brightest colour, and which colour it is.
+def _brightest(blocks: Numbers, rounded: float) -> tuple[Measured, int]:
+    """The mean level of the brightest quarter in its brightest colour, and which colour it is. rounded: levels.
 
     The quarter is chosen by what surrounds each block, so that the choice follows the light and not its noise;
     where it is
@@ -188,7 +189,7 @@ def _brightest(blocks: Numbers) -> tuple[Measured, int]:
     # Photons' noise grows with the root of the light, and here is more than on average.
     more = math.sqrt(max(1.0, levels[colour] / float(blocks[..., colour].mean())))
     noise = more * float(block_noise(blocks)[colour]) / math.sqrt(np.count_nonzero(chosen[..., colour]))
-    return Measured(levels[colour], math.hypot(noise, ROUNDED), "of 255"), colour
+    return Measured(levels[colour], math.hypot(noise, rounded, CHOSEN), "of 255"), colour
 
 
 def _between(ratios: Sequence[Numbers], column: int) -> float:

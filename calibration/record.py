@@ -23,27 +23,55 @@ if TYPE_CHECKING:
 
 PIXEL_SIZE = "um_per_px"
 LONGEST_SIDE_PX = 480
+MOST_SIDE_PX = 4096
+"""Of evidence that was made elsewhere."""
 MOST_BYTES = 16_000_000
 """Of evidence and parts together."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ID = re.compile(r"cal-[0-9a-f]{12}")
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # how the header begins; width and height follow
 
 
 @dataclass(frozen=True, slots=True)
 class Ruler:
-    """What was measured against. kind: "stage micrometer", "grid", …  serial, certificate: as engraved and as filed."""
+    """What was measured against. kind: "stage micrometer", "grid", …  serial, certificate: as engraved and as filed.
+
+    pitch_uncertainty_um: standard, as its certificate has it; None where the pitch was taken as exact.
+    """
 
     kind: str
     pitch_um: float
     serial: str = ""
     certificate: str = ""
+    pitch_uncertainty_um: float | None = None
 
     def __post_init__(self) -> None:
         """Raise CalibrationRefused for a pitch that no ruler has."""
         if not (math.isfinite(self.pitch_um) and self.pitch_um > 0):
             raise CalibrationRefused(f"A ruler with a pitch of {self.pitch_um:g} µm is not possible.")
+        known = self.pitch_uncertainty_um
+        if known is not None and not (math.isfinite(known) and known >= 0):
+            raise CalibrationRefused(
+                f"A ruler cannot have a pitch known to {known:g} µm. Give what its certificate has."
+            )
+
+    @property
+    def pitch_said(self) -> str:
+        """The pitch, and how well it is known, in words."""
+        known = self.pitch_uncertainty_um
+        return f"{self.pitch_um:g} µm {'(taken as exact)' if known is None else f'± {known:g} µm'}"
+
+    def contents(self) -> dict[str, Any]:
+        """Return it as JSON's objects. What nobody stated is left out: older records never had it."""
+        said = {
+            "kind": self.kind,
+            "pitch_um": float(self.pitch_um),
+            "serial": self.serial,
+            "certificate": self.certificate,
+        }
+        known = self.pitch_uncertainty_um
+        return said if known is None else {**said, "pitch_uncertainty_um": float(known)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +105,14 @@ class Evidence:
     png: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raise CalibrationRefused for what is no PNG."""
-        if not self.png.startswith(_PNG):
+        """Raise CalibrationRefused for what is no PNG, or a huge one."""
+        if not self.png.startswith(_PNG) or len(self.png) < 24:
             raise CalibrationRefused(f'The evidence "{self.name}" is no PNG picture.')
+        width, height = (int.from_bytes(self.png[at : at + 4], "big") for at in (16, 20))
+        if not (0 < width <= MOST_SIDE_PX and 0 < height <= MOST_SIDE_PX):
+            raise CalibrationRefused(
+                f'The evidence "{self.name}" says that it is {width} × {height} px: at most {MOST_SIDE_PX} each way.'
+            )
 
     @property
     def sha256(self) -> str:
@@ -175,14 +208,7 @@ class CalibrationRecord:
             "by": self.by,
             "software": self.software,
             "firmware": self.firmware,
-            "ruler": None
-            if self.ruler is None
-            else {
-                "kind": self.ruler.kind,
-                "pitch_um": float(self.ruler.pitch_um),
-                "serial": self.ruler.serial,
-                "certificate": self.ruler.certificate,
-            },
+            "ruler": None if self.ruler is None else self.ruler.contents(),
             "values": {
                 name: {"value": float(each.value), "uncertainty": float(each.uncertainty), "unit": each.unit}
                 for name, each in self.values.items()
@@ -236,10 +262,19 @@ def digest_of(contents: Mapping[str, Any]) -> str:
     canonical = json.dumps(
         contents, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    try:
+        return hashlib.sha256(canonical.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise CalibrationRefused(
+            f"{error.object[error.start : error.end]!a} cannot be written down: a name or a note of the calibration "
+            "holds a broken character. Type it anew."
+        ) from error
 
 
 def _whole_second(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise CalibrationRefused("A calibration's times need their time zone.")
-    return at.astimezone(UTC).replace(microsecond=0)
+    try:
+        return at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise CalibrationRefused(f"{at.isoformat()} is no time of a calibration.") from error

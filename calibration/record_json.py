@@ -100,6 +100,7 @@ def from_table(table: object, where: str) -> CalibrationRecord:
         raise CalibrationRefused(said if said.startswith(where) else f"{where}: {said}") from refusal
 
 
+KNOWN_TO = "pitch_uncertainty_um"  # of a ruler, where it was stated
 _EVIDENCE = {"name", "caption", "sha256", "png"}
 
 
@@ -119,6 +120,9 @@ class _Reader:
                 f'{self._where}: "{key}" is missing or of another kind. Export it again.'
             )
         return value
+
+    def has(self, key: str) -> bool:
+        return key in self._table
 
     def text(self, key: str) -> str:
         return self.get(key, str)
@@ -190,8 +194,11 @@ def _residuals(read: _Reader) -> Residuals:
 def _ruler(read: _Reader) -> Ruler | None:
     if read.get("ruler", object) is None:
         return None
-    said = read.part("ruler", {"kind", "pitch_um", "serial", "certificate"})
-    return Ruler(said.text("kind"), said.number("pitch_um"), said.text("serial"), said.text("certificate"))
+    said = read.part("ruler", {"kind", "pitch_um", "serial", "certificate", KNOWN_TO})
+    known = said.number(KNOWN_TO) if said.has(KNOWN_TO) else None
+    return Ruler(
+        said.text("kind"), said.number("pitch_um"), said.text("serial"), said.text("certificate"), known
+    )
 
 
 def _evidence(read: _Reader) -> Evidence:

@@ -116,10 +116,11 @@ def _coarse(first: Plane, second: Plane) -> tuple[tuple[float, float], float]:
     spectra = [fft.rfft2((each - each.mean()) * window, shape) for each in (one, other)]
     cross = spectra[1] * np.conj(spectra[0])
     strength = np.abs(cross)
+    strength += np.median(strength)
     # Whitened where there is signal: what is weaker than the usual is noise and stays weak. Pictures that share little,
     # and that little soft, need the half-whitened one too.
     judged = []
-    for weight in (1 / (strength + np.median(strength)), 1 / np.sqrt(strength + np.median(strength))):
+    for weight in (1 / strength, 1 / np.sqrt(strength)):
         likely = fft.irfft2(cross * weight, shape)
         judged += [(_alike(one, other, dx, dy), dx, dy) for dx, dy in _peaks(likely)]
     judged.sort(reverse=True)
@@ -222,42 +223,35 @@ def _moved(plane: Plane, dx: float, dy: float) -> Plane:
 
 def _remaining(one: Plane, other: Plane) -> tuple[Numbers, Numbers]:
     """By how much the second is still off, and its covariance, from the parts of the overlap."""
-    mean = (one + other) / 2
+    mean = _plane((one + other) / 2)
     kernel = np.array([-0.5, 0.0, 0.5], dtype=np.float32)
     still = np.array([1.0], dtype=np.float32)
     x, y = (_plane(cv2.sepFilter2D(mean, cv2.CV_32F, *pair)) for pair in ((kernel, still), (still, kernel)))
-    difference = one - other
+    difference = _plane(one - other)
     side = max(16.0, max(one.shape) / PARTS)
     rows, columns = (max(2, round(length / side)) for length in one.shape)
-    normal, right = [], []
-    for row in range(rows):
-        for column in range(columns):
-            tile = (
-                slice(row * one.shape[0] // rows, (row + 1) * one.shape[0] // rows),
-                slice(column * one.shape[1] // columns, (column + 1) * one.shape[1] // columns),
-            )
-            sides, d, light = (
-                np.stack([x[tile].ravel(), y[tile].ravel()]),
-                difference[tile].ravel(),
-                mean[tile],
-            )
-            own, rest = _without_light(sides.astype(np.float64), d.astype(np.float64), _plane(light))
-            normal.append(own @ own.T)
-            right.append(own @ rest)
-    return _combined(np.array(normal), np.array(right))
+    return _combined(*_without_light(_products((rows, columns), mean, x, y, difference)))
 
 
-def _without_light(sides: Numbers, difference: Numbers, light: Plane) -> tuple[Numbers, Numbers]:
-    """Gradients and difference of a part less what another level, slope or contrast of its light would explain."""
-    down, right = (np.linspace(-1, 1, length) for length in light.shape)
-    terms = np.stack([
-        np.ones(light.size), np.tile(right, len(down)), np.repeat(down, len(right)),
-        light.ravel().astype(np.float64) - float(light.mean()),
-    ])  # fmt: skip
-    whole = np.vstack([sides, difference])
-    factors = np.linalg.solve(terms @ terms.T + 1e-9 * np.eye(4), terms @ whole.T)
-    whole = whole - factors.T @ terms
-    return whole[:2], whole[2]
+def _products(parts: tuple[int, int], light: Plane, x: Plane, y: Plane, difference: Plane) -> Numbers:
+    """Each part's sums of products, P×7×7: of a level, slopes both ways, light, gradients both ways, difference."""
+    rows, columns = parts
+    high, wide = light.shape[0] // rows, light.shape[1] // columns
+    terms = np.empty((rows * columns, 7, high * wide))
+    terms[:, 0] = 1.0
+    terms[:, 1] = np.tile(np.linspace(-1, 1, wide), high)
+    terms[:, 2] = np.repeat(np.linspace(-1, 1, high), wide)
+    for place, each in enumerate((light, x, y, difference), 3):
+        whole = each[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+        terms[:, place] = whole.swapaxes(1, 2).reshape(rows * columns, -1)
+    return np.asarray(terms @ terms.swapaxes(1, 2))
+
+
+def _without_light(products: Numbers) -> tuple[Numbers, Numbers]:
+    """Each part's normal equations, less what another level, slope or contrast of its light would explain."""
+    explained = np.linalg.solve(products[:, :4, :4] + 1e-9 * np.eye(4), products[:, :4, 4:])
+    rest = products[:, 4:, 4:] - np.swapaxes(products[:, :4, 4:], 1, 2) @ explained
+    return rest[:, :2, :2], rest[:, :2, 2]
 
 
 def _combined(normal: Numbers, right: Numbers) -> tuple[Numbers, Numbers]:

@@ -211,6 +211,14 @@ class _Ruled(Protocol):
     def um_per_px(self) -> Measured: ...
 
 
+class _Scales(Protocol):
+    @property
+    def um_per_px_x(self) -> Measured: ...
+
+    @property
+    def um_per_px_y(self) -> Measured: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Whether ruler and stage tell the same.
@@ -225,7 +233,7 @@ class Agreement:
     sentence: str
 
 
-def agreement(ruler: _Ruled, stage_map: StageMap) -> Agreement:
+def agreement(ruler: _Ruled, stage_map: _Scales) -> Agreement:
     """Compare the pixel size by a ruler or a grid with the one by the stage. Refuses nothing: `ok` says."""
     x, y = (_ratio(ruler.um_per_px, stage) for stage in (stage_map.um_per_px_x, stage_map.um_per_px_y))
     off_x, off_y = (abs(each.value - 1) > AGREES for each in (x, y))

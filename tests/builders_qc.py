@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from builders_store import SCALE, at, create
+from builders_store import NOON, SCALE, at, create
 
 from appliance.frame import Frame, Point
 from appliance.qc_desk import mark_qc
@@ -54,6 +55,7 @@ def a_qc_run(
     others: Sequence[Cell] = (),
     state: State = State.COMPLETED,
     run: str = RUN,
+    begun: datetime = NOON,
     **changes: Any,
 ) -> str:
     """Put a count for quality control on record with these cells located. others: found in its first field too."""
@@ -66,9 +68,9 @@ def a_qc_run(
             pixels = drawn(places)
             frame = Frame(number, f"field {number}", pixels, Point(0, 0), 0, None, None, SCALE.id)
             with store.atomic():
-                store.commit_field(run, frame, cells, tally, at(number))
-                QcPictures(store).keep(run, number, picture_of(pixels, SCALE.um_per_px), at(number))
-        store.set_state(run, state, "Counted.", at(60))
+                store.commit_field(run, frame, cells, tally, begun)
+                QcPictures(store).keep(run, number, picture_of(pixels, SCALE.um_per_px), begun)
+        store.set_state(run, state, "Counted.", begun)
     return run
 
 

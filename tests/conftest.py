@@ -13,6 +13,12 @@ from hypothesis import settings
 
 from models.data_option import DATA_BESIDE, DATA_VARIABLE
 
+# Where several processes test side by side (pytest-xdist), each keeps to a core, and so do the threads and processes
+# that it begins: networks would otherwise take all cores in each of them, and wait for one another.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    CORES = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {CORES[int(worker.removeprefix("gw")) % len(CORES)]})
+
 # No test asserts a time: the first example of a property may load SciPy on a busy machine.
 settings.register_profile("hemadiff", deadline=None)
 settings.load_profile("hemadiff")

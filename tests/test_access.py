@@ -35,7 +35,9 @@ def routes(app):
 
 
 def address(rule):
-    return rule.build(dict.fromkeys(rule.arguments, 1), append_unknown=False)[1]
+    """An address of that shape: whatever takes a number or a word gets 1, and a choice its first."""
+    values = {name: min(getattr(rule._converters[name], "items", ["1"])) for name in rule.arguments}
+    return rule.build(values, append_unknown=False)[1]
 
 
 def test_every_route_says_whom_it_is_for(config):

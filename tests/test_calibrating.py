@@ -57,7 +57,19 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         few = partial(Extent, steps=8, reversals=4, stacks=2)
         patch.setattr("appliance.calibrating.whole.Extent", few)
         pdf = home / "certificate.pdf"
-        words = ("--simulate", "--seed", "1", "--by", "R. Hooke", "--returns", "10", "--no-tilt", "--yes")
+        words = (
+            "--simulate",
+            "--seed",
+            "1",
+            "--by",
+            "R. Hooke",
+            "--returns",
+            "10",
+            "--no-tilt",
+            "--no-overview",
+            "--drift",
+            "--yes",
+        )
         result = hemadiff("calibrate", "all", *words, "--json", "-", "--pdf", str(pdf))
         assert result.exit_code == 0, result.output
         published = json.loads(result.stdout)
@@ -96,6 +108,11 @@ def test_the_stage_map_is_true(done: Done) -> None:
 def test_the_backlash_is_true_and_told_for_the_settings(done: Done, axis: str, true: float) -> None:
     assert done.record.values[f"backlash_{axis}_um"].value == pytest.approx(true, abs=0.4)
     assert true <= float(done.published["settings"][f"[stage.{axis}] backlash_um"]) <= true + 1.6
+
+
+@pytest.mark.parametrize(("axis", "true"), list(zip("xy", TRUE.drift_um, strict=True)))
+def test_ten_minutes_of_drift_are_seen_without_waiting_for_them(done: Done, axis: str, true: float) -> None:
+    assert done.record.values[f"drift_{axis}_um"].value == pytest.approx(true, abs=0.1)
 
 
 def test_the_play_of_z_is_true_and_told_for_the_settings(done: Done) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration import CalibrationRefused
-from calibration.change import changed, compare
+from calibration.change import changed, compare, title_of
 from calibration.file import read_calibration
 from calibration.measured import Measured
 from calibration.record import LONGEST_SIDE_PX, Evidence, Residuals, Ruler, is_record_id
@@ -36,19 +36,27 @@ def test_a_record_comes_back_from_its_file_as_it_was() -> None:
 @given(
     st.floats(0.02, 5.0),
     st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), st.floats(-1e9, 1e9), max_size=4),
-    st.text(max_size=20),
+    st.text(st.characters(codec="utf-8"), max_size=20),
 )
 def test_any_record_comes_back_with_its_digest(um_per_px: float, more: dict[str, float], note: str) -> None:
     others = {
         name: Measured(value, abs(value) / 3, "µm") for name, value in more.items() if name != "um_per_px"
     }
-    try:
-        made = record(values=values(um_per_px, **others), note=note, evidence=())
-        text = to_json(made)
-        text.encode()
-    except UnicodeEncodeError:
-        return
-    assert from_json(text, "x.json").digest == made.digest
+    made = record(values=values(um_per_px, **others), note=note, evidence=())
+    assert from_json(to_json(made), "x.json").digest == made.digest
+
+
+@pytest.mark.parametrize("known", [None, 0.0, 0.004])
+def test_a_record_says_how_well_its_ruler_is_known(known: float | None) -> None:
+    made = record(ruler=Ruler("grid", 10.0, pitch_uncertainty_um=known))
+    back = from_json(to_json(made), "x.json").ruler
+    assert back == made.ruler
+    assert made.ruler is not None
+    assert made.ruler.pitch_said == ("10 µm (taken as exact)" if known is None else f"10 µm ± {known:g} µm")
+
+
+def test_a_record_from_before_that_was_stated_keeps_its_digest() -> None:
+    assert set(record().contents()["ruler"]) == {"kind", "pitch_um", "serial", "certificate"}
 
 
 def test_the_layout_of_the_file_does_not_matter_but_its_contents_do() -> None:
@@ -94,6 +102,9 @@ def test_a_picture_that_was_exchanged_is_refused() -> None:
         (lambda w: w["record"].pop("expires"), '"expires" is missing'),
         (lambda w: w["record"].update(made="yesterday"), '"made" is no time'),
         (lambda w: w["record"].update(made="2026-03-01T09:30:00"), "time zone"),
+        (lambda w: w["record"].update(made="0001-01-01T00:00:00+14:00"), "no time of a calibration"),
+        (lambda w: w["record"].update(by="\ud800"), "broken character"),
+        (lambda w: w["record"]["ruler"].update(pitch_uncertainty_um="0.1"), "must be a number"),
         (lambda w: w["record"].update(by=" "), "who made it"),
         (lambda w: w["record"].update(evidence=[3]), "is missing"),
         (lambda w: w["record"]["parts"].update(gain_map="§"), "is damaged"),
@@ -159,6 +170,12 @@ def test_what_is_no_calibration_is_refused(changes: dict[str, Any], sentence: st
         record(**changes)
 
 
+def png_of(width: int, height: int) -> bytes:
+    """What a PNG begins with that says it is of that size."""
+    sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + sides
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -169,7 +186,12 @@ def test_what_is_no_calibration_is_refused(changes: dict[str, Any], sentence: st
         lambda: Ruler("grid", 0.0),
         lambda: Residuals((1.0,), "µm", (), "µm"),
         lambda: Residuals((1.0,), "µm", (float("nan"),), "µm"),
+        lambda: Ruler("grid", 10.0, pitch_uncertainty_um=-0.1),
+        lambda: Ruler("grid", 10.0, pitch_uncertainty_um=float("nan")),
         lambda: Evidence("a", "", b"GIF89a"),
+        lambda: Evidence("a", "", b"\x89PNG\r\n\x1a\n"),
+        lambda: Evidence("a", "", png_of(0, 9)),
+        lambda: Evidence("a", "", png_of(9, 100_000)),
     ],
 )
 def test_impossible_parts_are_refused(make: Any) -> None:
@@ -220,6 +242,65 @@ def test_every_kind_of_value_has_its_limit(last: Measured, new: Measured | None,
 
     (said,) = changed(with_backlash(last), with_backlash(new))
     assert re.search(sentence, said), said
+
+
+WHOLE: dict[str, tuple[float, float, str]] = {  # once, and how far off the next may come out
+    "exposure_us": (8000.0, 1900.0, "µs"),
+    "red_gain": (1.247, 0.004, ""),
+    "corner_light": (0.75, 0.01, ""),
+    "sensor_linearity": (0.05, -0.08, "%"),
+    "dark_level": (3.0, 1.0, "of 255"),
+    "um_per_px": (0.1065, 0.0001, "µm/px"),
+    "ruler_rotation_deg": (1.2, 7.0, "°"),
+    "stage_um_per_px_x": (0.1065, 0.0001, "µm/px"),
+    "stage_rotation_deg": (-6.29, 0.01, "°"),
+    "backlash_x_um": (9.2, 0.2, "µm"),
+    "repeatability_x_um": (0.1, 0.05, "µm"),
+    "focus_um": (2004.0, -31.0, "µm"),
+    "focus_depth_um": (1.6, 0.2, "µm"),
+    "slide_tilt_x": (0.0004, 0.0011, ""),
+}
+
+
+def whole(again: bool, **changes: float) -> Any:
+    """A whole calibration of one instrument, done once or again."""
+    found = {
+        name: Measured(changes.get(name, value + again * off), abs(value) / 1000, unit)
+        for name, (value, off, unit) in WHOLE.items()
+    }
+    return record(values=found)
+
+
+def test_two_whole_calibrations_of_one_instrument_need_no_word() -> None:
+    assert changed(whole(again=False), whole(again=True)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("um_per_px", 0.1080),
+        ("stage_um_per_px_x", 0.1080),
+        ("stage_rotation_deg", -5.7),
+        ("red_gain", 1.35),
+        ("corner_light", 0.60),
+        ("sensor_linearity", 2.0),
+        ("dark_level", 12.0),
+        ("backlash_x_um", 10.5),
+        ("repeatability_x_um", 0.9),
+    ],
+)
+def test_what_results_depend_on_is_confirmed_where_it_changed_far(name: str, value: float) -> None:
+    (sentence,) = changed(whole(again=False), whole(again=True, **{name: value}))
+    assert title_of(name) in sentence
+
+
+def test_how_slides_lay_is_told() -> None:
+    told = [str(change) for change in compare(whole(again=False), whole(again=True)) if change.told]
+    assert "The ruler rotation is 8.2000 ± 0.0024 ° (it was 1.2000 ± 0.0024 °)." in told
+
+
+def test_the_pixel_size_is_compared_first() -> None:
+    assert compare(whole(again=False), whole(again=True))[0].name == "um_per_px"
 
 
 def test_a_value_that_is_new_needs_no_word() -> None:

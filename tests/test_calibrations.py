@@ -20,6 +20,7 @@ from appliance.store import Store
 from appliance.tally import Tally
 from calibration import CalibrationRefused
 from calibration.measured import Measured
+from calibration.record_json import to_json
 from calibration.setup import Setup
 
 NOW = MADE + timedelta(days=1)
@@ -76,6 +77,7 @@ def test_the_one_before_can_be_put_in_force_again(store: Store) -> None:
         calibrations.add(each, NOW)
         calibrations.use(each.id, "R. Hooke", NOW)
     assert calibrations.in_force(SETUP) == record()
+    assert calibrations.before(record()) == record(0.2001)
 
 
 def test_a_far_change_comes_into_force_with_a_persons_word_only(store: Store) -> None:
@@ -96,6 +98,21 @@ def test_an_expired_calibration_does_not_come_into_force(store: Store) -> None:
     Calibrations(store).add(record(), NOW)
     with pytest.raises(CalibrationRefused, match=r"expired on 2027-03-01.*Calibrate anew"):
         Calibrations(store).use(record().id, "R. Hooke", EXPIRES)
+
+
+def test_an_imported_calibration_needs_a_persons_word_although_none_is_in_force(store: Store) -> None:
+    calibrations = Calibrations(store)
+    calibrations.add(record(), NOW, IMPORTED)
+    with pytest.raises(ApplianceRefused, match="measured on this very microscope"):
+        calibrations.use(record().id, "R. Hooke", NOW)
+    calibrations.use(record().id, "R. Hooke", NOW, calibrations.to_confirm(record()))
+    assert calibrations.in_force(SETUP) == record()
+
+
+def test_a_calibration_of_the_future_does_not_come_into_force(store: Store) -> None:
+    Calibrations(store).add(record(), NOW)
+    with pytest.raises(CalibrationRefused, match="which is yet to come"):
+        Calibrations(store).use(record().id, "R. Hooke", MADE - timedelta(days=2))
 
 
 def test_somebody_puts_it_in_force(store: Store) -> None:
@@ -129,7 +146,11 @@ def test_calibrations_change_only_by_adding(path: Path, store: Store, table: str
     Calibrations(store).add(record(), NOW)
     Calibrations(store).use(record().id, "R. Hooke", NOW)
     connection = sqlite3.connect(path)
-    for change in (f"UPDATE {table} SET setup = setup", f"DELETE FROM {table}"):
+    for change in (
+        f"UPDATE {table} SET setup = setup",
+        f"DELETE FROM {table}",
+        f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+    ):
         with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
             connection.execute(change)
     connection.close()
@@ -143,6 +164,18 @@ def test_a_calibration_that_was_damaged_in_the_store_is_refused(path: Path, stor
         connection.execute("UPDATE calibrations SET record = replace(record, 'R. Hooke', 'R. Crooke')")
     connection.close()
     with pytest.raises(CalibrationRefused, match=f"{record().id} in the store was changed"):
+        Calibrations(store).get(record().id)
+
+
+def test_a_calibration_that_was_exchanged_in_the_store_is_refused(path: Path, store: Store) -> None:
+    Calibrations(store).add(record(), NOW)
+    other = record(0.31)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("DROP TRIGGER calibrations_no_update")
+        connection.execute("UPDATE calibrations SET record = ?, digest = ?", (to_json(other), other.digest))
+    connection.close()
+    with pytest.raises(CalibrationRefused, match=f"{record().id} in the store was damaged"):
         Calibrations(store).get(record().id)
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from builders_calibration import SETUP, record
 from builders_light import Bench
+from PIL import Image
 
 from appliance.calibrations import Calibrations
 from appliance.correction import FLAT_FIELD, CorrectingAnalyser, corrected, flat_field_of
 from appliance.equipment import measured
 from appliance.frame import Frame, Point
+from appliance.image_input import read_images
 from appliance.store import Store
 from calibration import CalibrationRefused, Scale
+from calibration.file import Calibration
 from calibration.flat_field import measure_flat_field
 from models import Cell
 
@@ -84,6 +88,16 @@ def test_a_damaged_flat_field_is_refused() -> None:
 def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(CalibrationRefused, match="does not fit the flat field"):
         corrected(Watching(), calibration()).analyse(frame(np.zeros((60, 60, 3), np.uint8)), SCALE)
+
+
+@pytest.mark.parametrize("held", [calibration(), calibration(parts={})])
+def test_images_that_a_command_names_are_seen_as_a_run_sees_them(tmp_path: Path, held: Any) -> None:
+    taken, watching = BENCH.look(30), Watching()
+    Image.fromarray(taken).save(tmp_path / "0.png")
+    ((_, named, _),) = read_images([tmp_path / "0.png"], Calibration.of(held))
+    corrected(watching, held).analyse(frame(taken), SCALE)
+    assert isinstance(named, Frame)
+    np.testing.assert_array_equal(named.pixels, watching.seen[0].pixels)
 
 
 def test_a_run_counts_corrected_frames_where_the_calibration_in_force_holds_a_flat_field(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders_calibration import EXPIRES, MADE, record
+from builders_calibration import EXPIRES, MADE, record, values
 from builders_instrument import Gate, PixelAnalyser, blood_field, ended, folder, instrument, plan, until
 from builders_scope import scope_plan
 from builders_store import NOON
@@ -26,6 +27,7 @@ from appliance.plan import Plan
 from appliance.qc_history import QcHistory
 from appliance.store import Store
 from calibration import CalibrationRefused, Scale
+from calibration.measured import Measured
 from calibration.qc import judge_qc
 from calibration.record import CalibrationRecord
 from calibration.record_json import to_json
@@ -148,16 +150,37 @@ def test_status_knows_what_is_in_force_before_the_camera_is_opened(tmp_path: Pat
 # Marks
 
 
+LIT = record(
+    setup=IN_USE.setup,
+    expires=EXPIRES,
+    values=values(
+        exposure_us=Measured(8000.0, 0.0, "µs"),
+        red_gain=Measured(2.1, 0.004, ""),
+        blue_gain=Measured(1.6, 0.004, ""),
+        backlash_x_um=Measured(6.1, 0.2, "µm"),
+        backlash_y_um=Measured(0.1, 0.1, "µm"),
+    ),
+)
+CAMERA_AS_CALIBRATED = {"exposure_us": 8000, "colour_gains": [2.1, 1.6]}
+
+
 def marks(
-    tmp_path: Path, asked: Plan | None = None, now: datetime = NOW, done: Any = True, **changes: Any
+    tmp_path: Path,
+    asked: Plan | None = None,
+    now: datetime = NOW,
+    done: Any = True,
+    under: Scale = LIT.scale,
+    **changes: Any,
 ) -> Any:
     """The marks of a count on the microscope, an hour after the last quality control."""
-    config = settings(tmp_path, **changes)
+    camera = {**CAMERA_AS_CALIBRATED, **changes.pop("camera", {})}
+    config = settings(tmp_path, **{"camera": camera, "stage": {"x": {"backlash_um": 7}}, **changes})
+    in_force(config, LIT)
     with Store(config.store.path) as store:
         if done is not None:
             result = judge_qc(200, 0, 0) if done else judge_qc(100, 100, 0)
             QcHistory(store).record(result, "M. Malpighi", "normal slide", now - timedelta(hours=1))
-        return marks_of(config, store, asked or unsaid(), IN_USE.scale, now)
+        return marks_of(config, store, asked or unsaid(), under, now)
 
 
 def test_a_valid_calibration_and_a_control_that_passed_mark_nothing(tmp_path: Path) -> None:
@@ -168,7 +191,7 @@ def test_an_expired_calibration_marks_results_or_blocks_them_as_the_laboratory_d
     tmp_path: Path,
 ) -> None:
     assert marks(tmp_path, now=EXPIRES) == (
-        f"The calibration {IN_USE.id} expired on 2027-03-01. Calibrate anew.",
+        f"The calibration {LIT.id} expired on 2027-03-01. Calibrate anew.",
     )
     with pytest.raises(
         CalibrationRefused, match=r"expired on 2027-03-01.*\[calibration\] expired blocks counts"
@@ -196,6 +219,41 @@ def test_a_control_holds_as_long_as_the_laboratory_says(tmp_path: Path) -> None:
     assert marks(tmp_path, qc={"every_h": 2}) == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"camera": {"exposure_us": 8200}},
+            r"exposes for 8200 µs.*with 8000: write \[camera\] exposure_us = 8000",
+        ),
+        ({"camera": {"colour_gains": [2.1, 1.7]}}, r"write \[camera\] colour_gains = \[2\.100, 1\.600\]"),
+        ({"camera": {"colour_gains": None}}, r"The colour gains are 1 and 1"),
+        ({"stage": {}}, r"Of x's backlash 0 µm are made up for.*write \[stage\.x\] backlash_um = 7\.$"),
+    ],
+)
+def test_settings_that_are_not_the_calibrations_mark_results_with_the_line_to_write(
+    tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    (mark,) = marks(tmp_path, **changes)
+    assert re.search(sentence, mark), mark
+
+
+def test_settings_as_near_as_light_can_be_set_mark_nothing(tmp_path: Path) -> None:
+    assert marks(tmp_path, camera={"exposure_us": 8100, "colour_gains": [2.12, 1.59]}) == ()
+
+
+@pytest.mark.parametrize("says", ["settings", "command line"])
+def test_a_scale_that_is_stated_beside_one_in_force_marks_results(tmp_path: Path, says: str) -> None:
+    asked = Plan("microscope", um_per_px=0.1, um_per_px_source=says)
+    (mark,) = marks(tmp_path, asked, under=Scale.stated(0.1))
+    assert mark.startswith(f"The scale is stated, although the calibration {LIT.id} is in force: leave ")
+    assert ("--um-per-px" if says == "command line" else "[camera] um_per_px") in mark
+
+
+def test_images_have_no_settings_of_a_microscope(tmp_path: Path) -> None:
+    assert marks(tmp_path, Plan("folder:/smear"), camera={"exposure_us": 1}, stage={}) == ()
+
+
 def test_images_and_simulated_slides_are_asked_for_no_control(tmp_path: Path) -> None:
     for camera in ("folder:/smear", "simulated"):
         assert marks(tmp_path, Plan(camera), done=None, qc={"unmet": "block"}) == ()
@@ -214,7 +272,7 @@ def test_a_run_under_a_record_stores_its_id_and_its_marks(tmp_path: Path) -> Non
         it.start(plan(where, um_per_px=None, calibration=made.id, min_cells=3, max_cells=3))
         run = until(it, ended)
     assert (run["calibration"], run["calibration_source"]) == (made.id, made.scale.source)
-    assert run["marks"] == [f"The calibration {made.id} expired on 2026-03-03. Calibrate anew."]
+    assert run["marks"][0] == f"The calibration {made.id} expired on 2026-03-03. Calibrate anew."
     with Store.read_only(config.store.path) as store:
         stored = store.run(run["run"])
     assert (stored.scale, stored.marks) == (made.scale, tuple(run["marks"]))

@@ -57,6 +57,37 @@ def test_a_frame_with_the_time_of_the_last_one_is_repeated() -> None:
     assert reason(camera) == "repeated"
 
 
+ANY_LIGHT = FreshnessLimits(dark_below=None, saturated_share=None, torn_rows=None, seam=None)
+
+
+def of_one_level(level: int, hot: int = 0) -> np.ndarray:
+    """A frame clipped throughout, with a few pixels of the sensor that are always bright."""
+    pixels = np.full((120, 160, 3), level, np.uint8)
+    pixels[5, : 16 * hot : 16] = 90
+    return pixels
+
+
+@pytest.mark.parametrize(
+    "pixels", [of_one_level(0), of_one_level(16), of_one_level(255), of_one_level(0, hot=2)]
+)
+def test_frames_that_are_black_or_full_throughout_are_told_apart_by_their_times(pixels: np.ndarray) -> None:
+    one, two = exposure(start_ms=10, pixels=pixels), exposure(start_ms=20, pixels=pixels)
+    camera = fresh(one, two, limits=ANY_LIGHT)
+    assert [camera.capture(0), camera.capture(0)] == [one, two]
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_black_or_full_frame_with_the_time_of_the_last_one_is_repeated(level: int) -> None:
+    camera = fresh(*[exposure(start_ms=10, pixels=of_one_level(level))] * 4, limits=ANY_LIGHT)
+    camera.capture(0)
+    assert reason(camera) == "repeated"
+
+
+def test_a_lamp_turned_up_far_too_far_twice_is_saturated_and_not_repeated() -> None:
+    camera = fresh(*[exposure(start_ms=at, pixels=of_one_level(255)) for at in (10, 20)])
+    assert [reason(camera), reason(camera)] == ["saturated", "saturated"]
+
+
 def test_a_dark_frame_is_refused_at_once() -> None:
     night = np.random.default_rng(1).integers(0, 12, (120, 160, 3), dtype=np.uint8)
     inner = ScriptedCamera([exposure(pixels=night), exposure(start_ms=10)])

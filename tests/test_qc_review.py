@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from builders_instrument import count_to_the_end, field, folder, instrument, plan, until
 from builders_qc import HEIGHT, RUN, WIDTH, a_qc_run, found, gone_over, marked
-from builders_store import NOON, at, counted_run
+from builders_store import NOON, at, counted_run, unreadable
 from PIL import Image
 
 from appliance.config import Config
@@ -211,6 +211,13 @@ def test_a_count_that_was_not_for_quality_control_says_so(tmp_path: Path) -> Non
     run = counted_run(tmp_path / "s.sqlite")
     with Store(tmp_path / "s.sqlite") as store, pytest.raises(ApplianceRefused, match="count --qc"):
         QcReviews(store).review(run)
+
+
+def test_a_count_that_this_version_cannot_read_does_not_hide_the_others(path: Path) -> None:
+    a_qc_run(path, run="beefbeefbeef")
+    unreadable(path, "beefbeefbeef", '{"camera": 7}')
+    with Store.read_only(path) as store:
+        assert [each.run.id for each in QcReviews(store).waiting()] == [RUN]
 
 
 @pytest.mark.parametrize(

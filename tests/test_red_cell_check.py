@@ -10,13 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 from builders_commands import at_home, hemadiff
-from builders_instrument import SAYS, count_to_the_end, ended, folder, instrument, plan, until
+from builders_instrument import (
+    SAYS,
+    Gate,
+    PixelAnalyser,
+    blood_field,
+    count_to_the_end,
+    ended,
+    folder,
+    instrument,
+    plan,
+    until,
+)
 from builders_red_cells import Picture, red_cell_field
 from builders_run import run
 
 from appliance.errors import ApplianceRefused
 from appliance.frame import Frame, Point
-from appliance.red_cell_check import RedCellCheck, Verdict
+from appliance.red_cell_check import NOT_CHECKED, RedCellCheck, Verdict
 from appliance.red_cell_watch import FIELDS_TRIED, RedCellWatch
 from appliance.run import RedCellsMeasured, State, StopAcquisition, advance
 from appliance.stored_view import stored_view
@@ -163,6 +174,41 @@ def test_a_confirmed_run_counts_what_it_would_have_counted_and_carries_the_mark(
     assert view["red_cells"]["verdict"] == "differs"  # type: ignore[index]
     assert (after["state"], after["counted"]) == ("completed", 12)
     assert any("A person let the run go on." in mark for mark in after["marks"])
+
+
+@pytest.mark.parametrize("cells", [2, 12])
+def test_a_run_that_ends_before_enough_red_cells_were_seen_is_judged_by_those_there_are(
+    tmp_path: Path, cells: int
+) -> None:
+    """It ends by its first field of two cells, or by its folder of one."""
+    asked_for = asked(smear(tmp_path, 1), 1.15 * TRUE_UM_PER_PX, min_cells=cells, max_cells=cells)
+    with instrument(tmp_path / "s.sqlite") as made:
+        made.start(asked_for)
+        view = until(made, paused)
+        made.resume()
+        after = until(made, ended)
+    assert "Red cells measure 8." in view["reason"]
+    assert (after["counted"], after["red_cells"]["verdict"]) == (2, "differs")  # type: ignore[index]
+    assert any("A person let the run go on." in mark for mark in after["marks"])
+
+
+def test_a_result_whose_scale_nothing_cross_checked_is_marked(tmp_path: Path) -> None:
+    bare = folder(tmp_path / "bare", (blood_field(n) for n in range(4)))
+    view = count_to_the_end(tmp_path / "s.sqlite", plan(bare, min_cells=4, max_cells=4))
+    assert (view["state"], view["counted"]) == ("completed", 5)
+    assert view["marks"] == [NOT_CHECKED]
+    assert stored_view(tmp_path / "s.sqlite", view["run"])["marks"] == [NOT_CHECKED]
+
+
+def test_a_run_that_a_person_ends_early_says_so_too(tmp_path: Path) -> None:
+    bare, gate = folder(tmp_path / "bare", (blood_field(n) for n in range(4))), Gate(at=1)
+    with instrument(tmp_path / "s.sqlite", PixelAnalyser(gate)) as made:
+        made.start(plan(bare))
+        assert gate.reached.wait(60)
+        made.stop()
+        gate.opened.set()
+        view = until(made, ended)
+    assert (view["state"], view["marks"]) == ("stopped", [NOT_CHECKED])
 
 
 def test_the_question_is_still_open_after_a_restart(tmp_path: Path) -> None:

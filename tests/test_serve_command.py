@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders_web import (
@@ -120,17 +122,53 @@ def test_closing_ends_the_instrument_in_order(tmp_path):
     assert starts(tmp_path) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_page_and_instrument_and_keeps_the_count(tmp_path, number):
-    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
-        until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A demonstration that counted until a signal ended it.
+
+    run: as it was shown before.  status: with which it ended.  left: the instrument that still holds the store.
+    """
+
+    folder: Path
+    run: dict[str, Any]
+    status: int
+    left: int | None
+
+
+def demonstrated(folder, number, counts, **environment):
+    with hemadiff_serve(folder, "--simulate", "--start", **SIMULATED, **environment) as (address, process):
+        run = until(lambda: (now := up(address)["run"]) and counts(now) and now, "cells are counted")
         process.send_signal(number)
-        assert process.wait(timeout=30) == 0
-    assert instrument_pid(tmp_path) is None
-    with Store.read_only(tmp_path / "s.sqlite") as store:
+        status = process.wait(timeout=30)
+    return Demonstration(folder, run, status, instrument_pid(folder))
+
+
+OF_A_MICROSCOPE = {"HEMADIFF_CAMERA__UM_PER_PX": "0.31", "HEMADIFF_CAMERA__ORDER": "random:7"}
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """A demonstration under the settings of some microscope, ended from the keyboard."""
+    folder = tmp_path_factory.mktemp("demonstration")
+    return demonstrated(folder, signal.SIGINT, lambda run: run["counted"], **OF_A_MICROSCOPE)
+
+
+@pytest.fixture(scope="module")
+def gone_on(interrupted):
+    """The demonstration after it on the same store, ended as a service is."""
+    return demonstrated(
+        interrupted.folder, signal.SIGTERM, lambda run: run["state"] in ("counting", "completed")
+    )
+
+
+@pytest.mark.parametrize("which", ["interrupted", "gone_on"])
+def test_a_signal_ends_page_and_instrument_and_keeps_the_count(request, which):
+    ended = request.getfixturevalue(which)
+    assert (ended.status, ended.left) == (0, None)
+    with Store.read_only(ended.folder / "s.sqlite") as store:
         (run,) = store.runs()
         assert run.state == "paused"
-        assert store.tally(run.id).counted > 0
+        assert store.tally(run.id).counted >= ended.run["counted"] > 0
 
 
 EARLY_SIGNAL = """
@@ -163,24 +201,16 @@ def test_a_signal_before_the_page_is_announced_leaves_no_instrument_behind(tmp_p
             os.kill(left, signal.SIGTERM)
 
 
-def test_a_second_demonstration_goes_on_with_the_count_that_the_first_one_paused(tmp_path):
-    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
-        before = until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
-    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, _):
-        until(lambda: up(address)["run"]["state"] in ("counting", "completed"), "it counts again")
-        assert up(address)["run"]["counted"] >= before
-    with Store.read_only(tmp_path / "s.sqlite") as store:
+def test_a_second_demonstration_goes_on_with_the_count_that_the_first_one_paused(interrupted, gone_on):
+    assert gone_on.run["run"] == interrupted.run["run"]
+    assert gone_on.run["counted"] >= interrupted.run["counted"]
+    with Store.read_only(gone_on.folder / "s.sqlite") as store:
         assert len(store.runs()) == 1
 
 
-def test_what_the_settings_say_of_the_microscope_does_not_hinder_a_demonstration(tmp_path):
-    calibrated = {"HEMADIFF_CAMERA__UM_PER_PX": "0.31", "HEMADIFF_CAMERA__ORDER": "random:7"}
-    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED, **calibrated) as (address, _):
-        run = until(lambda: (now := up(address)["run"]) and now["counted"] and now, "cells are counted")
-    assert run["simulated"]
-    assert run["um_per_px"] != 0.31
+def test_what_the_settings_say_of_the_microscope_does_not_hinder_a_demonstration(interrupted):
+    assert interrupted.run["simulated"]
+    assert interrupted.run["um_per_px"] != 0.31
 
 
 class OfAnotherVersion(FakeInstrument):

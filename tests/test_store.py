@@ -147,7 +147,7 @@ def test_a_field_is_counted_once(path: Path) -> None:
     with Store(path) as store:
         run = create(store)
         tally = commit(store, run, 0, Tally(plan().rules()), "lymphocyte")
-        with pytest.raises(ApplianceError, match="UNIQUE"):
+        with pytest.raises(ApplianceError, match="only by adding"):
             commit(store, run, 0, tally, "lymphocyte")
         assert store.tally(run).counted == 1
 
@@ -165,6 +165,34 @@ def test_results_change_only_by_adding(path: Path, table: str) -> None:
     for change in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
         with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
             connection.execute(change)
+    connection.close()
+
+
+@pytest.mark.parametrize("table", [*TABLES, "events", "runs"])
+def test_what_is_only_added_is_not_replaced_either(path: Path, table: str) -> None:
+    counted_run(path)
+    connection = sqlite3.connect(path)  # as any program opens it
+    with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
+        connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1")
+    connection.close()
+
+
+def test_a_field_does_not_take_the_place_of_another_by_its_number(path: Path) -> None:
+    counted_run(path)
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
+        connection.execute(
+            "INSERT OR REPLACE INTO fields (id, run, number, name, at) SELECT 99, run, number, name, at FROM fields"
+        )
+    connection.close()
+
+
+@pytest.mark.parametrize("column", ["um_per_px", "calibration", "calibration_source", "plan"])
+def test_what_a_run_was_counted_under_stays(path: Path, column: str) -> None:
+    counted_run(path)
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="only by adding"):
+        connection.execute(f"UPDATE runs SET {column} = {column}")
     connection.close()
 
 

@@ -82,6 +82,17 @@ def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
     assert not same_weights(one.network, two.network)
 
 
+BEGUN = CellTraining(epochs=1, steps_per_epoch=1)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a training that was begun so."""
+    checkpoint = tmp_path_factory.mktemp("begun") / "checkpoint.pt"
+    Trainee(CellNetwork(len(OUTPUTS)), BEGUN).save(checkpoint)
+    return checkpoint
+
+
 @pytest.mark.parametrize(
     ("now", "what"),
     [
@@ -96,14 +107,15 @@ def test_another_seed_gives_another_network(data: Path, tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_training_that_was_begun_otherwise_is_not_continued(
-    tmp_path: Path, now: dict[str, float], what: str
+    begun: Path, now: dict[str, float], what: str
 ) -> None:
-    begun = CellTraining(epochs=1, steps_per_epoch=1)
-    Trainee(CellNetwork(len(OUTPUTS)), begun).save(tmp_path / "checkpoint.pt")
-    assert Trainee(CellNetwork(len(OUTPUTS)), begun).resume(tmp_path / "checkpoint.pt")
-    other = Trainee(CellNetwork(len(OUTPUTS)), replace(begun, **now))
+    other = Trainee(FieldNetwork(), replace(BEGUN, **now))  # settings are compared before networks
     with pytest.raises(ValueError, match=f"begun with {what}. Give the same settings"):
-        other.resume(tmp_path / "checkpoint.pt")
+        other.resume(begun)
+
+
+def test_a_training_that_was_begun_alike_is_continued(begun: Path) -> None:
+    assert Trainee(CellNetwork(len(OUTPUTS)), BEGUN).resume(begun)
 
 
 def test_a_training_that_goes_on_says_after_which_epoch(tmp_path: Path) -> None:

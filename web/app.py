@@ -14,7 +14,20 @@ from appliance.channel_client import InstrumentClient, InstrumentGone
 from appliance.errors import ApplianceError, ApplianceRefused
 from calibration import CalibrationRefused
 from models import ModelRefused
-from web import access, accounts, guard, languages, links, live, navigation, review, runs, sessions, sign_in
+from web import (
+    access,
+    accounts,
+    guard,
+    languages,
+    links,
+    live,
+    navigation,
+    qc,
+    review,
+    runs,
+    sessions,
+    sign_in,
+)
 from web.api import blueprint
 from web.hub import Hub, TooManyViewers
 from web.problems import problem
@@ -34,7 +47,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, accounts, links, review, runs)
+PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 

@@ -15,7 +15,7 @@ ENTRIES: Sequence[tuple[str, LazyString, Permission]] = (
     ("live.page", lazy_gettext("Count"), Permission.WATCH),
     ("runs.runs", lazy_gettext("Runs"), Permission.WATCH),
     ("labelling.sets", lazy_gettext("Labelling"), Permission.LABEL),
-    ("qc.controls", lazy_gettext("Quality control"), Permission.QC),
+    ("qc.history", lazy_gettext("Quality control"), Permission.QC),
     ("service.home", lazy_gettext("Service"), Permission.SERVICE),
     ("accounts.people", lazy_gettext("Accounts"), Permission.ADMINISTER),
     ("accounts.trail", lazy_gettext("Audit"), Permission.AUDIT),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from appliance.calibrating.again import until_mended
 from appliance.calibrating.runner import Engineer, Runner
-from appliance.calibrating.steps import TAKE_UP_UM, Known
+from appliance.calibrating.steps import TAKE_UP_UM, Known, Lens, Routine, T
 from appliance.cameras.freshness import FreshnessLimits
 from appliance.counting_scale import in_force, setup_in_use
 from appliance.microscope import Microscope
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from appliance.simulator.instrument import SimulatedInstrument
 
 GUESS_UM_PER_PX = 0.10
-NAMED = "not calibrated"
+NAMED, GUESSED = "not calibrated", "a guess"
 ROOM_UM = 3.0
 LIMITS = FreshnessLimits(late_after_s=None, dark_below=None, saturated_share=None, torn_rows=None, seam=None)
 """Lines are as sharp as seams, a dark frame is wanted dark, and too much light is told to the engineer."""
@@ -36,6 +37,14 @@ class Bench:
     known: Known
     setup: Setup
     firmware: str
+
+    def run(self, known: Known, begin: Callable[[], Routine[T]]) -> T:
+        """Run a routine to its end, and again where it refuses and that is put right. Raises as `until_mended` does."""
+        return self.runner.run(until_mended(known, begin))
+
+
+def _as_it_is(setup: Setup) -> None:
+    """Refuse none."""
 
 
 class SimulatedEngineer:
@@ -70,17 +79,30 @@ class SimulatedEngineer:
         """Nothing can be mended."""
         return False
 
+    def confirm(self, sentence: str) -> bool:
+        """It is as it was drawn."""
+        self.tell(f"{sentence} (Simulated: it is taken as right.)")
+        return True
+
 
 @contextlib.contextmanager
 def simulated_bench(
-    config: Config, seed: int, engineer: Engineer, at_um: tuple[float, float] | None = None
+    config: Config,
+    seed: int,
+    engineer: Engineer,
+    at_um: tuple[float, float] | None = None,
+    check: Callable[[Setup], object] = _as_it_is,
 ) -> Iterator[Bench]:
-    """Open the simulated instrument of the settings, homed and lit. Raises ApplianceRefused for a perfect one."""
+    """Open the simulated instrument of the settings, homed and lit. Raises ApplianceRefused for a perfect one.
+
+    check: what may refuse a setup before anything moves.
+    """
     from appliance.simulated_microscope import open_simulated_to_calibrate, simulated_setup
     from appliance.simulator.instrument import mixture_of
     from models.panel import Specimen
 
     setup = simulated_setup(config)
+    check(setup)
     scale = _believed(config, setup)
     instrument = open_simulated_to_calibrate(config, seed, mixture_of(Specimen.BLOOD), scale, LIMITS)
     left = None if config.simulator.slide == "smear" else config.simulator.slide
@@ -92,12 +114,23 @@ def simulated_bench(
 
 @contextlib.contextmanager
 def real_bench(
-    config: Config, engineer: Engineer, at_um: tuple[float, float] | None = None, at_reference: bool = False
+    config: Config,
+    engineer: Engineer,
+    at_um: tuple[float, float] | None = None,
+    at_reference: bool = False,
+    check: Callable[[Setup], object] = _as_it_is,
 ) -> Iterator[Bench]:
-    """Open the microscope of the settings, homed and lit. Raises as `open_microscope` does."""
+    """Open the microscope of the settings, homed and lit. Raises as `open_microscope` does.
+
+    check: what may refuse a setup, once the camera has said its name and before anything moves.
+    """
     from appliance.real_microscope import open_to_calibrate
 
-    microscope = open_to_calibrate(config, lambda setup: _believed(config, setup), LIMITS, at_reference)
+    def scale_of(setup: Setup) -> Scale:
+        check(setup)
+        return _believed(config, setup)
+
+    microscope = open_to_calibrate(config, scale_of, LIMITS, at_reference)
     with contextlib.closing(microscope):
         runner = Runner(microscope, engineer)
         yield _ready(microscope, runner, setup_in_use(config, microscope.name), at_um, config)
@@ -108,7 +141,12 @@ def _believed(config: Config, setup: Setup) -> Scale:
     try:
         return replace(in_force(config, setup).scale, id=NAMED)
     except CalibrationRefused:
-        return Scale(GUESS_UM_PER_PX, "a guess", NAMED)
+        return Scale(GUESS_UM_PER_PX, GUESSED, NAMED)
+
+
+def _expected(believed: Scale) -> float | None:
+    """The pixel size in force; None for a guess."""
+    return None if believed.source == GUESSED else believed.um_per_px
 
 
 def _ready(
@@ -117,7 +155,7 @@ def _ready(
     runner.tell("Homing the stage.")
     microscope.home()
     microscope.make_ready()
-    area = microscope.area
+    area, above = microscope.area, microscope.overview
     x_um, y_um = at_um or ((area.left_um + area.right_um) / 2, (area.top_um + area.bottom_um) / 2)
     known = Known(
         Point(x_um, y_um, microscope.expected_um),
@@ -128,5 +166,7 @@ def _ready(
         microscope.focus_within_um,
         # Nothing is made up for along z: a search for focus begins below all that the settings know of.
         take_up_um=max(TAKE_UP_UM, config.stage.z.backlash_um + ROOM_UM),
+        expected_um_per_px=_expected(microscope.counting.scale),
+        overview=None if above is None else Lens(above.scale.um_per_px, above.aside_um),
     )
     return Bench(runner, known, setup, microscope.firmware)

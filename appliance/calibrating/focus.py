@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.calibrating.looking import focused
+from appliance.calibrating.looking import contrast_of, focused
 from appliance.calibrating.stage import SMEAR, on_detail
 from appliance.calibrating.steps import Finding, GoTo, Known, Lay, Routine, Take, Tell
-from calibration.contrast import contrast
 from calibration.errors import CalibrationRefused
 from calibration.focus_checks import (
     FocusDepth,
@@ -90,7 +89,7 @@ def _stack(known: Known, place: Point, stack: Stack) -> Routine[FocusDepth]:
     samples = []
     for z_um in heights:
         at: Point = yield GoTo(Point(place.x_um, place.y_um, float(z_um)))
-        samples.append(Sample(at.z_um, contrast((yield Take()).pixels, known.um_per_px)))
+        samples.append(Sample(at.z_um, contrast_of((yield Take()), known.um_per_px)))
     return measure_focus_depth(samples[::-1] if stack.down else samples)
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from appliance.calibrating.steps import Expose, Finding, GoTo, Known, Lay, Routine, Shine, Take, Tell, seen_at
-from appliance.cameras.camera import Exposure
+from appliance.cameras.camera import CameraSetting, Exposure
 from appliance.correction import FLAT_FIELD
+from appliance.errors import ApplianceRefused
 from calibration.errors import CalibrationRefused
 from calibration.flat_field import measure_flat_field
 from calibration.light import advise_exposure, measure_white_balance
@@ -17,7 +18,7 @@ from calibration.measured import Measured
 from calibration.record import Evidence, Residuals
 
 TRIES = 8
-STEPS = np.linspace(0.12, 1.0, 9)
+STEPS, SHORTEST = 9, (0.12, 0.25, 0.4)  # of the exposure; the first that the sensor can do
 BLANKS_UM = (
     (0.0, 0.0),
     (400.0, 0.0),
@@ -28,6 +29,7 @@ BLANKS_UM = (
     (-400.0, -400.0),
 )
 DARKS = 3
+DIM_OR_OPEN = "Dim the lamp, or make it brighter, until such an exposure is right."
 BLANK = "Put a clean slide without anything on it on the stage, and oil it."
 
 
@@ -106,7 +108,10 @@ def _exposed(known: Known) -> Routine[tuple[Known, Exposure]]:
         known = replace(
             known, setting=replace(known.setting, exposure_us=max(1, round(advice.exposure_us.value)))
         )
-        yield Expose(known.setting)
+        try:
+            yield Expose(known.setting)
+        except ApplianceRefused as refusal:
+            raise CalibrationRefused(f"{refusal} {DIM_OR_OPEN}") from refusal
     raise CalibrationRefused(
         "The light does not hold still: no exposure stays good. Let the lamp warm up for half an hour."
     )
@@ -116,9 +121,9 @@ def _linear(known: Known) -> Routine[tuple[tuple[Measured, Residuals], str]]:
     """Check that twice the light gives twice the level. Raises CalibrationRefused for a sensor with a curve."""
     yield Tell("Checking that the sensor is linear.")
     exposures, pictures = [], []
-    for share in STEPS:
-        setting = replace(known.setting, exposure_us=max(1, round(share * known.setting.exposure_us)))
-        yield Expose(setting)
+    shortest = yield from _shortest(known)
+    for share in np.linspace(shortest, 1.0, STEPS):
+        yield Expose(_share(known, share))
         shown: Exposure = yield Take()
         exposures.append(float(shown.exposure_us))
         pictures.append(shown.pixels)
@@ -128,3 +133,19 @@ def _linear(known: Known) -> Routine[tuple[tuple[Measured, Residuals], str]]:
         raise CalibrationRefused(found.sentence)
     at, left = zip(*((step.exposure_us, step.left) for step in found.steps), strict=True)
     return (found.deviation, Residuals(at, "µs", left, "of 255")), found.sentence
+
+
+def _shortest(known: Known) -> Routine[float]:
+    """Return the share of the exposure to begin with: not every sensor exposes for as short a time as it should."""
+    for share in SHORTEST:
+        try:
+            yield Expose(_share(known, share))
+        except ApplianceRefused as error:
+            refusal = error
+        else:
+            return share
+    raise CalibrationRefused(f"{refusal} {DIM_OR_OPEN}") from refusal
+
+
+def _share(known: Known, share: float) -> CameraSetting:
+    return replace(known.setting, exposure_us=max(1, round(share * known.setting.exposure_us)))

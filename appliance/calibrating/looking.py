@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from appliance.autofocus import Focus, Search, refine_focus, search_focus
 from appliance.calibrating.steps import Expose, GoTo, Known, Routine, Take, Tell, seen_at
 from appliance.cameras.camera import Exposure
+from appliance.errors import ApplianceRefused
 from calibration.contrast import contrast
 from calibration.errors import CalibrationRefused
 from firmware_bridge.point import Point
@@ -38,9 +39,14 @@ def lit(known: Known) -> Routine[Known]:
             return known
         if not SHORTEST_US <= after <= LONGEST_US:
             break
-        known = replace(known, setting=replace(known.setting, exposure_us=round(after)))
+        longer_or_shorter = replace(known.setting, exposure_us=round(after))
+        try:
+            yield Expose(longer_or_shorter)
+        except ApplianceRefused as refusal:
+            yield Tell(str(refusal))
+            break
+        known = replace(known, setting=longer_or_shorter)
         yield Tell(f"{said}. It is set to {round(after)} µs.")
-        yield Expose(known.setting)
     raise CalibrationRefused(
         "No exposure gives a usable picture: it stays too bright or too dark. See to the lamp, the "
         "diaphragm and the shutter."
@@ -61,7 +67,7 @@ def focused(known: Known, place: Point) -> Routine[Point]:
                 yield GoTo(Point(place.x_um, place.y_um, height.z_um))
         exposure: Exposure = yield Take()
         try:
-            look = looks.send(contrast(exposure.pixels, known.um_per_px))
+            look = looks.send(contrast_of(exposure, known.um_per_px))
         except StopIteration as end:
             outcome = end.value
             break
@@ -71,6 +77,13 @@ def focused(known: Known, place: Point) -> Routine[Point]:
             f"[microscope] focus_um."
         )
     return Point(place.x_um, place.y_um, outcome.z_um)
+
+
+def contrast_of(exposure: Exposure, um_per_px: float) -> float:
+    """Return the contrast of a picture. Raises CalibrationRefused for one without any light."""
+    if not exposure.pixels.any():
+        raise CalibrationRefused("The picture is black. See to the lamp, the diaphragm and the shutter.")
+    return contrast(exposure.pixels, um_per_px)
 
 
 def sought(known: Known, what: str) -> Routine[Point]:

@@ -41,9 +41,8 @@ class RulerOnStage:
     @property
     def record(self) -> Ruler:
         """As a calibration keeps it."""
-        return Ruler(
-            "grid" if self.grid else "stage micrometer", self.pitch_um, self.serial, self.certificate
-        )
+        kind, known = "grid" if self.grid else "stage micrometer", self.pitch_uncertainty_um or None
+        return Ruler(kind, self.pitch_um, self.serial, self.certificate, known)
 
 
 def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:

@@ -85,6 +85,14 @@ TAKE_UP_UM = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Lens:
+    """The camera that sees the whole slide, as the settings have it. aside_um: where it looks, as `Eye` has it."""
+
+    um_per_px: float
+    aside_um: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a microscope when a routine begins.
 
@@ -92,6 +100,7 @@ class Known:
     um_per_px: measured so far, or a guess.  ruler: the pixel size, where it has been measured.
     in_focus: whether the start is known to be, on the slide that lies there.
     take_up_um: from how far below a height is approached: more than the play of z.
+    overview: the camera that sees the whole slide, where there is one.
     """
 
     start: Point
@@ -103,6 +112,7 @@ class Known:
     ruler: Measured | None = None
     in_focus: bool = False
     take_up_um: float = TAKE_UP_UM
+    overview: Lens | None = None
 
     @property
     def field_um(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.cameras.camera import Camera, CameraInUse, CameraSetting, Exposure
-from appliance.cameras.torn import Rows, rows_alike, rows_without_light, seam, some_columns
+from appliance.cameras.torn import Rows, rows_alike, rows_telling, rows_without_light, seam, some_columns
 from appliance.errors import ApplianceError
 
 ATTEMPTS = 3
@@ -117,8 +117,9 @@ class FreshnessGate:
         if last is None:
             return
         last_start_ns, last_rows = last
-        alike = rows_alike(rows, last_rows)
-        if exposure.start_ns <= last_start_ns or alike == len(rows):
+        alike, telling = rows_alike(rows, last_rows), rows_telling(rows)
+        # Two frames that are black or full throughout are told apart by their times alone.
+        if exposure.start_ns <= last_start_ns or (telling > 0 and alike == telling):
             raise self._refusal("repeated", "gave the same exposure twice")
         if self._too_many(alike, len(rows)):
             raise self._refusal("torn", f"gave a frame with {alike} rows of the one before: a part is old")

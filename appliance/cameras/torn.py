@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 EVERY_COLUMNS = 16  # noise makes 1 in 16 columns as telling as all of them, at a sixteenth of the work
 
+FEW = 0.01  # of a frame's pixels
+
 Rows = NDArray[np.uint8]
 """Some columns of every row: H×(W/16)×3."""
 
@@ -17,15 +19,38 @@ def some_columns(pixels: NDArray[np.uint8]) -> Rows:
 
 
 def rows_alike(rows: Rows, before: Rows) -> int:
-    """Return how many rows are exactly those of the frame before. Sensor noise never repeats a row."""
+    """Return how many rows are exactly those of the frame before. Sensor noise never repeats a row.
+
+    Rows that are black, full or of one colour from end to end are left out: there, every exposure looks the same.
+    """
     if rows.shape != before.shape:
         return 0
-    return int((rows == before).all(axis=(1, 2)).sum())
+    return int(((rows == before).all(axis=(1, 2)) & _telling(rows)).sum())
+
+
+def rows_telling(rows: Rows) -> int:
+    """Return how many rows could be known again: 0 where nearly all of the frame is black or full.
+
+    A pixel of the sensor that is always bright is the same in every dark frame, so a few tell nothing.
+    """
+    return int(_telling(rows).sum()) if _between(rows).mean() > FEW else 0
 
 
 def rows_without_light(rows: Rows) -> int:
     """Return how many rows have one colour from end to end, as buffers that were never filled have."""
-    return int((rows == rows[:, :1]).all(axis=(1, 2)).sum())
+    return int(_of_one_colour(rows).sum())
+
+
+def _telling(rows: Rows) -> NDArray[np.bool_]:
+    return np.asarray(_between(rows).any(axis=(1, 2)) & ~_of_one_colour(rows))
+
+
+def _of_one_colour(rows: Rows) -> NDArray[np.bool_]:
+    return np.asarray((rows == rows[:, :1]).all(axis=(1, 2)))
+
+
+def _between(rows: Rows) -> NDArray[np.bool_]:
+    return np.asarray((rows > 0) & (rows < 255))
 
 
 def seam(pixels: NDArray[np.uint8]) -> tuple[int, float]:

@@ -46,7 +46,8 @@ def analyse(
     """Find and name every white cell of every image. Research use only.
 
     PATH is an image or a folder of them (read recursively). Without --um-per-px the settings or the images'
-    metadata say the scale. A cell too near the border for its window is listed, and not counted.
+    metadata say the scale. A cell too near the border for its window is listed, and not counted. Under a measured
+    calibration ([camera] calibration), which is for images of its own camera, they are evened by its flat field first.
 
     \b
     Examples:

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "stage-map": "appliance.commands.calibrate_stage_map:stage_map",
     "backlash": "appliance.commands.calibrate_backlash:backlash",
     "focus": "appliance.commands.calibrate_focus:focus",
+    "lenses": "appliance.commands.calibrate_lenses:lenses",
     "red-cells": "appliance.commands.calibrate_red_cells:red_cells",
     "list": "appliance.commands.calibrate_records:list_records",
     "show": "appliance.commands.calibrate_records:show",

@@ -31,6 +31,12 @@ from appliance.output_file import write_json
 @click.option(
     "--tilt/--no-tilt", default=True, show_default=True, help="Focus at nine places for the slide's tilt."
 )
+@click.option(
+    "--overview/--no-overview",
+    default=True,
+    show_default=True,
+    help="Measure where the overview camera looks, where there is one.",
+)
 @click.option("--drift", is_flag=True, help="Watch the stage stand still for ten minutes too.")
 @click.option(
     "--pdf", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the certificate."
@@ -49,13 +55,15 @@ def calibrate_all(
     note: str,
     returns: int,
     tilt: bool,
+    overview: bool,
     drift: bool,
     pdf: Path | None,
     **said: Any,
 ) -> None:
     """Calibrate everything, guided, in the order of docs/calibrating.md. Research use only.
 
-    Lamp and flat field, pixel size, stage map, backlash, focus. Nothing is on record before all of it has passed.
+    Lamp and flat field, pixel size, stage map, backlash, focus, overview camera. What is refused may be put right and
+    begins again; nothing is on record before all of it has passed.
 
     \b
     Examples:
@@ -67,7 +75,9 @@ def calibrate_all(
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
     with bench(session, said) as opened:
-        found = opened.runner.run(whole_calibration(opened.known, ruler, Extent(returns, tilt, drift)))
+        found = opened.runner.run(
+            whole_calibration(opened.known, ruler, Extent(returns, tilt, drift, overview=overview))
+        )
         made = author(session, opened, by, note)
     record = found.record(opened.setup, made)
     say_settings(found.settings, said["out"] == "-")

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import Session, pass_session
-from appliance.commands.calibrating import bench, guided, measured_map, show
+from appliance.commands.calibrating import guided, measured_map, recorded, single
+
+if TYPE_CHECKING:
+    from appliance.calibrating.bench import Bench
+    from appliance.calibrating.steps import Finding, Known
 
 
 @click.command()
 @click.option("--returns", type=click.IntRange(min=10), default=30, show_default=True, help="To one place.")
 @click.option("--drift", is_flag=True, help="Watch the stage stand still for ten minutes too.")
+@recorded
 @guided
 @pass_session
 def backlash(session: Session, /, returns: int, drift: bool, **said: Any) -> None:
     """Measure backlash and repeatability of the stage from pictures of a smear. Research use only.
 
+    With --by it makes a calibration with what it found and all else of the one in force.
+
     \b
-    Example:
+    Examples:
       hemadiff calibrate backlash --drift
+      hemadiff calibrate backlash --by "R. Hooke"
     """
     from appliance.calibrating.stage import backlash as routine
 
-    with bench(session, said) as opened:
-        found = opened.runner.run(routine(opened.known, measured_map(opened), returns, drift))
-    show(found, said["out"])
+    def measured(opened: Bench, known: Known) -> Finding:
+        stage = measured_map(opened, known)
+        return opened.run(known, lambda: routine(known, stage, returns, drift))
+
+    single(session, said, "backlash", measured)

@@ -7,21 +7,23 @@ from typing import Any
 import click
 
 from appliance.cli import Session, pass_session
-from appliance.commands.calibrating import bench, guided, show
+from appliance.commands.calibrating import guided, recorded, single
 
 
 @click.command("flat-field")
+@recorded
 @guided
 @pass_session
 def flat_field(session: Session, /, **said: Any) -> None:
     """Set exposure and white balance, check the sensor, and measure the evenness of the light. Research use only.
 
+    With --by it makes a calibration with a new flat field and all else of the one in force: after a change of the lamp.
+
     \b
-    Example:
+    Examples:
       hemadiff calibrate flat-field --simulate
+      hemadiff calibrate flat-field --by "R. Hooke" --note "A new lamp."
     """
     from appliance.calibrating.lamp import flat_field as routine
 
-    with bench(session, said) as opened:
-        found = opened.runner.run(routine(opened.known))
-    show(found, said["out"])
+    single(session, said, "flat_field", lambda opened, known: opened.run(known, lambda: routine(known)))

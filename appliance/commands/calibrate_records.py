@@ -126,7 +126,7 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
 )
 @pass_session
 def export(session: Session, name: str, output: str) -> None:
-    """Export a calibration with its evidence as one JSON file, which says of itself whether it was changed.
+    """Export a calibration with its evidence as one JSON file. One that is damaged or edited by hand is found out.
 
     \b
     Example:
@@ -145,6 +145,8 @@ def export(session: Session, name: str, output: str) -> None:
 def import_record(session: Session, file: Path) -> None:
     """Put an exported calibration on record. It is in force only when it is put so: hemadiff calibrate use.
 
+    That asks whether it was measured on this very microscope: two of one type cannot be told apart by their setups.
+
     \b
     Example:
       hemadiff calibrate import 100x.json
@@ -156,7 +158,8 @@ def import_record(session: Session, file: Path) -> None:
     record = read_calibration(file).record
     if record is None:
         raise ApplianceRefused(
-            f"{file} only states a scale (version 1): nobody measured it. Name it as [camera] calibration, or calibrate."
+            f"{file} only states a scale (version 1): nobody measured it. "
+            "Name it as [camera] calibration, or calibrate."
         )
     with desk(session.config) as ask:
         said = ask("import_calibration", record=to_json(record))
@@ -238,7 +241,7 @@ def _lines(held: Held) -> Iterator[str]:
     if record.ruler is not None:
         ruler = record.ruler
         yield (
-            f"Ruler: {ruler.kind}, {ruler.pitch_um:g} µm, serial {ruler.serial or '–'}, "
+            f"Ruler: {ruler.kind}, {ruler.pitch_said}, serial {ruler.serial or '–'}, "
             f"certificate {ruler.certificate or '–'}"
         )
     yield f"Software: {record.software or '–'}; firmware: {record.firmware or '–'}"

@@ -7,21 +7,23 @@ from typing import Any
 import click
 
 from appliance.cli import Session, pass_session
-from appliance.commands.calibrating import bench, guided, show
+from appliance.commands.calibrating import guided, recorded, single
 
 
 @click.command("stage-map")
+@recorded
 @guided
 @pass_session
 def stage_map(session: Session, /, **said: Any) -> None:
     """Measure how far and which way the picture moves with the stage, on a smear. Research use only.
 
+    With --by it makes a calibration with the new map and all else of the one in force; both must agree to 0.5 %.
+
     \b
-    Example:
+    Examples:
       hemadiff calibrate stage-map --simulate
+      hemadiff calibrate stage-map --by "R. Hooke"
     """
     from appliance.calibrating.stage import stage_map as routine
 
-    with bench(session, said) as opened:
-        found, _ = opened.runner.run(routine(opened.known))
-    show(found, said["out"])
+    single(session, said, "stage_map", lambda opened, known: opened.run(known, lambda: routine(known))[0])

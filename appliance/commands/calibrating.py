@@ -12,12 +12,14 @@ import click
 
 from appliance.cli import Session
 from appliance.output_file import refuse_unwritable, write_json
+from calibration.errors import CalibrationRefused
 
 if TYPE_CHECKING:
     from appliance.calibrating.bench import Bench
-    from appliance.calibrating.steps import Finding
+    from appliance.calibrating.steps import Finding, Known
     from appliance.calibrating.whole import Author
     from calibration.record import CalibrationRecord
+    from calibration.setup import Setup
     from calibration.stage_map import StageMap
 
 Command = Callable[..., None]
@@ -47,6 +49,26 @@ def guided(command: Command) -> Command:
         ),
         click.option(
             "--simulate", is_flag=True, help="Calibrate the simulated microscope of [simulator] instrument."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def recorded(command: Command) -> Command:
+    """Add what a single routine can be told of a record."""
+    for option in (
+        click.option(
+            "--pdf",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Write its certificate.",
+        ),
+        click.option("--note", default="", metavar="TEXT", help="For the record."),
+        click.option(
+            "--by",
+            metavar="NAME",
+            help="Who measures. With it, what was found is put on record, with all else of the calibration in force.",
         ),
     ):
         command = option(command)
@@ -101,29 +123,109 @@ class AtTerminal:
         self.tell(sentence)
         return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
+    def confirm(self, sentence: str) -> bool:
+        """Ask whether it is right."""
+        self.tell(sentence)
+        return self._yes or click.confirm("Is that right?", default=False, err=True)
+
+
+def free(setup: Setup) -> None:
+    """Refuse no setup: what is measured stands for itself."""
+
 
 @contextlib.contextmanager
-def bench(session: Session, said: Mapping[str, Any]) -> Iterator[Bench]:
-    """Open the microscope that was asked for. said: the options of `guided`."""
+def bench(
+    session: Session, said: Mapping[str, Any], check: Callable[[Setup], object] = free
+) -> Iterator[Bench]:
+    """Open the microscope that was asked for. said: the options of `guided`.  check: refuses before anything moves."""
     from appliance.calibrating.bench import real_bench, simulated_bench
 
     refuse_unwritable(said["out"])
     engineer = AtTerminal(said["yes"])
     if said["simulate"]:
-        with simulated_bench(session.config, said["seed"], engineer, said["at_um"]) as opened:
+        with simulated_bench(session.config, said["seed"], engineer, said["at_um"], check) as opened:
             yield opened
         return
     if not said["yes"]:
         click.confirm("The stage is going to move to its switches. Is the way free?", abort=True, err=True)
-    with real_bench(session.config, engineer, said["at_um"], said["at_reference"]) as opened:
+    with real_bench(session.config, engineer, said["at_um"], said["at_reference"], check) as opened:
         yield opened
 
 
-def measured_map(opened: Bench) -> StageMap:
-    """Measure the stage map on the way to something else."""
+def measured_map(opened: Bench, known: Known | None = None) -> StageMap:
+    """Measure the stage map on the way to something else. known: None is what the bench began with."""
     from appliance.calibrating.stage import stage_map
 
-    return opened.runner.run(stage_map(opened.known))[1]
+    from_here = known or opened.known
+    return opened.run(from_here, lambda: stage_map(from_here))[1]
+
+
+def single(
+    session: Session,
+    said: Mapping[str, Any],
+    name: str,
+    routine: Callable[[Bench, Known], Finding],
+) -> None:
+    """Carry one routine out, say what it found and, where somebody says who measures, put it on record.
+
+    name: of the routine, as in "flat_field".  said: the options of `guided` and `recorded`.
+    With a name for the record, the stage is held against the pixel size in force.
+    Raises CalibrationRefused where nothing can lend it what it does not measure, before anything moves.
+    """
+    from appliance.calibrating.whole import Found
+
+    by = said["by"]
+    lender = _Lender(session, name)
+    with bench(session, said, lender.check if by else free) as opened:
+        last, known = (lender.last(opened.setup) if by else None), opened.known
+        finding = routine(opened, known if last is None else known.with_pixel(last.um_per_px))
+        _say(finding, said["out"])
+        if finding.setting is not None and finding.setting != known.setting:
+            click.echo(
+                "Counts use these once they stand in the settings, and not before.", err=said["out"] == "-"
+            )
+        made = author(session, opened, by, said["note"]) if by else None
+    published = as_object(finding)
+    if made is not None:
+        # Of what is in force now: somebody may have put another there in the meantime.
+        record = Found({name: finding}).record(opened.setup, made, lender.last(opened.setup))
+        in_force = put_on_record(session, record, said["yes"])
+        offer_certificate(session, record, in_force, said["pdf"], said["yes"])
+        published |= {"calibration": record.id, "in_force": in_force}
+    if said["out"] is not None:
+        write_json(published, said["out"])
+
+
+class _Lender:
+    """Knows what a record of one routine takes all the rest from."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._config, self._name = session.config, name
+
+    def check(self, setup: Setup) -> None:
+        """Raise CalibrationRefused where a record cannot be made."""
+        from calibration.renewal import refuse_to_lend
+
+        last = self.last(setup)
+        if last is not None:
+            refuse_to_lend(last, datetime.now(UTC))
+        elif self._name != "pixel_size":
+            raise CalibrationRefused(
+                f"No calibration is in force for {setup} that the {self._name.replace('_', ' ')} could be added to. "
+                "Calibrate everything first: hemadiff calibrate all."
+            )
+
+    def last(self, setup: Setup) -> CalibrationRecord | None:
+        """Return the calibration in force for a setup; None where there is none."""
+        from appliance.calibrations import Calibrations
+        from appliance.store import Store
+        from appliance.store_place import is_there
+
+        path = self._config.store.path
+        if not is_there(path):
+            return None
+        with contextlib.closing(Store.read_only(path)) as store:
+            return Calibrations(store).in_force(setup)
 
 
 def author(session: Session, opened: Bench, by: str, note: str = "") -> Author:
@@ -139,6 +241,11 @@ def show(finding: Finding, out: str | None) -> None:
     """Say what was found, and write it."""
     if out is not None:
         write_json(as_object(finding), out)
+    _say(finding, out)
+
+
+def _say(finding: Finding, out: str | None) -> None:
+    """Say what was found."""
     for sentence in finding.said:
         click.echo(sentence, err=out == "-")
     say_settings(finding.settings, out == "-")

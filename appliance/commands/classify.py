@@ -41,6 +41,8 @@ def classify(
     """Name the cell in images of one centred cell each. Research use only.
 
     PATH is an image or a folder of them (read recursively). A cell that no probability decides is `unidentified`.
+    Under a measured calibration ([camera] calibration), which is for images of its own camera, they are evened by its
+    flat field first.
 
     \b
     Examples:

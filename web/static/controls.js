@@ -21,7 +21,7 @@ export function wireControls(refused) {
     send.addEventListener("click", () => confirm(dialog, send));
     dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
   }
-  for (const keys of document.querySelectorAll(".keys")) drawKeys(keys, byId(keys.dataset.for));
+  for (const keys of document.querySelectorAll(".typing")) drawKeys(keys, byId(keys.dataset.for));
   checkSpecimen();
 }
 

@@ -1,0 +1,56 @@
+// The differential beside the gallery, as it is after every change.
+
+import { _ } from "../words.js";
+import { hundredth, percent, tenth } from "./numbers.js";
+import { part } from "./parts.js";
+
+export function drawTally(place, review) {
+  const { tally } = review;
+  const names = new Map(review.labels.map((label) => [label.label, label.title]));
+  place.replaceChildren(
+    part("p", { className: "counted" }, part("strong", { textContent: tally.counted }), " ", _("counted of at least {least}", tally)),
+    table(tally),
+    part("dl", { className: "facts" }, ...facts(tally, names).map(([term, value, kind]) => part("div", { className: kind ?? "" }, part("dt", { textContent: term }), part("dd", { textContent: value })))),
+  );
+}
+
+// In one sentence, for who does not see it change. label: whose row to tell.
+export function toldTally(review, label) {
+  const row = review.tally.rows.find((each) => each.label === label);
+  const { counted } = review.tally;
+  return row ? _("Counted {counted}; {label} {count}, {percent}.", { counted, label: row.title, count: row.count, percent: percent(row.percent) }) : _("Counted {counted}.", { counted });
+}
+
+function table(tally) {
+  const head = [[_("Label"), ""], ["n", "n"], ["%", "n"], [_("95 % limits"), "n wide-only"], ["±", "n"]];
+  const cells = head.map(([text, className]) => part("th", { textContent: text, className, scope: "col" }));
+  cells.at(-1).setAttribute("aria-label", _("changed in review"));
+  return part("table", {}, part("thead", {}, part("tr", {}, ...cells)), part("tbody", {}, ...tally.rows.map((row) => line(row, tally.machine[row.label] ?? 0))));
+}
+
+function line(row, machine) {
+  const change = row.count - machine;
+  const flag = flagOf(row);
+  const name = part("th", { scope: "row" }, flag && part("span", { className: "flag", textContent: flag.sign, set: { role: "img", "aria-label": flag.said } }), part("abbr", { textContent: row.short, title: row.title, set: { "aria-label": row.title } }));
+  const texts = [row.count, tenth(row.percent), `${tenth(row.low)}–${tenth(row.high)}`, change ? `${change > 0 ? "+" : "−"}${Math.abs(change)}` : ""];
+  const values = texts.map((text, at) => part("td", { textContent: text, className: at === 2 ? "n limits wide-only" : "n" }));
+  return part("tr", { className: [row.count ? "" : "none", change ? "moved" : ""].join(" ") }, name, ...values);
+}
+
+// Both limits lie outside the reference range.
+function flagOf(row) {
+  if (!row.reference) return null;
+  if (row.low > row.reference[1]) return { sign: "▲", said: _("above the reference range") };
+  return row.high < row.reference[0] ? { sign: "▼", said: _("below the reference range") } : null;
+}
+
+function facts(tally, names) {
+  const found = [];
+  if (tally.unidentified) found.push([_("unidentified"), tally.unidentified, "waits"]);
+  if (tally.me_ratio !== null) found.push([_("M:E"), `${hundredth(tally.me_ratio)} : 1`]);
+  if (tally.erythroid_percent !== null) found.push([_("Erythroid"), percent(tally.erythroid_percent)]);
+  if (tally.nrbc_per_100 !== null) found.push([_("NRBC per 100"), tenth(tally.nrbc_per_100)]);
+  for (const [label, count] of Object.entries(tally.not_counted)) found.push([`${names.get(label)}, ${_("not counted")}`, count]);
+  if (tally.at_border) found.push([_("at the border of a field"), tally.at_border]);
+  return found;
+}
