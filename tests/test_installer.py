@@ -144,7 +144,7 @@ def test_an_upgrade_whose_backup_fails_changes_nothing(tmp_path: Path) -> None:
     root = used(tmp_path)
     unit = root / "etc/systemd/system/hemadiff-web.service"
     unit.write_text("# of the version before\n")
-    (root / STORE).write_bytes(b"damaged beyond all recognition")
+    script(root / "opt/hemadiff/current/bin/hemadiff", "exit 1\n")
     before = tree(root)
     said = install(root)
     assert said.returncode == 2

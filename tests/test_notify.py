@@ -174,7 +174,7 @@ def test_the_instrument_says_where_its_run_stands(tmp_path: Path) -> None:
         run = made.start(plan(smear))
         counted = until(made, ended)
         pulse = made.pulse()
-    assert (pulse.run, pulse.fields) == (run, counted["fields_counted"])
+    assert (pulse.run, pulse.fields) == (run, counted["fields"]["counted"])
     assert pulse.state is State.INSUFFICIENT
 
 

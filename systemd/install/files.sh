@@ -8,7 +8,7 @@ services="hemadiff-instrument.service hemadiff-web.service hemadiff-kiosk.servic
 put() {
     remember "$2"
     cmp -s "$1" "$root$2" || {
-        mkdir -p "$(dirname "$root$2")"
+        mkdir -p "$root${2%/*}"
         cp "$1" "$root$2.new"
         mv "$root$2.new" "$root$2"
     }
@@ -24,19 +24,29 @@ put_text() {
 }
 
 remember() {
-    mkdir -p "$root/opt/hemadiff"
-    grep -qxF "$1" "$root$list" 2>/dev/null || printf '%s\n' "$1" >>"$root$list"
+    if [ -z "${listed+known}" ]; then
+        mkdir -p "$root${list%/*}"
+        listed=$(cat "$root$list" 2>/dev/null || :)
+    fi
+    case "
+$listed
+" in *"
+$1
+"*) return 0 ;; esac
+    listed="$listed
+$1"
+    printf '%s\n' "$1" >>"$root$list"
 }
 
 # drop TARGET: what an earlier installation put there and this one does not want.
 drop() {
     rm -f "$root$1"
-    rmdir "$(dirname "$root$1")" 2>/dev/null || true
+    rmdir "$root${1%/*}" 2>/dev/null || true
 }
 
 place_files() {
     for unit in "$here"/units/*; do
-        put "$unit" "/etc/systemd/system/$(basename "$unit")"
+        put "$unit" "/etc/systemd/system/${unit##*/}"
     done
     put "$here/etc/sysusers.conf" /etc/sysusers.d/hemadiff.conf
     put "$here/etc/tmpfiles.conf" /etc/tmpfiles.d/hemadiff.conf
