@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from pathlib import Path
+from urllib.parse import urljoin
 
 from builders_people import cookie_at
 from builders_web import FakeInstrument, served
@@ -20,7 +21,9 @@ DESK = {"width": 1440, "height": 900}
 def shown(browser, address, size=TOUCHSCREEN, role="administrator"):
     """The page in a window of its own, for this role. A script that fails or breaks its policy fails the test."""
     context = browser.new_context(viewport=size, reduced_motion="reduce")
-    context.add_cookies([{"name": "hemadiff", "value": cookie_at(address, role), "url": address}])
+    context.add_cookies(
+        [{"name": "hemadiff", "value": cookie_at(address, role), "url": urljoin(address, "/")}]
+    )
     page = context.new_page()
     page.set_default_timeout(120_000)
     wrong = []

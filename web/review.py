@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, redirect, render_template, url_for
+from flask_babel import format_decimal
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.accounts.roles import Permission
@@ -21,6 +22,7 @@ from web.rooms import Rooms
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return them."""
     pages = Blueprint("review", __name__)
+    pages.add_app_template_filter(_hundredths, "hundredths")
 
     @pages.get("/runs/<run>/review")
     @allow(Permission.WATCH)
@@ -57,6 +59,11 @@ def blueprint(rooms: Rooms) -> Blueprint:
             return render_template("error.html", sentence=str(refusal)), 404
 
     return pages
+
+
+def _hundredths(value: float) -> str:
+    """Return a number with two decimals, as the language writes it."""
+    return str(format_decimal(value, "0.00"))
 
 
 def _page(template: str, case: Case, **values: object) -> Response:

@@ -52,7 +52,7 @@ def drawn_reference(label: str, number: int) -> bytes:
     name, variant = names[number % len(names)], number // len(names)
     light = np.ones((SIDE_PX, SIDE_PX, 3), np.float32)
     put(light, _cells().sprite(name, variant).stamp(DRAWN_UM_PER_PX), SIDE_PX / 2, SIDE_PX / 2)
-    return to_png(np.clip(light * np.float32(GLASS), 0, 255).astype(np.uint8))
+    return to_png(np.clip(light * np.array(GLASS, np.float32), 0, 255).astype(np.uint8))
 
 
 @lru_cache(maxsize=1)

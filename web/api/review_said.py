@@ -208,7 +208,7 @@ def _standing(store: Store, case: Case) -> StandingSaid:
 
 def _why_not(store: Store, case: Case) -> str:
     if not may_here(Permission.REVIEW):
-        return gettext("You are looking on: your role may not change labels.")
+        return str(gettext("You are looking on: your role may not change labels."))
     try:
         refuse_second_reader(store, case.run.id, who().name)
     except ApplianceRefused as refusal:

@@ -37,7 +37,7 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
 
   function draw(said) {
     at("title").textContent = _("Cell {cell}, field {field}", { cell: said.cell, field: said.field + 1 });
-    if (label(said.cell)) drawOpinions(said);
+    if (label(said.cell) && Object.keys(said.alternatives).length) drawOpinions(said);
     const neighbours = said.neighbours.map((cell) => {
       const button = part("button", { type: "button", set: { "aria-label": _("Neighbouring cell {cell}", { cell }) } }, picture(cell, 64));
       button.addEventListener("click", () => open(cell));
@@ -66,15 +66,15 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
     image.src = `/runs/${run}/fields/${said.field}.jpg`;
   }
 
-  const step = (by) => {
+  // The cell so many places further on; none for a neighbour that is not among those shown.
+  const further = (by) => {
     const list = order();
-    const next = list[list.indexOf(shown) + by];
-    if (next !== undefined) open(next);
+    return list.includes(shown) ? list[list.indexOf(shown) + by] : undefined;
   };
+  const step = (by) => further(by) !== undefined && open(further(by));
 
   async function say(to) {
-    const list = order();
-    const next = list[list.indexOf(shown) + 1] ?? shown;
+    const next = further(1) ?? shown;
     if (await give([shown], to)) open(next);
   }
 
