@@ -27,7 +27,7 @@ from appliance.migrations import migrations
 from appliance.store import Store
 from appliance.store_failure import said
 from appliance.store_lock import StoreLock, lock_path
-from appliance.store_place import cannot_be_written, is_there, refuse_foreign
+from appliance.store_place import cannot_be_written, cannot_change, is_there, refuse_foreign
 
 NAME = "hemadiff-{at:%Y%m%dT%H%M%SZ}.sqlite"
 NAMED = re.compile(r"hemadiff-(\d{8}T\d{6}Z)\.sqlite")
@@ -180,7 +180,8 @@ def _set_aside(store: Path, now: datetime) -> Path:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+    still = "&immutable=1" if cannot_change(path) else ""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{still}", uri=True, timeout=BUSY_S)
 
 
 def _fresh(path: Path) -> sqlite3.Connection:

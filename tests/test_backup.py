@@ -119,6 +119,15 @@ def test_no_backup_is_begun_where_there_is_no_room(
     assert list((tmp_path / "backups").iterdir()) == []
 
 
+def test_a_store_that_can_only_be_read_here_is_backed_up_too(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "cannot_change", lambda path: path == store)
+    made = back_up(store, tmp_path / "backups")
+    assert runs_in(made.path) == runs_in(store)
+    assert [each.name for each in store.parent.iterdir()] == [store.name]
+
+
 def test_a_damaged_store_is_found_out(store: Path) -> None:
     damaged(store)
     with pytest.raises((ApplianceError, ApplianceRefused), match="damaged"):
