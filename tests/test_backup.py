@@ -124,8 +124,8 @@ def test_a_store_that_can_only_be_read_here_is_backed_up_too(
 ) -> None:
     monkeypatch.setattr(backup, "cannot_change", lambda path: path == store)
     made = back_up(store, tmp_path / "backups")
-    assert runs_in(made.path) == runs_in(store)
     assert [each.name for each in store.parent.iterdir()] == [store.name]
+    assert runs_in(made.path) == runs_in(store)
 
 
 def test_a_damaged_store_is_found_out(store: Path) -> None:
