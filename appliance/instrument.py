@@ -31,13 +31,13 @@ from appliance.equipment import (
     load_network_analyser,
 )
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_pictures import FieldPictures
 from appliance.field_source import SlideSurvey, open_source
 from appliance.file_name import printable
 from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
 from appliance.progress import Pulse
-from appliance.qc_pictures import QcPictures
 from appliance.record_number import checked_record_number
 from appliance.red_cell_watch import RedCellWatch
 from appliance.resuming import confirmed, refuse_unless_the_same
@@ -209,7 +209,7 @@ class Instrument:
 
     def _open_store(self, path: Path) -> None:
         self._store = Store(path)
-        QcPictures(self._store).forget_old(datetime.now(UTC))
+        FieldPictures(self._store).forget_old(datetime.now(UTC))
         recover(self._store)
         self._see_what_is_in_force()
         paused = self._store.unfinished_runs()

@@ -200,6 +200,40 @@ def _refused(db: Database, name: str, what: str) -> None:
     )
 
 
+@migrations()
+def field_pictures(db: Database) -> None:
+    """Every count keeps its fields' pictures for some days, and not only one for quality control."""
+    db.conn.execute("ALTER TABLE qc_pictures RENAME TO field_pictures")
+
+
+@migrations()
+def labelling(db: Database) -> None:
+    """Sets of labelled cells: their fields, what people say of the cells, and cells that joined from signed runs."""
+    who = "who TEXT NOT NULL, at TEXT NOT NULL"
+    for table, columns in {
+        "label_sets": "id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, panel TEXT NOT NULL, specimen TEXT NOT NULL, "
+        "labels TEXT NOT NULL, wanted INTEGER NOT NULL",
+        "label_fields": "id INTEGER PRIMARY KEY, label_set TEXT NOT NULL REFERENCES label_sets (id), "
+        "picture BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, um_per_px REAL NOT NULL, "
+        "calibration TEXT NOT NULL, smear TEXT NOT NULL, labelled INTEGER NOT NULL, run TEXT REFERENCES runs (id), "
+        "digest TEXT NOT NULL, UNIQUE (label_set, digest)",
+        "label_cells": "id INTEGER PRIMARY KEY, field INTEGER NOT NULL REFERENCES label_fields (id), "
+        "x REAL NOT NULL, y REAL NOT NULL, radius_um REAL, origin TEXT NOT NULL, crop BLOB NOT NULL",
+        "label_marks": "id INTEGER PRIMARY KEY, cell INTEGER NOT NULL REFERENCES label_cells (id), label TEXT",
+        "label_finished": "id INTEGER PRIMARY KEY, field INTEGER NOT NULL REFERENCES label_fields (id)",
+        "label_settled": "id INTEGER PRIMARY KEY, cell INTEGER NOT NULL REFERENCES label_cells (id), label TEXT",
+        "label_singles": "id INTEGER PRIMARY KEY, label_set TEXT NOT NULL REFERENCES label_sets (id), "
+        "crop BLOB NOT NULL, label TEXT NOT NULL, smear TEXT NOT NULL, cell INTEGER REFERENCES cells (id)",
+    }.items():
+        names, _, unique = columns.partition(", UNIQUE")
+        unique = f", UNIQUE{unique}" if unique else ""
+        db.conn.execute(f"CREATE TABLE {table} ({names}, {who}{unique}) STRICT")
+        _only_added(db, table)
+        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)")
+    for table, column in (("cells", "field"), ("marks", "cell"), ("settled", "cell"), ("singles", "label_set")):
+        db.conn.execute(f"CREATE INDEX label_{table}_{column} ON label_{table} ({column}, id)")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from appliance.errors import ApplianceRefused
+from appliance.field_pictures import FieldPictures
 from appliance.qc_history import QcHistory
 from appliance.qc_marks import Kind, Mark, Review
-from appliance.qc_pictures import QcPictures
 from appliance.qc_review import QcReviews
 from appliance.store import Store
 from calibration.qc import QcLimits, judge_qc
@@ -68,7 +68,7 @@ def record_qc(
         tally = store.tally(store.run(run).id)
         located = tally.counted + tally.unidentified - false_finds
     result = judge_qc(located, missed, false_finds, asked)
-    pictures = QcPictures(store)
+    pictures = FieldPictures(store)
     with store.atomic():
         control = QcHistory(store).record(result, by, slide, at, run=run, note=note)
         if control.run is not None and result.passed:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.errors import ApplianceRefused
+from appliance.field_pictures import FieldPictures
 from appliance.qc_marks import BORDER_UM, Find, Kind, Mark, Review, ReviewedField, What
-from appliance.qc_pictures import QcPictures
 from appliance.run import State
 from appliance.store import Store
 from appliance.store_file import iso
@@ -32,7 +32,7 @@ class QcReviews:
     def __init__(self, store: Store) -> None:
         """Read and write there, in the thread to which the store belongs."""
         self._store = store
-        self._pictures = QcPictures(store)
+        self._pictures = FieldPictures(store)
 
     def waiting(self) -> list[ToReview]:
         """Return every count that has pictures and that this version can read, the newest first."""
@@ -40,6 +40,8 @@ class QcReviews:
         for run in self._pictures.runs():
             with contextlib.suppress(ApplianceRefused):  # of a plan or a panel of another version
                 record, fields = self._store.run(run), len(self._pictures.numbers(run))
+                if not record.plan.qc:
+                    continue
                 found.append(ToReview(record, fields, sum(self._gone_over(run).values()), self.recorded(run)))
         return found
 
@@ -50,7 +52,7 @@ class QcReviews:
         """
         record = self._store.run(run)
         pictured = set(self._pictures.numbers(record.id))
-        if not pictured:
+        if not pictured or not record.plan.qc:
             raise ApplianceRefused(_no_pictures(record))
         finds = self._finds(record)
         fields = tuple(

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from appliance.equipment import Equipment
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_pictures import FieldPictures, picture_of
 from appliance.field_source import SlideSurvey
 from appliance.frame import Frame
 from appliance.pipeline import Analysed, Broken, Exhausted, Outcome, Pipeline, Ready, RedCells, Skipped, Step
 from appliance.progress import Pulse
-from appliance.qc_pictures import QcPictures, picture_of
 from appliance.red_cell_check import NOT_CHECKED, RedCellCheck, Verdict
 from appliance.red_cell_watch import RedCellWatch
 from appliance.run import (
@@ -91,6 +91,7 @@ class RunInHand:
         self._slide = slide_on_record(store, record)
         self._red_cells = store.red_cells(record.id)
         self._watch: RedCellWatch | None = None
+        self._newest = store.last_counted(record.id)
         self._latest = [
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in store.latest_cells(record.id, LATEST)
@@ -145,7 +146,7 @@ class RunInHand:
 
     def view(self) -> RunView:
         """Return the run as others see it."""
-        said = facts(self.record, self.run, self._skipped, self._slide, self._red_cells)
+        said = facts(self.record, self.run, self._skipped, self._slide, self._red_cells, self._newest)
         return run_view(said, self.run.tally, self._latest)
 
     def pulse(self) -> Pulse:
@@ -187,6 +188,7 @@ class RunInHand:
         ids = self._put_on_record(field, tally)
         new = [_cell_view(number, cell.opinion, tally) for number, cell in zip(ids, field.cells, strict=True)]
         self._latest = with_new_cells(self._latest, new)
+        self._newest = field.frame.index
         self._put_on_the_map(_counted_view(field.frame, self.record.scale))
         self.handle(committed, new)
 
@@ -207,14 +209,12 @@ class RunInHand:
         self.handle(RedCellsMeasured(check))
 
     def _put_on_record(self, field: Analysed, tally: Tally) -> list[int]:
-        """Commit a field whole; return its cells' ids. Where it is counted for quality control, its picture is kept."""
+        """Commit a field whole, with its picture; return its cells' ids."""
         run, frame = self.record.id, field.frame
-        if not self.record.plan.qc:
-            return self._store.commit_field(run, frame, field.cells, tally, _now())
         picture = picture_of(frame.pixels, self.record.scale.um_per_px)
         with self._store.atomic():
             ids = self._store.commit_field(run, frame, field.cells, tally, _now())
-            QcPictures(self._store).keep(run, frame.index, picture, _now())
+            FieldPictures(self._store).keep(run, frame.index, picture, _now())
         return ids
 
     def _put_on_the_map(self, newest: FieldView) -> None:
@@ -287,6 +287,7 @@ def facts(
     skipped: Mapping[str, int],
     slide: SlideView | None = None,
     red_cells: RedCellCheck | None = None,
+    newest_field: int | None = None,
 ) -> RunFacts:
     """Return what a run's view says beside its tally. slide: as `slide_on_record` has it."""
     return RunFacts(
@@ -313,6 +314,7 @@ def facts(
         marks=record.marks,
         red_cells=None if red_cells is None else red_cells.view(),
         near=run.near,
+        newest_field=newest_field,
     )
 
 

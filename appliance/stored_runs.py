@@ -103,6 +103,12 @@ class StoredRuns(StoreFile):
         rows = self.rows("SELECT * FROM red_cell_checks WHERE run = ?", run_id)
         return RedCellCheck.from_row(rows[0]) if rows else None
 
+    def last_counted(self, run_id: str) -> int | None:
+        """Return the number of the field that was counted last; None before the first."""
+        sql = "SELECT max(number) AS newest FROM fields WHERE run = ? AND skipped IS NULL"
+        (row,) = self.rows(sql, run_id)
+        return None if row["newest"] is None else int(row["newest"])
+
     def fields_counted(self, run_id: str) -> int:
         """Return how many fields were analysed."""
         (row,) = self.rows("SELECT count(*) AS n FROM tallies WHERE run = ?", run_id)

@@ -19,5 +19,6 @@ def stored_view(store: Path, run_id: str) -> RunView:
             for cell in opened.latest_cells(record.id, LATEST)
         ]
         slide = slide_on_record(opened, record)
-        said = facts(record, run, opened.skipped(record.id), slide, opened.red_cells(record.id))
+        skipped, red_cells = opened.skipped(record.id), opened.red_cells(record.id)
+        said = facts(record, run, skipped, slide, red_cells, opened.last_counted(record.id))
         return run_view(said, run.tally, latest)

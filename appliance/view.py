@@ -48,9 +48,13 @@ class RowView(TypedDict):
 
 
 class FieldsView(TypedDict):
-    """Fields of the plan: analysed and committed, planned (null: endless), and skipped by reason."""
+    """Fields of the plan: analysed and committed, planned (null: endless), and skipped by reason.
+
+    newest: the number of the one that was committed last; null before the first.
+    """
 
     counted: int
+    newest: int | None
     planned: int | None
     skipped: dict[str, int]
 
@@ -196,6 +200,7 @@ class RunFacts:
     marks: Sequence[str] = ()
     red_cells: RedCellsView | None = None
     near: str = ""
+    newest_field: int | None = None
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -232,7 +237,10 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         simulated=facts.simulated,
         camera=facts.camera,
         fields=FieldsView(
-            counted=facts.fields_counted, planned=facts.fields_planned, skipped=dict(facts.skipped)
+            counted=facts.fields_counted,
+            newest=facts.newest_field,
+            planned=facts.fields_planned,
+            skipped=dict(facts.skipped),
         ),
         started=facts.started,
         version=facts.version,

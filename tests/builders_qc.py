@@ -13,7 +13,7 @@ from builders_store import NOON, SCALE, at, create
 
 from appliance.frame import Frame, Point
 from appliance.qc_desk import mark_qc
-from appliance.qc_pictures import QcPictures, picture_of
+from appliance.field_pictures import FieldPictures, picture_of
 from appliance.run import State
 from appliance.store import Store
 from appliance.tally import Tally
@@ -69,7 +69,7 @@ def a_qc_run(
             frame = Frame(number, f"field {number}", pixels, Point(0, 0), 0, None, None, SCALE.id)
             with store.atomic():
                 store.commit_field(run, frame, cells, tally, begun)
-                QcPictures(store).keep(run, number, picture_of(pixels, SCALE.um_per_px), begun)
+                FieldPictures(store).keep(run, number, picture_of(pixels, SCALE.um_per_px), begun)
         store.set_state(run, state, "Counted.", begun)
     return run
 

@@ -21,7 +21,7 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.qc_desk import mark_qc, record_qc
 from appliance.qc_history import QcHistory
 from appliance.qc_marks import Find, Kind, Mark, Review, ReviewedField, What
-from appliance.qc_pictures import QcPictures, picture_of
+from appliance.field_pictures import FieldPictures, picture_of
 from appliance.qc_review import QcReviews
 from appliance.run import State
 from appliance.store import Store
@@ -112,14 +112,14 @@ def test_a_picture_is_no_finer_than_the_networks_look_and_fits_a_screen(
 
 
 @pytest.mark.parametrize("qc", [True, False])
-def test_a_count_for_quality_control_keeps_its_fields_and_no_other_count_does(
+def test_every_count_keeps_the_pictures_of_its_fields(
     tmp_path: Path, qc: bool
 ) -> None:
     smear = folder(tmp_path / "smear", [field("lymphocyte", "monocyte")] * 2)
     asked = plan(smear, qc=qc, min_cells=4, max_cells=4)
     run = count_to_the_end(tmp_path / "s.sqlite", asked)["run"]
     with Store.read_only(tmp_path / "s.sqlite") as store:
-        assert QcPictures(store).numbers(run) == ([0, 1] if qc else [])
+        assert FieldPictures(store).numbers(run) == [0, 1]
 
 
 def test_a_field_whose_picture_is_not_taken_never_happened(
@@ -128,7 +128,7 @@ def test_a_field_whose_picture_is_not_taken_never_happened(
     def full(*_: object) -> None:
         raise ApplianceError("The disk is full.")
 
-    monkeypatch.setattr(QcPictures, "keep", full)
+    monkeypatch.setattr(FieldPictures, "keep", full)
     smear = folder(tmp_path / "smear", [field("lymphocyte")])
     with instrument(tmp_path / "s.sqlite") as made:
         run = made.start(plan(smear, qc=True, min_cells=1, max_cells=1))
@@ -140,10 +140,10 @@ def test_a_field_whose_picture_is_not_taken_never_happened(
 
 def test_pictures_go_after_seven_days(path: Path) -> None:
     with Store(path) as store:
-        QcPictures(store).forget_old(NOON + timedelta(days=6, hours=23))
-        assert len(QcPictures(store).numbers(RUN)) == 3
-        QcPictures(store).forget_old(NOON + timedelta(days=7, hours=1))
-        assert QcPictures(store).numbers(RUN) == []
+        FieldPictures(store).forget_old(NOON + timedelta(days=6, hours=23))
+        assert len(FieldPictures(store).numbers(RUN)) == 3
+        FieldPictures(store).forget_old(NOON + timedelta(days=7, hours=1))
+        assert FieldPictures(store).numbers(RUN) == []
         with pytest.raises(ApplianceRefused, match="for seven days at most"):
             QcReviews(store).review(RUN)
 
@@ -277,7 +277,7 @@ def test_pictures_of_a_control_that_passed_go_and_those_of_one_that_failed_stay_
             for x in range(200, 200 if passes else 600, 100):
                 marked(store, 2, "missed", x=x, y=700)
             assert record_qc(store, at(200), **SAID)["passed"] is passes
-            assert len(QcPictures(store).numbers(RUN)) == (0 if passes else 3)
+            assert len(FieldPictures(store).numbers(RUN)) == (0 if passes else 3)
 
 
 def test_a_control_on_record_takes_no_further_mark(path: Path) -> None:

@@ -31,7 +31,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 NEEDS = "_needs"
 PUBLIC = "public"
 OF_A_LINK = frozenset(
-    {"live.page", "live.patch", "live.slide", "live.regions", "api.state", "api.stream", "sign_in.prefer"}
+    {
+        "api.state",
+        "api.stream",
+        "live.field",
+        "live.finds",
+        "live.page",
+        "live.patch",
+        "live.regions",
+        "live.slide",
+    }
+    | {"sign_in.prefer"}
 )
 READS = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "X-CSRF-Token"

@@ -8,9 +8,11 @@ from functools import cache
 from flask import Blueprint, Response, abort, jsonify, render_template
 
 from appliance.accounts.roles import Permission
+from appliance.field_pictures import FieldPictures
 from models import ModelRefused
 from models.panel import Specimen, load_panel
 from web.access import allow, may_here, no_store, who
+from web.field_finds import field_finds
 from web.rooms import Rooms
 from web.slide_map import slide_map, survey_of
 
@@ -58,6 +60,18 @@ def blueprint(rooms: Rooms) -> Blueprint:
     def regions(run: str) -> Response:
         with rooms.store() as store:
             return no_store(jsonify(slide_map(store, run)))
+
+    @pages.get("/runs/<run>/fields/<int(max=1000000):number>.jpg")
+    @allow(Permission.WATCH)
+    def field(run: str, number: int) -> Response:
+        with rooms.store() as store:
+            return for_ever(FieldPictures(store).picture(store.run(run).id, number), "image/jpeg")
+
+    @pages.get("/runs/<run>/fields/<int(max=1000000):number>.json")
+    @allow(Permission.WATCH)
+    def finds(run: str, number: int) -> Response:
+        with rooms.store() as store:
+            return no_store(jsonify(field_finds(store, store.run(run), number)))
 
     return pages
 

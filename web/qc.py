@@ -19,10 +19,10 @@ from appliance.accounts.roles import Permission
 from appliance.channel_client import InstrumentClient
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceRefused
+from appliance.field_pictures import FieldPictures
 from appliance.qc_chart import chart
 from appliance.qc_history import QcHistory, QualityControl
 from appliance.qc_marks import NOT_ASKED, Review
-from appliance.qc_pictures import QcPictures
 from appliance.qc_review import QcReviews, ToReview
 from appliance.store import Store
 from appliance.store_place import is_there
@@ -96,7 +96,7 @@ def _show(pages: Blueprint, config: Config, may_control: Callable[[], bool]) -> 
     @allow(Permission.QC)
     def picture(run: str, number: int) -> Response:
         with _found(config) as store:
-            answer = Response(QcPictures(store).picture(store.run(run).id, number), mimetype="image/jpeg")
+            answer = Response(FieldPictures(store).picture(store.run(run).id, number), mimetype="image/jpeg")
         answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
         return answer
 
@@ -105,7 +105,7 @@ def _control(store: Store, run: str, config: Config, may_control: bool) -> Respo
     """Return the page of one control: its fields, or what became of it."""
     record, controls = store.run(run), QcHistory(store).all()
     recorded = [control for control in controls if control.run == record.id]
-    pictured = bool(QcPictures(store).numbers(record.id))
+    pictured = bool(FieldPictures(store).numbers(record.id))
     if recorded and not (pictured and "fields" in request.args):
         mark = _mark(config, controls)
         return _page("qc_result.html", run=record, control=recorded[-1], pictured=pictured, mark=mark)

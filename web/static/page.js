@@ -3,6 +3,7 @@
 import { drawBars } from "./bars.js";
 import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
+import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
@@ -61,6 +62,7 @@ function draw() {
   drawWelcome(run === null);
   if (run !== null) drawRun(run, state);
   drawSlide(run);
+  drawNewest(run);
   drawProvenance(run, instrument);
   offerControls(snapshot, current);
   drawDetails();

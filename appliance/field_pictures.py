@@ -1,7 +1,7 @@
-"""The pictures of fields counted for quality control: in the store with the field, and gone when they are not needed.
+"""The pictures of the fields that were counted: in the store with the field, and gone after seven days.
 
-Nobody else keeps whole fields. A picture is 1,400 px wide at most and no finer than the networks look: a person sees
-cells as well in it as in the frame.
+For whoever reviews a count, goes over a quality control, or labels cells. A picture is 1,400 px wide at most and no
+finer than the networks look: a person sees cells as well in it as in the frame.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def picture_of(pixels: NDArray[np.uint8], um_per_px: float) -> bytes:
         ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     )
     if not made:
-        raise ApplianceError("The field's picture for the quality control could not be made.")
+        raise ApplianceError("The field's picture could not be made.")
     return data.tobytes()
 
 
-class QcPictures:
+class FieldPictures:
     """The pictures in a store; what reads works on one that was opened read-only too."""
 
     def __init__(self, store: Store) -> None:
@@ -54,12 +54,14 @@ class QcPictures:
         """Put the picture of a field on record, which was committed in the same `atomic`."""
         (field,) = self._store.rows("SELECT id FROM fields WHERE run = ? AND number = ?", run, number)
         with self._store.atomic():
-            self._store.insert("qc_pictures", {"field": field["id"], "run": run, "jpeg": jpeg, "at": iso(at)})
+            self._store.insert(
+                "field_pictures", {"field": field["id"], "run": run, "jpeg": jpeg, "at": iso(at)}
+            )
 
     def picture(self, run: str, number: int) -> bytes:
         """Return the JPEG of a field. number: its place in the plan. Raises ApplianceRefused where there is none."""
         rows = self._store.rows(
-            "SELECT jpeg FROM qc_pictures JOIN fields ON fields.id = qc_pictures.field "
+            "SELECT jpeg FROM field_pictures JOIN fields ON fields.id = field_pictures.field "
             "WHERE fields.run = ? AND fields.number = ?",
             run,
             number,
@@ -71,8 +73,8 @@ class QcPictures:
     def numbers(self, run: str) -> list[int]:
         """Return the fields that have a picture, in the plan's order."""
         rows = self._store.rows(
-            "SELECT fields.number FROM qc_pictures JOIN fields ON fields.id = qc_pictures.field "
-            "WHERE qc_pictures.run = ? ORDER BY fields.number",
+            "SELECT fields.number FROM field_pictures JOIN fields ON fields.id = field_pictures.field "
+            "WHERE field_pictures.run = ? ORDER BY fields.number",
             run,
         )
         return [row["number"] for row in rows]
@@ -80,16 +82,16 @@ class QcPictures:
     def runs(self) -> list[str]:
         """Return the counts that have pictures, the newest first."""
         rows = self._store.rows(
-            "SELECT run FROM qc_pictures GROUP BY run ORDER BY max(field) DESC",
+            "SELECT run FROM field_pictures GROUP BY run ORDER BY max(field) DESC",
         )
         return [row["run"] for row in rows]
 
     def forget(self, run: str) -> None:
         """Delete the pictures of a count."""
         with self._store.atomic():
-            self._store.db.conn.execute("DELETE FROM qc_pictures WHERE run = ?", (run,))
+            self._store.db.conn.execute("DELETE FROM field_pictures WHERE run = ?", (run,))
 
     def forget_old(self, now: datetime) -> None:
         """Delete every picture that was kept for longer than seven days."""
         with self._store.atomic():
-            self._store.db.conn.execute("DELETE FROM qc_pictures WHERE at < ?", (iso(now - KEPT),))
+            self._store.db.conn.execute("DELETE FROM field_pictures WHERE at < ?", (iso(now - KEPT),))
