@@ -18,9 +18,9 @@ DESK = {"width": 1440, "height": 900}
 
 
 @contextlib.contextmanager
-def shown(browser, address, size=TOUCHSCREEN, role="administrator"):
+def shown(browser, address, size=TOUCHSCREEN, role="administrator", **window):
     """The page in a window of its own, for this role. A script that fails or breaks its policy fails the test."""
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    context = browser.new_context(viewport=size, reduced_motion="reduce", **window)
     context.add_cookies(
         [{"name": "hemadiff", "value": cookie_at(address, role), "url": urljoin(address, "/")}]
     )

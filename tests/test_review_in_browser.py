@@ -1,0 +1,163 @@
+"""Review in headless Chromium: cells are read anew by touch and by keyboard, signed, and read blind by another."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_review import RUN, case, reclassify, review_store
+from builders_web import FakeInstrument, served, settings
+
+from appliance.store import Store
+
+LABELS = ("lymphocyte",) * 12 + ("monocyte",) * 6 + ("segmented_neutrophil",) * 12 + ("blast", "unidentified")
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A page with a run of 32 cells that waits for review: its address and its store."""
+    config = settings(tmp_path)
+    review_store(config.store.path, labels=LABELS).close()
+    fake = FakeInstrument(config.socket_path, None, config.store.path)
+    with served(config) as address:
+        yield address, config.store.path
+    fake.dies()
+
+
+@contextlib.contextmanager
+def at(browser: Any, address: str, what: str, role: str = "reviewer", **window: Any) -> Iterator[Any]:
+    with shown(browser, f"{address}/runs/{RUN}/{what}", role=role, **window) as page:
+        yield page
+
+
+def cell(page: Any, number: int) -> Any:
+    return page.locator(f"[data-cell='{number}'] button")
+
+
+def label(page: Any, title: str) -> Any:
+    group = page.get_by_role("group", name="Give the selected cells this label")
+    return group.get_by_role("button", name=title, exact=True)
+
+
+def row(page: Any, title: str) -> Any:
+    """What the differential says of a label: its count."""
+    return page.locator("#tally tr", has=page.get_by_label(title, exact=True)).locator("td").first
+
+
+def said(store: Path, number: int) -> str | None:
+    with Store(store) as opened:
+        return case(opened).labels[number]
+
+
+def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, laboratory: Any) -> None:
+    address, store = laboratory
+    with at(browser, address, "review", size=TOUCHSCREEN, has_touch=True) as page:
+        assert page.get_by_role("button", name="Sign …").is_disabled()
+        for number in (13, 15):
+            cell(page, number).tap()
+        page.get_by_text("2 cells selected").wait_for()
+        label(page, "Lymphocyte").tap()
+        page.get_by_text("2 cells are now Lymphocyte.").first.wait_for()
+        assert (row(page, "Lymphocyte").text_content(), row(page, "Monocyte").text_content()) == ("14", "4")
+        page.get_by_role("button", name="Undo").tap()
+        page.get_by_text("Undone: 2.").first.wait_for()
+        assert row(page, "Monocyte").text_content() == "6"
+        page.get_by_role("button", name="Show the unidentified").tap()
+        cell(page, 32).tap()
+        label(page, "Blast").tap()
+        page.get_by_role("button", name="Sign …").tap()
+        page.get_by_label("final").check()
+        page.get_by_role("button", name="Sign", exact=True).tap()
+        page.get_by_text("Signed as final by reviewer.").first.wait_for()
+    assert (said(store, 13), said(store, 32)) == ("monocyte", "blast")
+
+
+def test_a_keyboard_moves_selects_labels_and_undoes(browser: Any, laboratory: Any) -> None:
+    address, store = laboratory
+    with at(browser, address, "review", size=DESK) as page:
+        cell(page, 1).focus()
+        for key in ("Space", "ArrowRight", "Space", "1"):
+            page.keyboard.press(key)
+        page.get_by_text("2 cells are now Blast.").first.wait_for()
+        assert (said(store, 1), said(store, 2)) == ("blast", "blast")
+        assert page.evaluate("() => document.activeElement.closest('[data-cell]') !== null")
+        page.keyboard.press("z")
+        page.get_by_text("Undone: 2.").first.wait_for()
+        assert row(page, "Blast").text_content() == "1"
+
+
+def test_a_mouse_drags_a_cell_onto_another_labels_heading(browser: Any, laboratory: Any) -> None:
+    address, store = laboratory
+    with at(browser, address, "review", size=DESK) as page:
+        start, goal = cell(page, 32).bounding_box(), page.get_by_role("heading", name="Blast").bounding_box()
+        page.mouse.move(start["x"] + 40, start["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(goal["x"] + 40, goal["y"] + 10, steps=4)
+        page.mouse.up()
+        page.get_by_text("1 cell is now Blast.").first.wait_for()
+        assert cell(page, 32).get_attribute("aria-pressed") == "false"
+    assert said(store, 32) == "blast"
+
+
+def test_what_another_reviewer_changed_meanwhile_is_said_and_shown(browser: Any, laboratory: Any) -> None:
+    address, store = laboratory
+    with at(browser, address, "review") as page:
+        cell(page, 13).click()
+        with Store(store) as opened:
+            reclassify(opened, [13], "blast", by="bert")
+        label(page, "Lymphocyte").click()
+        page.get_by_role("alert").get_by_text(
+            "Cell 13 is blast by now, not monocyte as you saw it"
+        ).wait_for()
+        assert "changed by bert" in cell(page, 13).get_attribute("aria-label")
+    assert said(store, 13) == "blast"
+
+
+def test_a_cell_is_enlarged_beside_references_and_read_there(browser: Any, laboratory: Any) -> None:
+    address, store = laboratory
+    with at(browser, address, "review") as page:
+        cell(page, 32).dblclick()
+        closer = page.get_by_role("dialog")
+        closer.get_by_role("heading", name="Cell 32, field 1").wait_for()
+        closer.get_by_label("Compare with").select_option("monocyte")
+        closer.get_by_alt_text("Reference Monocyte").first.wait_for()
+        closer.get_by_role("button", name="Monocyte", exact=True).click()
+        page.get_by_text("1 cell is now Monocyte.").first.wait_for(state="attached")
+    assert said(store, 32) == "monocyte"
+
+
+def test_hidden_labels_are_hidden(browser: Any, laboratory: Any) -> None:
+    with at(browser, laboratory[0], "review") as page:
+        page.get_by_role("button", name="Hide labels").click()
+        gallery = page.locator("#gallery")
+        gallery.get_by_role("heading", name="All cells, labels hidden").wait_for()
+        names = [each.get_attribute("aria-label") for each in gallery.locator(".cell").all()]
+        assert len(names) == 32
+        assert all(re.fullmatch(r"cell \d+", name) for name in names)
+
+
+def test_a_second_reader_sees_no_label_and_is_compared(browser: Any, laboratory: Any) -> None:
+    address, _ = laboratory
+    with at(browser, address, "second") as page:
+        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("heading", name="To be read").wait_for()
+        names = [each.get_attribute("aria-label") for each in page.locator(".cell").all()]
+        assert len(names) == 32
+        assert all(name.startswith("no label yet, cell ") for name in names)
+        page.get_by_role("button", name="Select all").click()
+        label(page, "Lymphocyte").click()
+        page.get_by_text("32 of 32 read").first.wait_for()
+        page.get_by_role("button", name="Finish").click()
+        page.get_by_role("link", name="See how the readings agree").click()
+        page.get_by_role("heading", name="Second reader reviewer, 32 cells").wait_for()
+
+
+def test_a_viewer_has_no_button_that_changes_anything(browser: Any, laboratory: Any) -> None:
+    with at(browser, laboratory[0], "review", role="viewer") as page:
+        page.get_by_text("You are looking on").wait_for()
+        assert page.locator("#bar-labels button:visible, #undo:visible, #sign-open:visible").count() == 0
