@@ -17,6 +17,7 @@ from appliance.accounts import accounts, passes
 from appliance.audit import AuditTrail
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
+from appliance.labelling import asks as labelling
 from appliance.qc_desk import mark_qc, record_qc
 from appliance.review import asks as review
 from appliance.store import Store
@@ -32,7 +33,10 @@ def use_calibration(
     store: Store, at: datetime, *, name: str, by: str, confirmed: list[str]
 ) -> dict[str, Any]:
     """Put a calibration in force (`Calibrations.use`)."""
-    return {"calibration": Calibrations(store).use(name, by, at, confirmed).id}
+    with store.db.atomic():
+        used = Calibrations(store).use(name, by, at, confirmed).id
+        AuditTrail(store).add(by, "calibration", used, {"step": "in force", "confirmed": len(confirmed)}, at=at)
+    return {"calibration": used}
 
 
 def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
@@ -64,8 +68,9 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     **passes.ASKS,
     **review.ASKS,
     **backup.ASKS,
+    **labelling.ASKS,
 }
-QUIET = ("mark_qc",)
+QUIET = ("mark_qc", *labelling.QUIET)
 """What changes nothing that others follow: nothing is published for it."""
 
 

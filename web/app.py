@@ -25,6 +25,7 @@ from web import (
     qc,
     review,
     runs,
+    service,
     sessions,
     sign_in,
 )
@@ -47,7 +48,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc)
+PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc, service)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 
