@@ -75,7 +75,11 @@ def read_image(path: Path) -> ImageFile:
     Raises ImageRefused, naming the file, for anything but a whole 8-bit RGB picture. Damage in a file without
     checksums (JPEG, WebP, uncompressed TIFF) shows only where it breaks the file's structure.
     """
-    data = _bytes(path)
+    return decoded(path, _bytes(path))
+
+
+def decoded(path: Path, data: bytes) -> ImageFile:
+    """Read the content of an image file, as `read_image` does. path: what to call it in a refusal."""
     try:
         with warnings.catch_warnings():
             # What Pillow merely warns of ("Truncated File Read") is a damaged file here.

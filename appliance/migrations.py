@@ -216,7 +216,7 @@ def labelling(db: Database) -> None:
         "label_fields": "id INTEGER PRIMARY KEY, label_set TEXT NOT NULL REFERENCES label_sets (id), "
         "picture BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, um_per_px REAL NOT NULL, "
         "calibration TEXT NOT NULL, smear TEXT NOT NULL, labelled INTEGER NOT NULL, run TEXT REFERENCES runs (id), "
-        "digest TEXT NOT NULL, UNIQUE (label_set, digest)",
+        "digest TEXT NOT NULL",
         "label_cells": "id INTEGER PRIMARY KEY, field INTEGER NOT NULL REFERENCES label_fields (id), "
         "x REAL NOT NULL, y REAL NOT NULL, radius_um REAL, origin TEXT NOT NULL, crop BLOB NOT NULL",
         "label_marks": "id INTEGER PRIMARY KEY, cell INTEGER NOT NULL REFERENCES label_cells (id), label TEXT",
@@ -225,11 +225,11 @@ def labelling(db: Database) -> None:
         "label_singles": "id INTEGER PRIMARY KEY, label_set TEXT NOT NULL REFERENCES label_sets (id), "
         "crop BLOB NOT NULL, label TEXT NOT NULL, smear TEXT NOT NULL, cell INTEGER REFERENCES cells (id)",
     }.items():
-        names, _, unique = columns.partition(", UNIQUE")
-        unique = f", UNIQUE{unique}" if unique else ""
-        db.conn.execute(f"CREATE TABLE {table} ({names}, {who}{unique}) STRICT")
+        db.conn.execute(f"CREATE TABLE {table} ({columns}, {who}) STRICT")
         _only_added(db, table)
-        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)")
+        there = f"EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)"
+        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN {there}")
+    db.conn.execute("CREATE UNIQUE INDEX label_fields_digest ON label_fields (label_set, digest)")
     for table, column in (("cells", "field"), ("marks", "cell"), ("settled", "cell"), ("singles", "label_set")):
         db.conn.execute(f"CREATE INDEX label_{table}_{column} ON label_{table} ({column}, id)")
 

@@ -1,0 +1,194 @@
+"""Labelled sets in a store: what each consists of, its fields, and what people said of their cells."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.errors import ApplianceRefused
+from appliance.labelling.reading import FieldReading, LabelCell, Origin
+from appliance.store import Store
+from models.panel import Specimen, load_panel
+
+FIELD = "id, label_set, width, height, um_per_px, calibration, smear, labelled, digest, run IS NOT NULL AS captured"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """A set. labels: what a cell may be called, in clinical order.  wanted: how many people label each field."""
+
+    id: str
+    name: str
+    panel: str
+    specimen: Specimen
+    labels: tuple[str, ...]
+    wanted: int
+
+    def title(self, label: str) -> str:
+        """Return a label for a person: the panel's title, or its own name where it is none of the panel's."""
+        titles = {each.name: each.title for each in load_panel(self.panel).labels}
+        return titles.get(label, label.replace("_", " ").capitalize())
+
+    def checked(self, label: object) -> str:
+        """Return a label of the set. Raises ApplianceRefused for another."""
+        if label not in self.labels:
+            raise ApplianceRefused(
+                f'The set {self.name} has no label "{label}". It has {", ".join(self.labels)}.'
+            )
+        return str(label)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelField:
+    """A field's picture, without its bytes. width, height: px of it.  calibration: the id of its scale.
+
+    smear: the same for fields of one smear; names nobody.  labelled: whether it came with its labels.
+    captured: whether a run of this instrument counted it.  digest: SHA-256 of the picture.
+    """
+
+    id: int
+    set: str
+    width: int
+    height: int
+    um_per_px: float
+    calibration: str
+    smear: str
+    labelled: bool
+    captured: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SingleCell:
+    """A cell that joined a set without its field, from a signed run or a folder of crops."""
+
+    id: int
+    label: str
+    smear: str
+
+
+class LabelSets:
+    """The sets of a store; everything here works on one that was opened read-only too."""
+
+    def __init__(self, store: Store) -> None:
+        """Read there, in the thread to which the store belongs."""
+        self._store = store
+
+    def all(self) -> list[LabelSet]:
+        """Return every set, by name."""
+        return [_set(row) for row in self._store.rows("SELECT * FROM label_sets ORDER BY name")]
+
+    def get(self, set_id: str) -> LabelSet:
+        """Return a set by its id or its name. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows("SELECT * FROM label_sets WHERE id = ?1 OR name = ?1", set_id)
+        if not rows:
+            raise ApplianceRefused(f'There is no labelled set "{set_id}".')
+        return _set(rows[0])
+
+    def fields(self, set_id: str) -> list[LabelField]:
+        """Return a set's fields in the order in which they came."""
+        sql = f"SELECT {FIELD} FROM label_fields WHERE label_set = ? ORDER BY id"
+        return [_field(row) for row in self._store.rows(sql, set_id)]
+
+    def field(self, field: int) -> LabelField:
+        """Return a field. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows(f"SELECT {FIELD} FROM label_fields WHERE id = ?", field)
+        if not rows:
+            raise ApplianceRefused(f"There is no field {field} to label.")
+        return _field(rows[0])
+
+    def picture(self, field: int) -> bytes:
+        """Return a field's picture, a PNG or a JPEG. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows("SELECT picture FROM label_fields WHERE id = ?", field)
+        if not rows:
+            raise ApplianceRefused(f"There is no field {field} to label.")
+        return bytes(rows[0]["picture"])
+
+    def crop(self, cell: int) -> bytes:
+        """Return the 96×96 crop of a field's cell, a PNG. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows("SELECT crop FROM label_cells WHERE id = ?", cell)
+        if not rows:
+            raise ApplianceRefused(f"There is no labelled cell {cell}.")
+        return bytes(rows[0]["crop"])
+
+    def field_of(self, cell: int) -> LabelField:
+        """Return the field of a cell. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows("SELECT field FROM label_cells WHERE id = ?", cell)
+        if not rows:
+            raise ApplianceRefused(f"There is no labelled cell {cell}.")
+        return self.field(rows[0]["field"])
+
+    def reading(self, field: LabelField) -> FieldReading:
+        """Return a field with everything that was said of it."""
+        rows = self._store.rows
+        cells = [
+            LabelCell(row["id"], row["x"], row["y"], Origin(row["origin"]), row["radius_um"])
+            for row in rows("SELECT * FROM label_cells WHERE field = ? ORDER BY id", field.id)
+        ]
+        said: dict[str, dict[int, str]] = {}
+        begun: dict[str, str] = {}
+        for row in rows(
+            "SELECT label_marks.* FROM label_marks JOIN label_cells ON label_cells.id = label_marks.cell "
+            "WHERE label_cells.field = ? ORDER BY label_marks.id",
+            field.id,
+        ):
+            begun.setdefault(row["who"], row["at"])
+            own = said.setdefault(row["who"], {})
+            if row["label"] is None:
+                own.pop(row["cell"], None)
+            else:
+                own[row["cell"]] = row["label"]
+        finished = rows("SELECT who, at FROM label_finished WHERE field = ? ORDER BY id", field.id)
+        for row in finished:
+            begun.setdefault(row["who"], row["at"])
+        settled = rows(
+            "SELECT label_settled.* FROM label_settled JOIN label_cells ON label_cells.id = label_settled.cell "
+            "WHERE label_cells.field = ? ORDER BY label_settled.id",
+            field.id,
+        )
+        return FieldReading(
+            cells=cells,
+            wanted=0 if field.labelled else self.get(field.set).wanted,
+            readers=tuple(sorted(begun, key=lambda who: (begun[who], who))),
+            finished=frozenset(row["who"] for row in finished),
+            said=said,
+            settled={row["cell"]: row["label"] for row in settled},
+        )
+
+    def singles(self, set_id: str) -> list[SingleCell]:
+        """Return the cells that joined without a field, in the order in which they came."""
+        sql = "SELECT id, label, smear FROM label_singles WHERE label_set = ? ORDER BY id"
+        return [SingleCell(row["id"], row["label"], row["smear"]) for row in self._store.rows(sql, set_id)]
+
+    def single_crop(self, single: int) -> bytes:
+        """Return the 96×96 crop of such a cell, a PNG. Raises ApplianceRefused where there is none."""
+        rows = self._store.rows("SELECT crop FROM label_singles WHERE id = ?", single)
+        if not rows:
+            raise ApplianceRefused(f"There is no single cell {single}.")
+        return bytes(rows[0]["crop"])
+
+
+def smear_of(set_id: str, slide: str) -> str:
+    """Return how a set calls a slide of this instrument: the same for its every field, and nobody's number."""
+    return "r" + hashlib.sha256(f"{set_id} {slide}".encode()).hexdigest()[:10]
+
+
+def _set(row: Mapping[str, Any]) -> LabelSet:
+    return LabelSet(
+        row["id"],
+        row["name"],
+        row["panel"],
+        Specimen(row["specimen"]),
+        tuple(json.loads(row["labels"])),
+        row["wanted"],
+    )
+
+
+def _field(row: Mapping[str, Any]) -> LabelField:
+    return LabelField(
+        row["id"], row["label_set"], row["width"], row["height"], row["um_per_px"], row["calibration"], row["smear"],
+        bool(row["labelled"]), bool(row["captured"]), row["digest"],
+    )  # fmt: skip
