@@ -19,6 +19,10 @@ from models.errors import ModelRefused
 # Estimated from red cells and optics, ± 8 %.
 UM_PER_PX = {"pbc": 0.10, "mll": 0.086, "bccd": 0.076, "raabin": 0.058}
 SPECIMEN = {"pbc": "blood", "mll": "marrow", "bccd": "blood", "raabin": "blood"}
+# What an instrument's own labelling exports: resampled from its calibration.
+OWN = {"blood": "hemadiff-blood", "marrow": "hemadiff-marrow"}
+UM_PER_PX |= dict.fromkeys(OWN.values(), 0.20)
+SPECIMEN |= {source: specimen for specimen, source in OWN.items()}
 SMALLEST_WHITE_CELL_UM = 2.8  # a box whose narrower side is shorter is a slip of the annotator
 
 
