@@ -5,6 +5,7 @@
 base=/opt/hemadiff
 store=/var/lib/hemadiff/hemadiff.sqlite
 kept_releases=2
+sources="appliance calibration firmware_bridge models web requirements"
 
 add_packages() {
     [ "$packages" = yes ] || return 0
@@ -80,7 +81,8 @@ release_of() {
     if [ -f "$from" ]; then
         cat "$from"
     else
-        (cd "$from" && find appliance calibration firmware_bridge models web requirements pyproject.toml -type f \
+        # shellcheck disable=SC2086 # a list of words
+        (cd "$from" && find $sources pyproject.toml -type f \
             ! -path '*/__pycache__/*' -exec sha256sum {} + | LC_ALL=C sort)
     fi | { cat; printf '%s' "gpu $gpu"; } | sha256sum | cut -c1-12
 }
@@ -101,7 +103,9 @@ make_release() {
         $pip "${from}[$extra]" || return 1
     else
         tree=$(mktemp -d)
-        cp -R "$from/." "$tree" # building leaves things behind
+        for each in $sources pyproject.toml README.md LICENSE NOTICE; do # building leaves things behind
+            [ ! -e "$from/$each" ] || cp -R "$from/$each" "$tree/" || return 1
+        done
         if [ "$gpu" = no ]; then
             $pip --require-hashes -r "$tree/requirements/run.lock" && $pip --no-deps --no-build-isolation "$tree"
         else
