@@ -48,15 +48,10 @@ REFUSALS = {
 
 def openapi_app() -> OpenAPI:
     """Return the application that the API's document is made of."""
-    refused: dict[str | int | HTTPStatus, Any] = {
-        str(status): {"description": said, "content": {MIMETYPE: {"schema": Problem.model_json_schema()}}}
-        for status, said in REFUSALS.items()
-    }
     return OpenAPI(
         "web",
         info=Info(title="Hemadiff", version=version(), description=RESEARCH_USE_ONLY),
         security_schemes=SECURITY,
-        responses=refused,
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,
@@ -66,7 +61,8 @@ def openapi_app() -> OpenAPI:
 
 def install(app: OpenAPI, rooms: Rooms) -> None:
     """Add the API to the application."""
-    api = APIBlueprint("api", "web", url_prefix=PREFIX, abp_security=[{"token": []}, {"session": []}])
+    security: list[dict[str, list[Any]]] = [{"token": []}, {"session": []}]
+    api = APIBlueprint("api", "web", url_prefix=PREFIX, abp_security=security, abp_responses=_refused())
     for part in PARTS:
         part.add_to(api, rooms)
 
@@ -77,3 +73,9 @@ def install(app: OpenAPI, rooms: Rooms) -> None:
         return jsonify(app.api_doc)
 
     app.register_api(api)
+
+
+def _refused() -> dict[str | int | HTTPStatus, Any]:
+    """Return how every address may refuse."""
+    content = {MIMETYPE: {"schema": Problem.model_json_schema()}}
+    return {str(status): {"description": said, "content": content} for status, said in REFUSALS.items()}
