@@ -18,6 +18,7 @@ from web import (
     access,
     accounts,
     guard,
+    labelling,
     languages,
     links,
     live,
@@ -48,7 +49,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc, service)
+PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc, service, labelling)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 

@@ -52,7 +52,7 @@ def make_label_set(
     with _once(store):
         if store.rows("SELECT 1 FROM label_sets WHERE name = ?", name):
             raise ApplianceRefused(f'There is a set "{name}" already. Choose another name.')
-        row = {
+        row: dict[str, Any] = {
             "id": secrets.token_hex(4), "name": name, "panel": panel, "specimen": specimen,
             "labels": dumps(chosen), "wanted": wanted, "who": by, "at": iso(at),
         }  # fmt: skip
