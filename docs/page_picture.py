@@ -22,6 +22,7 @@ ARGUMENTS = [
     "--disable-background-networking",
 ]
 CELLS = 240
+FIRST = {"name": "picture", "password": "only-for-a-picture", "again": "only-for-a-picture"}
 SERVE = [
     sys.executable,
     "-c",
@@ -56,6 +57,9 @@ def main() -> None:
                 device_scale_factor=1.5,
             )
             page.goto(found.group())
+            for name, value in FIRST.items():
+                page.locator(f"[name={name}]").fill(value)
+            page.get_by_role("button", name="Make the account").click()
             page.wait_for_function(
                 f"Number(document.getElementById('counted').textContent) >= {CELLS}", timeout=1_200_000
             )
