@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from appliance.camera_source import MICROSCOPE, FolderSource, SimulatedSource, is_sensor, parse_camera
+from appliance.counting_scale import planned_scale
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
+from calibration import CalibrationRefused
+from models import ModelRefused
 
 if TYPE_CHECKING:
     from appliance.config import CameraSection, Config
@@ -90,3 +93,14 @@ def _whole_path(camera: str) -> str:
     """A run may be resumed from anywhere, so its folder is on record with its whole path."""
     source = parse_camera(camera)
     return f"folder:{source.folder.expanduser().resolve()}" if isinstance(source, FolderSource) else camera
+
+
+def plan_or_why_not(configured: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
+    """Return the plan of the settings, or why they give none. configured: gives it, or raises the refusal."""
+    try:
+        plan = configured()
+        plan.rules()
+        planned_scale(plan)
+    except (ApplianceRefused, CalibrationRefused, ModelRefused) as refusal:
+        return None, str(refusal)
+    return plan, None

@@ -21,6 +21,7 @@ from appliance.audit import AuditTrail
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.channel_client import REPLY_WITHIN_S
+from appliance.configured_plan import plan_or_why_not
 from appliance.counting_scale import PlannedScale, planned_scale
 from appliance.equipment import (
     Equipment,
@@ -44,6 +45,7 @@ from appliance.resuming import confirmed, refuse_unless_the_same
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import RunInHand, Take, recover, remembered
 from appliance.service_desk import DESK, QUIET, at_desk
+from appliance.servicing.service import Service
 from appliance.store import Store, new_run_id
 from appliance.store_lock import StoreLock, lock_path
 from appliance.store_records import RunRecord
@@ -56,6 +58,7 @@ log = logging.getLogger(__name__)
 
 LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
 HERE = "command line"  # who asks without an account: whoever has this machine's user
+IN_SERVICE = "has the microscope for service. End that first, on the service page."
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 
 _T = TypeVar("_T")
@@ -67,6 +70,7 @@ class Instrument:
     store: its path; one instrument holds its lock.  configured: gives the plan of a run that was asked for
     without one, or raises the refusal to show instead.  analysis_within_s: how long a field may take.
     planned: the scale that a plan will have.  judge: what its result must say.
+    service: gives the microscope to an engineer; None where nobody can ask for that.
     """
 
     def __init__(
@@ -78,15 +82,16 @@ class Instrument:
         analysis_within_s: float = ANALYSIS_WITHIN_S,
         planned: Callable[[Plan], PlannedScale] = planned_scale,
         judge: Judge = nothing_to_mark,
+        service: Service | None = None,
     ) -> None:
         """Take the store, and find the runs that a power cut left behind: they are paused.
 
         Raises ApplianceRefused where another instrument has the store, or it cannot be used.
         """
-        self._plan, self._why_not = _configured(configured)
+        self._plan, self._why_not = plan_or_why_not(configured)
         self._equipper = Equipper(load_analyser, open_source)
         self._analysis_within_s = analysis_within_s
-        self._planned, self._judge = planned, judge
+        self._planned, self._judge, self._service = planned, judge, service
         self._scale: PlannedScale | None = None
         self._version = version()
         self._in_hand: RunInHand | None = None
@@ -131,6 +136,8 @@ class Instrument:
 
     def close(self) -> None:
         """Pause the run that counts and let go of everything. May be called twice."""
+        if self._service is not None:
+            self._service.close()
         with contextlib.suppress(ApplianceError):
             self._do(self._put_down)
         self._writer.shutdown()
@@ -155,12 +162,15 @@ class Instrument:
             case "resume", _:
                 run, at_reference = arguments.get("run"), arguments.get("at_reference") is True
                 return {"run": self.resume(run if isinstance(run, str) else None, at_reference, by)}
-            case "pause", _:
-                self.pause(by)
+            case "pause" | "stop", _:
+                (self.pause if ask == "pause" else self.stop)(by)
                 return {}
-            case "stop", _:
-                self.stop(by)
+            case "service_begin", _:
+                self._wait_for_left_over()
+                self._do(self._begin_service, by, arguments.get("at_reference") is True)
                 return {}
+        if self._service is not None and self._service.knows(ask):
+            return self._service.answer(ask, arguments)
         if ask in DESK:
             return self._do(self._at_desk, ask, arguments)
         raise ApplianceRefused(
@@ -229,8 +239,7 @@ class Instrument:
         if ask in QUIET:
             return said
         self._see_what_is_in_force()
-        snapshot = self._snapshot()
-        self.broadcast.publish(snapshot, snapshot)
+        self._publish_whole()
         return said
 
     def _prepare(self) -> None:
@@ -239,13 +248,24 @@ class Instrument:
                 self._equipper.analyser(self._plan)
             except ModelRefused as refusal:
                 self._why_not = str(refusal)
-        snapshot = self._snapshot()
-        self.broadcast.publish(snapshot, snapshot)
+        self._publish_whole()
+
+    def _begin_service(self, by: str, at_reference: bool) -> None:
+        self._refuse_while_busy()
+        if self._service is None:
+            raise ApplianceRefused("This instrument has no microscope to serve.")
+        self._service.begin(by, at_reference, partial(self._service_over, by))
+        self._on_trail(by, "service begun")
+        self._publish_whole()
+
+    def _service_over(self, by: str) -> None:
+        with contextlib.suppress(ApplianceError, CancelledError):  # shut down in the meantime
+            self._do(self._on_trail, by, "service ended")
+            self._do(self._publish_whole)
 
     def _start(self, plan: Plan | None, by: str, record_number: str | None) -> str:
         self._refuse_while_busy()
-        plan = plan or self._plan
-        if plan is None:
+        if (plan := plan or self._plan) is None:
             raise ApplianceRefused(self._why_not or "There is no plan.")
         run = Run.idle(plan)
         equipment = self._equipper.equip(plan, self._store)
@@ -305,7 +325,7 @@ class Instrument:
         self._in_hand.handle(event)
         self._on_trail(by, what, self._in_hand.record.id)
 
-    def _on_trail(self, by: str, what: str, run: str) -> None:
+    def _on_trail(self, by: str, what: str, run: str = "") -> None:
         AuditTrail(self._store).add(by, what, run, at=datetime.now(UTC))
 
     def _put_down(self) -> None:
@@ -314,6 +334,8 @@ class Instrument:
         self._store.close()
 
     def _refuse_while_busy(self) -> None:
+        if self._in_service is not None:
+            raise ApplianceRefused(self._in_service)
         if self._in_hand is not None and self._in_hand.busy:
             raise ApplianceRefused(
                 f"The run {self._in_hand.record.id} is {self._in_hand.run.state}. One run at a time: "
@@ -346,6 +368,15 @@ class Instrument:
         change = {"event": "run", "instrument": snapshot["instrument"], "run": changed, "cells": list(new)}
         self.broadcast.publish(change, snapshot)
 
+    def _publish_whole(self) -> None:
+        snapshot = self._snapshot()
+        self.broadcast.publish(snapshot, snapshot)
+
+    @property
+    def _in_service(self) -> str | None:
+        by = None if self._service is None else self._service.held_by
+        return None if by is None else f"{by} {IN_SERVICE}"
+
     def _snapshot(self) -> Snapshot:
         run = None if self._in_hand is None else self._in_hand.view()
         return Snapshot(event="snapshot", seq=0, instrument=self._view(run["run"] if run else None), run=run)
@@ -354,7 +385,7 @@ class Instrument:
         analyser = self._equipper.latest
         plan = self._plan
         busy = self._in_hand is not None and self._in_hand.busy
-        why_not = "A run is going on. Stop it first." if busy else self._why_not
+        why_not = "A run is going on. Stop it first." if busy else self._in_service or self._why_not
         return InstrumentView(
             engine=analyser.engine if analyser else None,
             weights=analyser.weights if analyser else None,
@@ -367,14 +398,3 @@ class Instrument:
             why_not=why_not,
             run=run,
         )
-
-
-def _configured(plan: Callable[[], Plan]) -> tuple[Plan | None, str | None]:
-    """Return the plan of the settings, or why they give none."""
-    try:
-        configured = plan()
-        configured.rules()
-        planned_scale(configured)
-    except (ApplianceRefused, CalibrationRefused, ModelRefused) as refusal:
-        return None, str(refusal)
-    return configured, None

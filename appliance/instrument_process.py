@@ -27,6 +27,7 @@ from appliance.instrument import Instrument
 from appliance.marks import marks_of
 from appliance.notify import Notifier
 from appliance.progress import SERVING, Watch
+from appliance.servicing.service import Service
 from appliance.store_place import refuse_missing_folder
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def served_instrument(
         opened,
         planned=partial(planned_scale, config=config),
         judge=partial(marks_of, config),
+        service=Service(config),
     ) as instrument:
         server = ChannelServer(config.socket_path)
         try:

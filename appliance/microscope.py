@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from appliance.cameras.camera import Camera, CameraSetting, Exposure
@@ -124,6 +124,13 @@ class Microscope:
             take_up_x=x.approach,
             take_up_y=y.approach,
         )
+
+    @property
+    def limits_um(self) -> Mapping[str, tuple[float, float] | None]:
+        """How far x and y may go, and which heights are safe. None: an axis that is never moved."""
+        settings = self._stage.settings
+        heights = (self.heights.lowest_um, self.heights.highest_um)
+        return {"x": settings.x.limits_um, "y": settings.y.limits_um, "z": heights}
 
     def make_ready(self) -> None:
         """Set the lamp and lock the cameras. Raises ApplianceRefused where a sensor cannot be set so."""

@@ -113,6 +113,20 @@ def simulated_bench(
 
 
 @contextlib.contextmanager
+def perfect_bench(config: Config, seed: int, engineer: Engineer) -> Iterator[Bench]:
+    """Open a perfect simulated instrument, homed and lit, to look and to move: there is nothing on it to calibrate."""
+    from appliance.simulated_microscope import open_simulated
+    from appliance.simulator.instrument import OBJECTIVE, mixture_of
+    from models.panel import Specimen
+
+    microscope = open_simulated(config, seed, mixture_of(Specimen.BLOOD)).microscope
+    setting = microscope.counting.setting
+    setup = Setup(OBJECTIVE, microscope.name, config.camera.binning, (setting.width_px, setting.height_px))
+    with contextlib.closing(microscope):
+        yield _ready(microscope, Runner(microscope, engineer), setup, None, config)
+
+
+@contextlib.contextmanager
 def real_bench(
     config: Config,
     engineer: Engineer,

@@ -36,7 +36,7 @@ class Runner:
         wait: Callable[[float], object] | None = None,
     ) -> None:
         """Take both. wait: lets seconds pass."""
-        self._microscope, self._engineer = microscope, engineer
+        self.microscope, self._engineer = microscope, engineer
         self._wait = wait or threading.Event().wait
         self._lies: str | None = None
         self._dimmed = False
@@ -75,15 +75,15 @@ class Runner:
     def _done(self, step: Step) -> Any:
         match step:
             case GoTo(place):
-                return self._microscope.go_to(place)
+                return self.microscope.go_to(place)
             case Take(overview):
                 self.taken += 1
-                return self._microscope.look(self._microscope.overview if overview else None)
+                return self.microscope.look(self.microscope.overview if overview else None)
             case Expose(setting):
-                return self._microscope.counting.camera.configure(setting)
+                return self.microscope.counting.camera.configure(setting)
             case Shine(share):
                 self._dimmed = share is not None
-                return self._microscope.shine(share)
+                return self.microscope.shine(share)
             case Wait(seconds):
                 return self._wait(seconds)
             case Tell(sentence):

@@ -1,0 +1,110 @@
+"""An engineer who reads a page and answers on it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.errors import ApplianceRefused
+from appliance.servicing.watched import RoutineStopped
+
+KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a routine waits for: a slide on the stage, whether something was put right, or whether it is right."""
+
+    wanted: Literal["slide", "mended", "right"]
+    sentence: str
+    slide: str = ""
+
+
+class AtPage:
+    """The engineer of one service session. Routines call from their thread, the page's requests from theirs."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._lock = threading.Condition()
+        self._told: deque[str] = deque(maxlen=KEPT)
+        self._question: Question | None = None
+        self._answer: bool | None = None
+        self._stopped = False
+
+    def tell(self, sentence: str) -> None:
+        """Keep it for the page."""
+        with self._lock:
+            self._told.append(sentence)
+
+    def lay(self, slide: str, sentence: str) -> None:
+        """Wait until the slide lies there. Raises RoutineStopped where nobody wants that any more."""
+        self._ask(Question("slide", sentence, slide))
+
+    def mend(self, sentence: str) -> bool:
+        """Wait for an answer. Raises RoutineStopped as `lay` does."""
+        return self._ask(Question("mended", sentence))
+
+    def confirm(self, sentence: str, usual: bool = True) -> bool:
+        """Wait for an answer, whatever is usual. Raises RoutineStopped as `lay` does."""
+        return self._ask(Question("right", sentence))
+
+    def answer(self, yes: bool) -> None:
+        """Answer what is waited for. Raises ApplianceRefused where nothing is."""
+        with self._lock:
+            if self._question is None or self._answer is not None:
+                raise ApplianceRefused("No routine waits for an answer.")
+            self._told.append(_said(self._question, yes))
+            self._answer = yes
+            self._lock.notify_all()
+
+    def begin(self) -> None:
+        """Forget what was said: another routine begins."""
+        with self._lock:
+            self._told.clear()
+            self._stopped = False
+
+    def stop(self) -> None:
+        """Let nothing wait any longer."""
+        with self._lock:
+            self._stopped = True
+            self._lock.notify_all()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` came since the last `begin`."""
+        return self._stopped
+
+    @property
+    def told(self) -> list[str]:
+        """The latest sentences, the oldest first."""
+        with self._lock:
+            return list(self._told)
+
+    @property
+    def question(self) -> Question | None:
+        """What is waited for now."""
+        with self._lock:
+            return None if self._answer is not None else self._question
+
+    def _ask(self, question: Question) -> bool:
+        with self._lock:
+            self._question, self._answer = question, None
+            try:
+                self._lock.wait_for(lambda: self._stopped or self._answer is not None)
+                if self._answer is None:
+                    raise RoutineStopped
+                return self._answer
+            finally:
+                self._question = self._answer = None
+
+
+def _said(question: Question, yes: bool) -> str:
+    """The question with its answer, for what was told."""
+    answers = {
+        "slide": ("Done.", "Not done."),
+        "mended": ("It was put right.", "It was not put right."),
+        "right": ("Yes.", "No."),
+    }
+    return f"{question.sentence} {answers[question.wanted][0 if yes else 1]}"
