@@ -35,14 +35,20 @@ def use_calibration(
     """Put a calibration in force (`Calibrations.use`)."""
     with store.db.atomic():
         used = Calibrations(store).use(name, by, at, confirmed).id
-        AuditTrail(store).add(by, "calibration", used, {"step": "in force", "confirmed": len(confirmed)}, at=at)
+        AuditTrail(store).add(
+            by, "calibration", used, {"step": "in force", "confirmed": len(confirmed)}, at=at
+        )
     return {"calibration": used}
 
 
 def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
     """Put a calibration that was measured here on record. record: as `to_json` writes it."""
     made = from_json(record, "The new calibration")
-    return {"calibration": made.id, "new": Calibrations(store).add(made, at)}
+    with store.db.atomic():
+        new = Calibrations(store).add(made, at)
+        if new:
+            AuditTrail(store).add(made.by, "calibration", made.id, {"step": "on record"}, at=at)
+    return {"calibration": made.id, "new": new}
 
 
 def import_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
