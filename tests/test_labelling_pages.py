@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from builders_labelling import (
@@ -23,6 +25,7 @@ from builders_people import signed_in
 from builders_review import RUN, ended, signed
 from builders_web import FakeInstrument, a_hub, settings
 
+from appliance.audit import AuditTrail
 from appliance.labelling.sets import LabelSets
 from web.app import create_app
 from web.hub import Hub
@@ -170,6 +173,21 @@ def test_the_counts_stand_against_what_training_needs(desk: Any) -> None:
     assert row
     assert re.findall(r"\d+ / \d+|\d+</td>", row.group(1))[0] == "1 / 349"
     assert "not a label of the training command yet" in page, "plasma cells"
+
+
+@pytest.mark.parametrize("layout", ["training", "coco", "yolo"])
+def test_a_set_is_taken_home_as_one_file_and_the_trail_says_so(desk: Any, layout: str) -> None:
+    with desk.store() as store:
+        settled_field(store, desk.set)
+        with_field(store, desk.set, 9)
+    refused = desk.anna.get(f"/labelling/{desk.set}/{layout}.zip")
+    assert (refused.status_code, "1 field of Marrow 2026 wait" in refused.text) == (409, True)
+    answer = desk.anna.get(f"/labelling/{desk.set}/{layout}.zip?unfinished=yes")
+    with ZipFile(io.BytesIO(answer.data)) as folder:
+        assert "set.json" in folder.namelist()
+    with desk.store() as store:
+        line = AuditTrail(store).entries(1)[0]
+    assert (line.who, line.what, line.details) == ("anna", "export", {"layout": layout})
 
 
 def test_only_those_who_may_label_open_it(desk: Any) -> None:

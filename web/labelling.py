@@ -132,7 +132,7 @@ def _field(pages: Blueprint, rooms: Rooms) -> None:
         at = numbers.index(shown.id)
         return _page(
             "field", set=of, field=shown, keys=KEYS, at=at + 1, all=len(numbers),
-            before=numbers[at - 1] if at else None, after=(numbers + [None])[at + 1],
+            before=numbers[at - 1] if at else None, after=[*numbers, None][at + 1],
             said=_said(shown, reading, who().name),
         )  # fmt: skip
 

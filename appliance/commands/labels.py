@@ -106,7 +106,7 @@ def export(session: Session, name: str, out: Path, layout: str, unfinished: bool
 @click.option("--specimen", type=click.Choice(["marrow", "blood"]), help="Default: as the folder says.")
 @click.option("--um-per-px", type=float, metavar="F", help="Of every picture. Default: as the folder says.")
 @pass_session
-def import_folder(session: Session, folder: Path, by: str, **stated: Any) -> None:
+def import_folder(session: Session, /, folder: Path, by: str, **stated: Any) -> None:
     """Make a set from a folder with cells/cells.csv, annotations.json (COCO) or data.yaml (YOLO).
 
     \b

@@ -36,17 +36,16 @@ class Stated:
 def read_folder(folder: Path, stated: Stated) -> WholeSet:
     """Return the set in a folder. Raises ApplianceRefused where it holds none, or something is missing."""
     about = _about(folder)
-    if (folder / "cells" / "cells.csv").is_file():
-        reader = _Training(folder, about, stated)
-    elif (folder / "annotations.json").is_file():
-        reader = _Coco(folder, about, stated)
-    elif (folder / "data.yaml").is_file():
-        reader = _Yolo(folder, about, stated)
-    else:
+    kinds = {"cells/cells.csv": _Training, "annotations.json": _Coco, "data.yaml": _Yolo}
+    kind: type[_Reader] | None = next(
+        (each for name, each in kinds.items() if (folder / name).is_file()), None
+    )
+    if kind is None:
         raise ApplianceRefused(
-            f"{folder} holds no cells/cells.csv, no annotations.json (COCO) and no data.yaml (YOLO). Name one that does."
+            f"{folder} holds no cells/cells.csv, no annotations.json (COCO) and no data.yaml (YOLO). Name another."
         )
     try:
+        reader = kind(folder, about, stated)
         fields, singles = list(reader.fields()), list(reader.singles())
     except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
         raise ApplianceRefused(f"{folder} is not as its layout has it: {error!r}. Export it anew.") from error
@@ -110,10 +109,6 @@ class _Reader:
         data = path.read_bytes()
         return data if hashlib.sha256(data).hexdigest()[:16] == path.stem else taken(data, path.name)[0]
 
-    def at(self, left: float, top: float, width: float, height: float, label: str) -> WholeCell:
-        """Return the cell in a box, px."""
-        return WholeCell(round(left + width / 2, 4), round(top + height / 2, 4), label)
-
 
 class _Training(_Reader):
     def __init__(self, folder: Path, about: Mapping[str, Any], stated: Stated) -> None:
@@ -157,7 +152,7 @@ class _Coco(_Reader):
         names = {each["id"]: each["name"] for each in said["categories"]}
         for image in said["images"]:
             mine = [each for each in said["annotations"] if each["image_id"] == image["id"]]
-            cells = [self.at(*each["bbox"], names[each["category_id"]]) for each in mine]
+            cells = [_centre(*map(float, each["bbox"]), label=names[each["category_id"]]) for each in mine]
             yield self.field(self.folder / "images" / image["file_name"], cells)
 
 
@@ -176,8 +171,13 @@ class _Yolo(_Reader):
                 kind, x, y, w, h = line.split()
                 share = float(w) * width, float(h) * height
                 left, top = float(x) * width - share[0] / 2, float(y) * height - share[1] / 2
-                cells.append(self.at(left, top, *share, names[int(kind)]))
+                cells.append(_centre(left, top, *share, label=names[int(kind)]))
             yield self.field(path, cells)
+
+
+def _centre(left: float, top: float, width: float, height: float, *, label: str) -> WholeCell:
+    """Return the cell in a box, px."""
+    return WholeCell(round(left + width / 2, 4), round(top + height / 2, 4), label)
 
 
 def _yolo_names(text: str) -> dict[int, str]:

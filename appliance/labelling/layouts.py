@@ -89,7 +89,7 @@ def coco(whole: WholeSet) -> Iterator[File]:
                     "area": width * height,
                     "segmentation": [],
                     "iscrowd": 0,
-                }  # fmt: skip
+                }
             )
     categories = [{"id": n, "name": label, "supercategory": "cell"} for label, n in number.items()]
     info = {"description": whole.name, "version": "1", "contributor": "hemadiff", "use": USE}

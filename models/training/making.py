@@ -104,7 +104,8 @@ def _metrics(making: Making, training: CellTraining) -> dict[str, Any]:
     if training.without:
         elsewhere = across(cascades, cells_of_split(making.data, "test"), training.without)
         return {f"{training.without} test {key}": value for key, value in asdict(elsewhere).items()}
-    cells = judge(cascades, cells_of_split(making.data, "test"))
+    named = (crop for crop in cells_of_split(making.data, "test") if crop[1] in training.outputs)
+    cells = judge(cascades, named)
     artefacts = (crop for crop in others_of_split(making.data, "test") if crop[1] == ARTEFACT)
     result = report(cascades["blood"].panel, cells, judge(cascades, artefacts))
     figures = {f"test {k}": round(v, 4) for k, v in asdict(result).items() if isinstance(v, float)}
