@@ -33,7 +33,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
     address = str(tmp_path / "notify") if request.param == "path" else f"@{name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
-        listener.settimeout(30)
+        listener.settimeout(120)
         yield listener, address
 
 
@@ -41,7 +41,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
 def a_manager(tmp_path: Path, watchdog_s: float = 30.0) -> Iterator[tuple[socket.socket, Notifier]]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "n"))
-        listener.settimeout(30)
+        listener.settimeout(120)
         yield listener, Notifier(str(tmp_path / "n"), watchdog_s)
 
 
@@ -149,7 +149,7 @@ def test_nothing_is_fed_while_the_writer_thread_does_not_answer(tmp_path: Path) 
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.recv(4096)
-        listener.settimeout(30)
+        listener.settimeout(120)
         answer.set()
         assert heard(listener) == ["WATCHDOG=1"]
 
