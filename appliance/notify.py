@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import MutableMapping
 
+SAY_WITHIN_S = 1.0  # a manager that does not listen holds nobody up
 ASKED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -63,5 +64,6 @@ class Notifier:
             return
         text = "\n".join(line.replace("\n", " ") for line in lines)
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
+            speaker.settimeout(SAY_WITHIN_S)
             speaker.connect(self._address)
             speaker.sendall(text.encode())
