@@ -2,10 +2,83 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+import base64
+from collections.abc import Mapping
+from typing import Any
 
+from flask import Blueprint, Response, abort, jsonify, render_template, request
+from flask_babel import LazyString, gettext, lazy_gettext
+
+from appliance.accounts.roles import Permission
+from web.access import allow, may_here, no_store, who
 from web.rooms import Rooms
+
+ASKS: Mapping[str, tuple[str, ...]] = {
+    "begin": ("at_reference",),
+    "end": (),
+    "answer": ("yes",),
+    "jog": ("dx", "dy", "dz"),
+    "start": (),
+    "home": (),
+    "camera": ("exposure_us", "gain"),
+    "lamp": ("share",),
+    "routine": ("name", "here", "ruler", "note"),
+    "stop": (),
+}
+"""What the page may ask of the session, and what belongs to it."""
+
+TITLES: Mapping[str, LazyString] = {
+    "all": lazy_gettext("Everything, in order"),
+    "flat_field": lazy_gettext("Lamp and flat field"),
+    "pixel_size": lazy_gettext("Pixel size"),
+    "stage_map": lazy_gettext("Stage map"),
+    "backlash": lazy_gettext("Backlash and repeatability"),
+    "focus": lazy_gettext("Focus and tilt"),
+    "overview": lazy_gettext("Overview camera"),
+}
 
 
 def add(pages: Blueprint, rooms: Rooms) -> None:
     """Add the pages."""
+
+    @pages.get("/microscope")
+    @allow(Permission.SERVICE)
+    def microscope() -> Response:
+        page = render_template(
+            "service/microscope.html",
+            routines=TITLES.items(),
+            may_control=may_here(Permission.SERVICE),
+        )
+        return no_store(Response(page))
+
+    @pages.get("/state.json")
+    @allow(Permission.SERVICE)
+    def state() -> Response:
+        return no_store(jsonify(_without_ok(rooms.instrument.ask("service_state"))))
+
+    @pages.get("/picture.jpg")
+    @allow(Permission.SERVICE)
+    def picture() -> Response:
+        jpeg = base64.b64decode(rooms.instrument.ask("service_picture")["jpeg"])
+        return no_store(Response(jpeg, mimetype="image/jpeg"))
+
+    @pages.post("/microscope/<what>")
+    @allow(Permission.SERVICE)
+    def ask(what: str) -> Response:
+        if what not in ASKS:
+            abort(404, gettext("The microscope cannot be asked for that."))
+        return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **_wanted(what))))
+
+
+def _wanted(what: str) -> dict[str, Any]:
+    """Return what the request's JSON says; refuse what does not belong to it."""
+    wanted = request.get_json(silent=True) or {}
+    if not isinstance(wanted, dict):
+        abort(400, gettext("A request is a JSON object."))
+    if unknown := [name for name in wanted if name not in ASKS[what]]:
+        abort(400, f'There is no "{unknown[0]}" in this request.')
+    return wanted
+
+
+def _without_ok(reply: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in reply.items() if name != "ok"}
