@@ -4,6 +4,7 @@ import { _ } from "../words.js";
 import { part, picture } from "./parts.js";
 
 const SIDE = 96;
+const LAZY = { loading: "lazy", fetchPriority: "low" }; // a change does not wait for five hundred pictures
 
 // told: {touched(cell, through), opened(cell), all(cells)}.
 export function makeGallery(place, told) {
@@ -36,7 +37,7 @@ export function makeGallery(place, told) {
   function drawCell(cell) {
     let item = items.get(cell.cell);
     if (!item) {
-      const button = part("button", { type: "button", className: "cell", tabIndex: -1 }, picture(cell.cell, SIDE, { loading: "lazy" }), part("span", { className: "caption" }), part("span", { className: "marks" }));
+      const button = part("button", { type: "button", className: "cell", tabIndex: -1 }, picture(cell.cell, SIDE, LAZY), part("span", { className: "caption" }), part("span", { className: "marks" }));
       item = part("li", { dataset: { cell: cell.cell } }, button);
       items.set(cell.cell, item);
     }

@@ -4,6 +4,7 @@ const language = document.documentElement.lang || "en";
 const written = (digits) => new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const one = written(1);
 const two = written(2);
+const short = new Intl.NumberFormat(language, { maximumFractionDigits: 3 });
 const whole = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 const precise = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
@@ -12,6 +13,7 @@ const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 export const share = (value) => whole.format(value); // 0 to 1
 export const percent = (value) => precise.format(value / 100); // 0 to 100
 export const tenth = (value) => one.format(value);
+export const plain = (value) => short.format(value); // as many decimals as it has
 export const hundredth = (value) => two.format(value);
 export const moment = (iso) => moments.format(new Date(iso));
 export const day = (iso) => days.format(new Date(iso));

@@ -30,7 +30,8 @@ export function makeStatus() {
       draw();
     },
     may(allowed, whyNot, undoable) {
-      labels.hidden = undo.hidden = !allowed;
+      labels.hidden = undo.hidden = clear.hidden = !allowed;
+      document.getElementById("review").dataset.may = allowed ? "change" : "look";
       undo.disabled = !undoable;
       idle = allowed ? _("Select cells, then touch their label") : whyNot;
       draw();
