@@ -68,7 +68,12 @@ def stage_map(known: Known, steps: int = STEPS) -> Routine[tuple[Finding, StageM
         if not agrees.ok:
             raise CalibrationRefused(agrees.sentence)
         said.append(agrees.sentence)
-    said.append("Passed.")
+        said.append("Passed.")
+    else:
+        said.append(
+            "It was held against no ruler: whether the stage goes as far as it is told shows only beside one "
+            "(hemadiff calibrate all)."
+        )
     left = [
         np.hypot(*np.subtract((-m.shift.dx_px, -m.shift.dy_px), found.to_px(m.dx_um, m.dy_um))) for m in moves
     ]

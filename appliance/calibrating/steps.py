@@ -77,7 +77,18 @@ class Mend:
     sentence: str
 
 
-Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Have the engineer say whether something is right. Sent back: whether it is.
+
+    usual: what is taken for the answer where nobody is asked.
+    """
+
+    sentence: str
+    usual: bool = True
+
+
+Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend | Confirm
 T = TypeVar("T")
 Routine = Generator[Step, Any, T]
 
@@ -98,6 +109,7 @@ class Known:
 
     start: where the stage shall look first, at about the height of focus.  setting: of the camera.
     um_per_px: measured so far, or a guess.  ruler: the pixel size, where it has been measured.
+    expected_um_per_px: as the calibration in force has it; None where nothing says it.
     in_focus: whether the start is known to be, on the slide that lies there.
     take_up_um: from how far below a height is approached: more than the play of z.
     overview: the camera that sees the whole slide, where there is one.
@@ -112,6 +124,7 @@ class Known:
     ruler: Measured | None = None
     in_focus: bool = False
     take_up_um: float = TAKE_UP_UM
+    expected_um_per_px: float | None = None
     overview: Lens | None = None
 
     @property

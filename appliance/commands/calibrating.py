@@ -123,10 +123,10 @@ class AtTerminal:
         self.tell(sentence)
         return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
-    def confirm(self, sentence: str) -> bool:
+    def confirm(self, sentence: str, usual: bool) -> bool:
         """Ask whether it is right."""
         self.tell(sentence)
-        return self._yes or click.confirm("Is that right?", default=False, err=True)
+        return usual if self._yes else click.confirm("Is that right?", default=False, err=True)
 
 
 def free(setup: Setup) -> None:
