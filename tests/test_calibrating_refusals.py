@@ -42,6 +42,7 @@ class Drawn:
     right: bool | None = None
     place: Point = START
     exposure_us: int = 1000
+    rounds_to_us: int = 1
     gains: tuple[float, float] | None = None
     said: list[str] = field(default_factory=list)
 
@@ -62,7 +63,8 @@ class Drawn:
             case Take():
                 return self.taken()
             case Expose(setting):
-                self.exposure_us, self.gains = setting.exposure_us, setting.colour_gains
+                self.exposure_us = max(1, setting.exposure_us // self.rounds_to_us * self.rounds_to_us)
+                self.gains = setting.colour_gains
             case Tell(sentence):
                 self.said.append(sentence)
             case Confirm(sentence, usual):
@@ -231,6 +233,13 @@ def test_a_lamp_that_saturates_the_picture_is_turned_down_by_the_exposure() -> N
 def test_a_lamp_that_gives_too_little_is_exposed_for_longer() -> None:
     found = lamp(level=20.0).run(flat_field(known(size=(160, 120))))
     assert found.setting.exposure_us > 9_000
+
+
+def test_the_exposure_that_the_sensor_used_is_on_record() -> None:
+    rounding = lamp()
+    rounding.rounds_to_us = 30
+    found = rounding.run(flat_field(known(size=(160, 120))))
+    assert found.values["exposure_us"].value == found.setting.exposure_us == 990
 
 
 # The engineer at the terminal
