@@ -16,8 +16,10 @@ from builders_rulers import picture as of_lines
 from click.exceptions import Abort
 from click.testing import CliRunner
 
+from appliance.calibrating.focus import _tilt
 from appliance.calibrating.lamp import flat_field
 from appliance.calibrating.pixel_size import RulerOnStage, pixel_size
+from appliance.calibrating.runner import Runner
 from appliance.calibrating.stage import stage_map
 from appliance.calibrating.steps import Confirm, Expose, GoTo, Known, Routine, Shine, Take, Tell
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
@@ -206,6 +208,29 @@ def test_a_stage_map_without_a_ruler_does_not_say_that_it_passed(on_smear: Known
     assert "It was held against no ruler" in finding.said[-1]
 
 
+# The slide
+
+A_PLACE = Point(0.0, 0.0, 5.0)
+
+
+def test_a_place_without_focus_is_named_and_the_slides_tilt_told_by_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def focused(known: Known, at: Point) -> Point:
+        if at.x_um > 0 and at.y_um > 0:
+            raise CalibrationRefused("Focus was not found.")
+        return Point(at.x_um, at.y_um, 5.0 + 0.002 * at.x_um - 0.001 * at.y_um)
+
+    at_once(monkeypatch, "focus", focused=focused)
+    microscope = Drawn(lambda *_: ruled(0.0))
+    x, y, said = microscope.run(_tilt(known(), A_PLACE))
+    assert "Not here: Focus was not found." in microscope.said
+    assert microscope.said.count("Focusing at place 9 of 9.") == 2, "another stands in for it"
+    factor = 1000 if x.unit == "µm/mm" else 1
+    assert (x.value / factor, y.value / factor) == (pytest.approx(0.002), pytest.approx(-0.001))
+    assert said.endswith(".")
+
+
 # The lamp
 
 
@@ -240,6 +265,33 @@ def test_the_exposure_that_the_sensor_used_is_on_record() -> None:
     rounding.rounds_to_us = 30
     found = rounding.run(flat_field(known(size=(160, 120))))
     assert found.values["exposure_us"].value == found.setting.exposure_us == 990
+
+
+class Interrupted:
+    """A microscope at which somebody presses Ctrl-C before a picture is taken."""
+
+    overview = None
+
+    def __init__(self) -> None:
+        self.shone: list[float | None] = []
+
+    def shine(self, share: float | None) -> bool:
+        self.shone.append(share)
+        return True
+
+    def look(self, eye: object) -> Exposure:
+        raise KeyboardInterrupt
+
+
+def test_a_routine_that_is_interrupted_in_the_dark_leaves_the_lamp_lit() -> None:
+    def dark() -> Routine[None]:
+        yield Shine(0.0)
+        yield Take()
+
+    microscope: Any = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        Runner(microscope, AtTerminal(yes=True)).run(dark())
+    assert microscope.shone == [0.0, None]
 
 
 # The engineer at the terminal

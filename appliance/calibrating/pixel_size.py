@@ -124,9 +124,8 @@ def _found(ruler: RulerOnStage, fit: RulerFit | GridFit, picture: NDArray[np.uin
     ]
     if relative > WORST_RELATIVE:
         raise CalibrationRefused(
-            f"{said[0]} That is known too badly: {100 * WORST_RELATIVE:g} % are needed. Clean the ruler, "
-            f"focus, and show more of "
-            "its lines."
+            f"{said[0]} That is known too badly: {100 * WORST_RELATIVE:g} % are needed. Clean the ruler, focus, and "
+            "show more of its lines."
         )
     said.append("Passed.")
     at, left = _by_line(lines[0], fit.um_per_px.value)
