@@ -35,8 +35,8 @@ from appliance.file_name import printable
 from appliance.marks import Judge, nothing_to_mark
 from appliance.pipeline import ANALYSIS_WITHIN_S, Outcome, Pipeline
 from appliance.plan import Plan
-from appliance.red_cell_watch import RedCellWatch
 from appliance.qc_pictures import QcPictures
+from appliance.red_cell_watch import RedCellWatch
 from appliance.resuming import confirmed, refuse_unless_the_same
 from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
 from appliance.run_in_hand import RunInHand, Take, recover, remembered
