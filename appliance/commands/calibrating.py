@@ -266,9 +266,23 @@ def _say(finding: Finding, out: str | None) -> None:
 def say_settings(settings: Mapping[str, str], on_stderr: bool) -> None:
     """Say what belongs into the settings."""
     if settings:
-        click.echo("For the settings:", err=on_stderr)
-        for key, value in settings.items():
-            click.echo(f"  {key} = {value}", err=on_stderr)
+        click.echo("For the settings, each line in its section:\n", err=on_stderr)
+        click.echo(as_toml(settings), err=on_stderr)
+
+
+def as_toml(settings: Mapping[str, str]) -> str:
+    """Return the settings as TOML that can be pasted. settings: "[section] key" to value, as a `Finding` has them."""
+    sections: dict[str, list[str]] = {}
+    for key, value in settings.items():
+        section, _, name = key.partition(" ")
+        sections.setdefault(section, []).append(f"{name} = {value}\n")
+    tops = list(dict.fromkeys(_top(section) for section in sections))
+    in_order = sorted(sections, key=lambda section: tops.index(_top(section)))
+    return "\n".join(f"{section}\n{''.join(sections[section])}" for section in in_order)
+
+
+def _top(section: str) -> str:
+    return section.strip("[]").partition(".")[0]
 
 
 def as_object(finding: Finding) -> dict[str, Any]:
