@@ -54,7 +54,9 @@ COMMANDS = {
         "appliance.commands.calibrate:calibrate", "Calibrate the microscope, and keep its records (service)."
     ),
     "qc": Lazy("appliance.commands.qc:qc", "Record and review the daily quality control."),
-    "labels": Lazy("appliance.commands.labels:labels", "Export and import labelled sets; propose cells to label."),
+    "labels": Lazy(
+        "appliance.commands.labels:labels", "Export and import labelled sets; propose cells to label."
+    ),
     "config": Lazy(
         "appliance.commands.config:config", "Show the settings in force and where each comes from."
     ),

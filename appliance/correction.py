@@ -15,8 +15,7 @@ FLAT_FIELD = "flat_field"
 
 
 class CorrectingAnalyser:
-    """An analyser that sees every frame as an even lamp would have given it. The frame itself stays as it was
-    taken."""
+    """An analyser that sees every frame as an even lamp would have given it. The frame itself stays as it was taken."""
 
     def __init__(self, analyser: Analyser, flat_field: FlatField) -> None:
         """Correct for this analyser."""
@@ -59,9 +58,8 @@ def flat_field_of(record: CalibrationRecord) -> FlatField | None:
     if (found.width_px, found.height_px) != record.setup.region:
         width, height = record.setup.region
         raise CalibrationRefused(
-            f"The flat field of {record.id} is for frames of {found.width_px} × {found.height_px} px, "
-            "the calibration for "
-            f"{width} × {height}. Calibrate anew."
+            f"The flat field of {record.id} is for frames of {found.width_px} × {found.height_px} px, the calibration "
+            f"for {width} × {height}. Calibrate anew."
         )
     return found
 

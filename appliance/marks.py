@@ -47,6 +47,18 @@ def marks_of(
     )
 
 
+def mark_of_qc(config: Config, store: Store, now: datetime | None = None) -> str | None:
+    """Return what the next result of the configured plan would say of the quality control; None for nothing."""
+    from appliance.configured_plan import plan_from_config
+    from appliance.counting_scale import planned_scale
+
+    try:
+        scale = planned_scale(plan_from_config(config), config).id
+    except (ApplianceRefused, CalibrationRefused):  # whoever starts a count is told
+        scale = None
+    return qc_mark(QcHistory(store).last(), now or datetime.now(UTC), config.qc.every_h, scale)
+
+
 def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:
     """Mark nothing: an instrument without settings."""
     return ()

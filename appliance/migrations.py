@@ -230,7 +230,12 @@ def labelling(db: Database) -> None:
         there = f"EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)"
         _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN {there}")
     db.conn.execute("CREATE UNIQUE INDEX label_fields_digest ON label_fields (label_set, digest)")
-    for table, column in (("cells", "field"), ("marks", "cell"), ("settled", "cell"), ("singles", "label_set")):
+    for table, column in (
+        ("cells", "field"),
+        ("marks", "cell"),
+        ("settled", "cell"),
+        ("singles", "label_set"),
+    ):
         db.conn.execute(f"CREATE INDEX label_{table}_{column} ON label_{table} ({column}, id)")
 
 

@@ -28,11 +28,9 @@ class Axes:
         """Refuse what no camera that was put on with care does."""
         if self.xx * self.yy - self.xy * self.yx <= 0 or not abs(self.turned_deg) <= MOST_TURNED_DEG:
             raise ApplianceRefused(
-                f"The camera is turned by {self.turned_deg:.0f}° against the stage, or its picture is "
-                f"mirrored. Turn it, or "
-                f"exchange the stage's axes, so that the picture's x runs along the stage's to "
-                f"{MOST_TURNED_DEG:g}°; then "
-                "calibrate."
+                f"The camera is turned by {self.turned_deg:.0f}° against the stage, or its picture is mirrored. Turn "
+                "it, or exchange the stage's axes, so that the picture's x runs along the stage's to "
+                f"{MOST_TURNED_DEG:g}°; then calibrate."
             )
 
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from appliance.calibrations import Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.field_pictures import FieldPictures
 from appliance.qc_history import QcHistory
@@ -53,6 +54,11 @@ def record_qc(
     located: None takes the cells of the run, less the false finds.
     """
     asked = QcLimits(**limits)
+    calibration = None
+    if run is None:
+        calibration = _in_force(store)
+    else:
+        _refuse_unless_for_qc(store, run)
     if missed is None and false_finds is None:
         located, missed, false_finds = _marked(store, run, located, asked)
     elif missed is None or false_finds is None:
@@ -70,11 +76,27 @@ def record_qc(
     result = judge_qc(located, missed, false_finds, asked)
     pictures = FieldPictures(store)
     with store.atomic():
-        control = QcHistory(store).record(result, by, slide, at, run=run, note=note)
+        control = QcHistory(store).record(result, by, slide, at, run=run, calibration=calibration, note=note)
         if control.run is not None and result.passed:
             pictures.forget(control.run)
         pictures.forget_old(at)
     return {"passed": result.passed, "said": str(result)}
+
+
+def _refuse_unless_for_qc(store: Store, run: str) -> None:
+    """Raise ApplianceRefused for a count that is no control, or whose control is on record."""
+    record = store.run(run)
+    if not record.plan.qc:
+        raise ApplianceRefused(
+            f"The run {record.id} was not counted for quality control. Count with: hemadiff count --qc."
+        )
+    QcReviews(store).refuse_unless_open(record)
+
+
+def _in_force(store: Store) -> str | None:
+    """Return under what a control without a count was done, where only one calibration is in force."""
+    found = Calibrations(store).all_in_force()
+    return found[0].id if len(found) == 1 else None
 
 
 def sums(review: Review) -> dict[str, int]:
@@ -95,9 +117,8 @@ def _marked(store: Store, run: str | None, located: int | None, limits: QcLimits
             "Say how many cells were missed (--missed N) and how many finds are none (--false N); or give --run RUN "
             "alone, and what was marked on the page is taken."
         )
-    reviews, record = QcReviews(store), store.run(run)
-    reviews.refuse_unless_open(record)
-    review = reviews.review(record.id)
+    record = store.run(run)
+    review = QcReviews(store).review(record.id)
     review.refuse_unfinished()
     cells = review.located + review.missed
     if cells < limits.cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -80,9 +80,16 @@ class QcHistory:
         return [_from_row(row) for row in self._store.rows("SELECT * FROM quality_controls ORDER BY id")]
 
     def last(self) -> LastQc | None:
-        """Return what of the last control decides about the next results; None before the first."""
+        """Return what of the last control decides about the next results; None before the first.
+
+        It holds from the end of its count on, whenever somebody put it on record.
+        """
         rows = self._store.rows("SELECT * FROM quality_controls ORDER BY id DESC LIMIT 1")
-        return _from_row(rows[0]).decides if rows else None
+        if not rows:
+            return None
+        last = _from_row(rows[0])
+        ended = last.at if last.run is None else self._store.run(last.run).changed
+        return replace(last.decides, at=min(last.at, ended))
 
 
 def _from_row(row: dict[str, Any]) -> QualityControl:

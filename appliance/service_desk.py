@@ -116,3 +116,15 @@ def desk(config: Config) -> Iterator[Ask]:
             return at_desk(store, what, arguments)
 
         yield ask
+
+
+def refuse_without_desk(config: Config) -> None:
+    """Raise what `desk` would, now: better before half an hour of measuring."""
+    from appliance.channel_client import InstrumentClient
+    from appliance.store_lock import is_held
+
+    if is_held(config.lock_path):
+        InstrumentClient(config.socket_path).status()
+        return
+    with desk(config):
+        pass

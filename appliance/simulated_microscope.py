@@ -41,9 +41,8 @@ def simulated_setup(config: Config) -> Setup:
     imperfect = imperfect_of(config)
     if imperfect is None:
         raise ApplianceRefused(
-            "A perfect simulated microscope knows its scale, and there is nothing to calibrate. Give "
-            "[simulator] instrument, "
-            "as in 7: one that has errors."
+            "A perfect simulated microscope knows its scale, and there is nothing to calibrate. Give [simulator] "
+            "instrument, as in 7: one that has errors."
         )
     setting = _setting(config)
     return Setup(OBJECTIVE, imperfect.name, config.camera.binning, (setting.width_px, setting.height_px))

@@ -61,7 +61,7 @@ def main(instruments: int, only: str, output: Path, as_markdown: bool) -> None:
     """Calibrate random instruments whose truth is known: errors, and whether claimed uncertainties hold.
 
     Pixels of 0.05 to 0.22 µm, turned by up to 10°, sheared, with play up to 12 µm, vignetting up to 40 %, a lamp's
-    colour, noise and blur, all at once. It takes about 15 s of processor time an instrument, may be stopped, and goes
+    colour, noise and blur, all at once. It takes about 12 s of processor time an instrument, may be stopped, and goes
     on where it was; routines that have changed since are tried anew. Research use only.
     """
     names = [name.strip() for name in only.split(",")]

@@ -28,13 +28,15 @@ BY_NAME: Mapping[str, ChangeLimit] = {
     "corner_light": ChangeLimit(0.1, relative=True),
     "sensor_linearity": ChangeLimit(1.0, relative=False),  # what a sensor may be off by at all
     "dark_level": ChangeLimit(5.0, relative=False),
+    "overview_aside_x_um": ChangeLimit(50.0, relative=False),  # a few pixels of what looks at a whole slide
+    "overview_aside_y_um": ChangeLimit(50.0, relative=False),
     "repeatability_x_um": ChangeLimit(0.5, relative=False),  # what is usual of a good stage
     "repeatability_y_um": ChangeLimit(0.5, relative=False),
 }
 TOLD = frozenset(
     {
         *("ruler_rotation_deg", "focus_um", "focus_depth_um", "slide_tilt_x", "slide_tilt_y", "exposure_us"),
-        *("drift_x_um", "drift_y_um"),
+        *("drift_x_um", "drift_y_um", "overview_parfocal_um"),
     }
 )
 """What belongs to the slides of that day and how they lay, or is set anew each time: it is told, and never asked about.

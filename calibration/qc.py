@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 
 from calibration.errors import CalibrationRefused
 from calibration.measured import COVERAGE
+from calibration.record import is_record_id
+
+AHEAD = timedelta(hours=1)  # as far as two clocks may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,16 @@ def qc_mark(last: LastQc | None, now: datetime, every_h: float, calibration: str
         return (
             f"The quality control is overdue: the last was {last.at:%Y-%m-%d %H:%M} UTC, "
             f"and one holds {every_h:g} h. Do it now."
+        )
+    if last.at - now > AHEAD:
+        return (
+            f"The last quality control is of {last.at:%Y-%m-%d %H:%M} UTC, which is yet to come. Set this machine's "
+            "clock, and repeat it."
+        )
+    if last.calibration is None and calibration is not None and is_record_id(calibration):
+        return (
+            "The last quality control does not say under which calibration it was done. "
+            f"Repeat it under {calibration}: hemadiff count --qc."
         )
     if None not in (calibration, last.calibration) and calibration != last.calibration:
         return (

@@ -161,7 +161,13 @@ def refuse_implausible(um_per_px: float, pitch_um: float, soft_px: float, expect
             )
             + " than stated. State its real pitch."
         )
-    if expected is None or 1 / FAR_OFF < um_per_px / expected < FAR_OFF:
+    if expected is not None:
+        refuse_unexpected(um_per_px, pitch_um, expected)
+
+
+def refuse_unexpected(um_per_px: float, pitch_um: float, expected: float) -> None:
+    """Raise CalibrationRefused where the ruler, as stated, gives another pixel size than is expected."""
+    if 1 / FAR_OFF < um_per_px / expected < FAR_OFF:
         return
     ratio = expected / um_per_px
     nearest = min(USUAL_PITCHES, key=lambda times: abs(math.log(ratio / times)))

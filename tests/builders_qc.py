@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from builders_store import NOON, SCALE, at, create
 
+from appliance.field_pictures import FieldPictures, picture_of
 from appliance.frame import Frame, Point
 from appliance.qc_desk import mark_qc
-from appliance.field_pictures import FieldPictures, picture_of
 from appliance.run import State
 from appliance.store import Store
 from appliance.tally import Tally

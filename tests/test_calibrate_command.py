@@ -18,6 +18,7 @@ from appliance.calibrations import Calibrations
 from appliance.config import load_config
 from appliance.errors import ApplianceRefused
 from appliance.instrument_process import served_instrument
+from appliance.run import State
 from appliance.service_desk import at_desk
 from appliance.store import Store
 from calibration.record import CalibrationRecord, Evidence
@@ -230,8 +231,53 @@ def test_a_control_is_judged_recorded_and_listed(store: Path) -> None:
     assert [control["located_percent"] for control in listed["controls"]] == [99.0, 75.0]
 
 
+def ended_control(store: Path, **changes: Any) -> str:
+    """A count for quality control that has come to its end."""
+    run = counted_run(store, **{"qc": True, **changes})
+    with Store(store) as opened:
+        opened.set_state(run, State.COMPLETED, "Done.", NOW - timedelta(hours=2))
+    return run
+
+
+def numbers(run: str) -> tuple[Any, ...]:
+    return ("record", *BY, "--run", run, "--located", 199, "--missed", 1, "--false", 0)
+
+
+def test_a_count_is_a_control_once_and_only_where_it_was_one(store: Path) -> None:
+    control, patients = ended_control(store), ended_control(store, run="aa01", qc=False)
+    code, said = qc(*numbers(patients))
+    assert (code, "was not counted for quality control" in said) == (2, True)
+    assert qc(*numbers(control))[0] == 0
+    code, said = qc(*numbers(control))
+    assert (code, "is on record and stays as it is" in said) == (2, True)
+
+
+def test_a_control_holds_from_the_end_of_its_count(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert qc(*numbers(ended_control(store)))[0] == 0
+    assert "is overdue" not in qc("history")[1]
+    monkeypatch.setenv("HEMADIFF_QC__EVERY_H", "1")
+    assert "is overdue" in qc("history")[1]
+
+
+def test_a_control_by_numbers_is_of_the_calibration_in_force(store: Path) -> None:
+    on_record(store, ONE, use=True)
+    assert qc("record", *BY, "--located", 199, "--missed", 1, "--false", 0)[0] == 0
+    (control,) = json.loads(qc("history", "--json")[1])["controls"]
+    assert control["calibration"] == ONE.id
+
+
+def test_the_history_says_what_the_next_count_would(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = ("SOURCE", "v4l2:/dev/video0"), ("WIDTH_PX", "256"), ("HEIGHT_PX", "192")
+    for name, value in camera:
+        monkeypatch.setenv(f"HEMADIFF_CAMERA__{name}", value)
+    monkeypatch.setenv("HEMADIFF_MICROSCOPE__OBJECTIVE", "100x oil")
+    on_record(store, record(setup=Setup("100x oil", "v4l2:/dev/video0", 1, (256, 192)), **VALID), use=True)
+    assert qc(*numbers(ended_control(store)))[0] == 0
+    assert "was done under the calibration stated: 0.1 µm/px, not cal-" in qc("history")[1]
+
+
 def test_a_control_of_a_count_takes_its_cells(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = counted_run(store)
+    run = ended_control(store)
     assert (
         "needs 200 cells, and these are 7"
         in qc("record", *BY, "--run", run[:5], "--missed", 2, "--false", 0)[1]

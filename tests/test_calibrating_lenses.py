@@ -39,6 +39,9 @@ class Quiet:
     def mend(self, sentence: str) -> bool:
         return False
 
+    def confirm(self, sentence: str, usual: bool) -> bool:
+        return True
+
 
 def config(board: EmulatedGrbl, store: Path) -> Config:
     x, y, z = ({"limits_um": limits} for limits in board.limits_um)

@@ -79,6 +79,9 @@ class Patient:
     def mend(self, sentence: str) -> bool:
         return False
 
+    def confirm(self, sentence: str, usual: bool) -> bool:
+        return True
+
 
 @pytest.fixture
 def scope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scope]:

@@ -259,6 +259,8 @@ WHOLE: dict[str, tuple[float, float, str]] = {  # once, and how far off the next
     "focus_um": (2004.0, -31.0, "µm"),
     "focus_depth_um": (1.6, 0.2, "µm"),
     "slide_tilt_x": (0.0004, 0.0011, ""),
+    "overview_aside_x_um": (31_950.0, 12.0, "µm"),
+    "overview_parfocal_um": (140.0, 25.0, "µm"),
 }
 
 

@@ -38,7 +38,7 @@ def refusal(text: str, env: Mapping[str, str] = NOTHING) -> str:
     return str(caught.value)
 
 
-def test_without_any_settings_everything_has_its_default(tmp_path: Path) -> None:
+def test_every_default(tmp_path: Path) -> None:
     config, origins = load_config_with_origins(env=NOTHING)
     assert (config.count.panel, config.count.specimen) == ("smear-13", "blood")
     assert (config.count.min_cells, config.count.max_cells) == (300, 500)

@@ -170,6 +170,7 @@ def marks(
     now: datetime = NOW,
     done: Any = True,
     under: Scale = LIT.scale,
+    controlled: str | None = None,
     **changes: Any,
 ) -> Any:
     """The marks of a count on the microscope, an hour after the last quality control."""
@@ -179,7 +180,10 @@ def marks(
     with Store(config.store.path) as store:
         if done is not None:
             result = judge_qc(200, 0, 0) if done else judge_qc(100, 100, 0)
-            QcHistory(store).record(result, "M. Malpighi", "normal slide", now - timedelta(hours=1))
+            when = now - timedelta(hours=1)
+            QcHistory(store).record(
+                result, "M. Malpighi", "normal slide", when, calibration=controlled or under.id
+            )
         return marks_of(config, store, asked or unsaid(), under, now)
 
 
@@ -217,6 +221,22 @@ def test_a_count_for_the_control_itself_is_never_blocked_and_says_what_it_is(tmp
 def test_a_control_holds_as_long_as_the_laboratory_says(tmp_path: Path) -> None:
     assert "overdue" in marks(tmp_path, qc={"every_h": 0.5})[0]
     assert marks(tmp_path, qc={"every_h": 2}) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"qc": {"every_h": 0.5}}, "The quality control is overdue"),
+        ({"controlled": IN_USE.id}, f"was done under the calibration {IN_USE.id}, not {LIT.id}"),
+    ],
+)
+def test_a_control_that_is_overdue_or_of_another_calibration_marks_results_or_blocks_them(
+    tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    (mark,) = marks(tmp_path, **changes)
+    assert sentence in mark
+    with pytest.raises(ApplianceRefused, match=rf"{sentence}.*\[qc\] unmet blocks counts until then"):
+        marks(tmp_path, **{**changes, "qc": {**changes.get("qc", {}), "unmet": "block"}})
 
 
 @pytest.mark.parametrize(
@@ -277,6 +297,22 @@ def test_a_run_under_a_record_stores_its_id_and_its_marks(tmp_path: Path) -> Non
         stored = store.run(run["run"])
     assert (stored.scale, stored.marks) == (made.scale, tuple(run["marks"]))
     assert stored.plan.calibration == made.id
+
+
+def test_a_count_under_an_expired_calibration_does_not_begin_where_the_laboratory_blocks_it(
+    tmp_path: Path,
+) -> None:
+    where = folder(tmp_path / "a", (blood_field(n) for n in range(4)))
+    made = record(setup=Setup("100x oil", "camera 1", 1, (16, 16)), expires=MADE + timedelta(days=2))
+    config = Config(store={"path": tmp_path / "s.sqlite"}, calibration={"expired": "block"})  # type: ignore[arg-type]
+    in_force(config, made)
+    with (
+        served_instrument(config, lambda *_: PixelAnalyser()) as it,
+        pytest.raises(CalibrationRefused, match=r"expired on 2026-03-03.*blocks counts"),
+    ):
+        it.start(plan(where, um_per_px=None, calibration=made.id))
+    with Store.read_only(config.store.path) as store:
+        assert store.runs() == []
 
 
 def test_images_of_another_region_are_skipped_by_name(tmp_path: Path) -> None:

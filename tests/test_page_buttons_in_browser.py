@@ -126,7 +126,10 @@ def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config
     with showing(browser, config, a_run("paused", reason="The power was lost.")) as (page, fake):
         assert "The power was lost." in page.locator("#notice").inner_text()
         page.get_by_role("button", name="Resume").click()
-        until(lambda: fake.asked == [("resume", {"run": "c0ffee00", "by": "administrator"})], "it is asked to resume")
+        until(
+            lambda: fake.asked == [("resume", {"run": "c0ffee00", "by": "administrator"})],
+            "it is asked to resume",
+        )
 
 
 def test_a_screen_elsewhere_watches_and_is_offered_no_button(browser, config, monkeypatch):

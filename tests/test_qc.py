@@ -78,6 +78,7 @@ def test_limits_of_no_proportion_are_refused() -> None:
         (LastQc(NOON, passed=True, calibration="cal-a"), "under the calibration cal-a, not cal-b"),
         (LastQc(NOON, passed=True, calibration="cal-b"), None),
         (LastQc(NOON, passed=True), None),
+        (LastQc(NOON + timedelta(days=1), passed=True), "is of 2026-03-02 12:00 UTC, which is yet to come"),
     ],
 )
 def test_results_are_marked_until_a_control_passes(last: LastQc | None, sentence: str | None) -> None:
@@ -86,6 +87,12 @@ def test_results_are_marked_until_a_control_passes(last: LastQc | None, sentence
         assert mark is None
     else:
         assert re.search(sentence, mark or "")
+
+
+def test_a_control_that_does_not_say_its_calibration_says_nothing_of_one() -> None:
+    mark = qc_mark(LastQc(NOON, passed=True), NOON, every_h=24, calibration="cal-0123456789ab")
+    assert mark is not None
+    assert "does not say under which calibration" in mark
 
 
 def test_a_control_comes_back_as_it_was_judged(tmp_path: Path) -> None:
@@ -102,7 +109,8 @@ def test_a_control_comes_back_as_it_was_judged(tmp_path: Path) -> None:
         assert QcHistory(reader).all()[1] == made
         assert [control.passed for control in QcHistory(reader).all()] == [False, True]
         assert (made.run, made.calibration) == (run, "stated: 0.1 µm/px"), "a run gives its calibration"
-        assert QcHistory(reader).last() == LastQc(NOON + timedelta(hours=1), True, "stated: 0.1 µm/px")
+        ended = reader.run(run).changed
+        assert QcHistory(reader).last() == LastQc(ended, True, "stated: 0.1 µm/px"), "as old as its count"
 
 
 @pytest.mark.parametrize("changes", [{"who": ""}, {"run": "beef"}])

@@ -18,10 +18,10 @@ from PIL import Image
 from appliance.config import Config
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.field_pictures import FieldPictures, picture_of
 from appliance.qc_desk import mark_qc, record_qc
 from appliance.qc_history import QcHistory
 from appliance.qc_marks import Find, Kind, Mark, Review, ReviewedField, What
-from appliance.field_pictures import FieldPictures, picture_of
 from appliance.qc_review import QcReviews
 from appliance.run import State
 from appliance.store import Store
@@ -112,9 +112,7 @@ def test_a_picture_is_no_finer_than_the_networks_look_and_fits_a_screen(
 
 
 @pytest.mark.parametrize("qc", [True, False])
-def test_every_count_keeps_the_pictures_of_its_fields(
-    tmp_path: Path, qc: bool
-) -> None:
+def test_every_count_keeps_the_pictures_of_its_fields(tmp_path: Path, qc: bool) -> None:
     smear = folder(tmp_path / "smear", [field("lymphocyte", "monocyte")] * 2)
     asked = plan(smear, qc=qc, min_cells=4, max_cells=4)
     run = count_to_the_end(tmp_path / "s.sqlite", asked)["run"]

@@ -20,6 +20,7 @@ from appliance.channel_client import InstrumentClient
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceRefused
 from appliance.field_pictures import FieldPictures
+from appliance.marks import mark_of_qc
 from appliance.qc_chart import chart
 from appliance.qc_history import QcHistory, QualityControl
 from appliance.qc_marks import NOT_ASKED, Review
@@ -181,8 +182,10 @@ def _history(config: Config) -> tuple[list[QualityControl], list[ToReview]]:
 
 def _mark(config: Config, controls: list[QualityControl]) -> str | None:
     """Return what the next results will say; None while the last control passed and holds."""
-    last = controls[-1].decides if controls else None
-    return qc_mark(last, datetime.now(UTC), config.qc.every_h)
+    if not controls:
+        return qc_mark(None, datetime.now(UTC), config.qc.every_h)
+    with Store.read_only(config.store.path) as store:
+        return mark_of_qc(config, store)
 
 
 def _latest(names: Iterable[str]) -> list[str]:

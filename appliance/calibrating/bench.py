@@ -79,10 +79,10 @@ class SimulatedEngineer:
         """Nothing can be mended."""
         return False
 
-    def confirm(self, sentence: str) -> bool:
-        """It is as it was drawn."""
-        self.tell(f"{sentence} (Simulated: it is taken as right.)")
-        return True
+    def confirm(self, sentence: str, usual: bool) -> bool:
+        """What is usual is right."""
+        self.tell(f"{sentence} (Simulated: {'yes' if usual else 'no'}.)")
+        return usual
 
 
 @contextlib.contextmanager

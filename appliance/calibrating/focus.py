@@ -26,6 +26,12 @@ REACH_UM, STEP_UM = 7.0, 0.5
 PAIRS = 4  # of stacks, from below and from above
 NEAR_DEPTHS = 2.0  # depths of focus: how far the stacks after the first reach
 TILT_UM = (1200.0, 900.0)  # how far apart the places of the tilt are
+TILT_PLACES = 9
+TILT_AT = (
+    *((column, row) for row in (-1.0, 0.0, 1.0) for column in (-1.0, 0.0, 1.0)),
+    *((column, row) for row in (-0.5, 0.5) for column in (-0.5, 0.5)),
+)
+"""Where they are, in such steps; the last stand in for those without focus."""
 
 
 def focus(known: Known, tilt: bool = True, pairs: int = PAIRS) -> Routine[Finding]:
@@ -110,16 +116,17 @@ def _play(known: Known, place: Point, first: FocusDepth, pairs: int) -> Routine[
 
 def _tilt(known: Known, place: Point) -> Routine[tuple[Measured, Measured, str]]:
     heights: list[FocusHeight] = []
-    for row in (-1, 0, 1):
-        for column in (-1, 0, 1):
-            at = Point(place.x_um + column * TILT_UM[0], place.y_um + row * TILT_UM[1], place.z_um)
-            yield Tell(f"Focusing at place {len(heights) + 1} of 9.")
-            try:
-                found = yield from focused(known, at)
-            except CalibrationRefused as refusal:
-                yield Tell(f"Not here: {refusal}")
-                continue
-            heights.append(FocusHeight(found.x_um, found.y_um, found.z_um))
+    for column, row in TILT_AT:
+        if len(heights) == TILT_PLACES:
+            break
+        at = Point(place.x_um + column * TILT_UM[0], place.y_um + row * TILT_UM[1], place.z_um)
+        yield Tell(f"Focusing at place {len(heights) + 1} of {TILT_PLACES}.")
+        try:
+            found = yield from focused(known, at)
+        except CalibrationRefused as refusal:
+            yield Tell(f"Not here: {refusal}")
+            continue
+        heights.append(FocusHeight(found.x_um, found.y_um, found.z_um))
     lies = measure_tilt(heights)
     return lies.x, lies.y, lies.sentence
 

@@ -103,8 +103,9 @@ def _exposed(known: Known) -> Routine[tuple[Known, Exposure]]:
         shown: Exposure = yield Take()
         advice = advise_exposure(shown.pixels, known.setting.exposure_us)
         yield Tell(advice.sentence)
-        if advice.good:
-            return known, shown
+        if advice.good:  # sensors round what they are asked for: on record is what they used
+            used = replace(known.setting, exposure_us=shown.in_use.exposure_us)
+            return replace(known, setting=used), shown
         known = replace(
             known, setting=replace(known.setting, exposure_us=max(1, round(advice.exposure_us.value)))
         )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from appliance.calibrating.looking import focused, lit, sought
-from appliance.calibrating.steps import Finding, Known, Lay, Routine, Tell, seen_at
+from appliance.calibrating.steps import Confirm, Finding, Known, Lay, Routine, Tell, seen_at
 from calibration.errors import CalibrationRefused
 from calibration.grid import GridFit, measure_grid
 from calibration.measured import Measured
 from calibration.record import PIXEL_SIZE, Evidence, Residuals, Ruler
 from calibration.ruled_lines import RuledLines
-from calibration.ruler import RulerFit, measure_ruler
+from calibration.ruler import RulerFit, measure_ruler, refuse_unexpected
 
 PLACES_UM = (
     0.0,
@@ -62,10 +61,18 @@ def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:
     pictures = []
     for along in PLACES_UM:
         pictures.append((yield from seen_at(replace(place, x_um=place.x_um + along))).pixels)
-    measure: Any = measure_grid if ruler.grid else measure_ruler
-    fit: RulerFit | GridFit = measure(
-        pictures, ruler.pitch_um, pitch_uncertainty_um=ruler.pitch_uncertainty_um
-    )
+    known_to = ruler.pitch_uncertainty_um
+    fit: RulerFit | GridFit
+    if ruler.grid:
+        fit = measure_grid(pictures, ruler.pitch_um, pitch_uncertainty_um=known_to)
+    else:
+        fit = measure_ruler(pictures, ruler.pitch_um, pitch_uncertainty_um=known_to)
+    yield from _confirmed(ruler, fit.um_per_px.value, known.expected_um_per_px)
+    if not known_to:
+        yield Tell(
+            f"The pitch of {ruler.pitch_um:g} µm is taken as exact. Its certificate says how well it is known: "
+            "--ruler-uncertainty-um."
+        )
     turned = fit.rotation_deg.value
     turned = turned if abs(turned) <= 45 else turned - 90 * np.sign(turned)
     if abs(turned) > LEVEL_DEG:
@@ -74,6 +81,33 @@ def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:
             f"{abs(turned):.0f}° {'anticlockwise' if turned > 0 else 'clockwise'}, as the picture shows it."
         )
     return _found(ruler, fit, pictures[0])
+
+
+def _confirmed(ruler: RulerOnStage, um_per_px: float, expected: float | None) -> Routine[None]:
+    """Have a first pixel size confirmed, or one far from that in force: another pitch gives one that is as plausible.
+
+    Raises CalibrationRefused where it is not right.
+    """
+    if expected is not None:
+        try:
+            refuse_unexpected(um_per_px, ruler.pitch_um, expected)
+        except CalibrationRefused as refusal:
+            if not (
+                yield Confirm(
+                    f"{refusal} Or the calibration in force is wrong, and this is right.", usual=False
+                )
+            ):
+                raise
+        return
+    right = yield Confirm(
+        f"With {ruler.pitch_um:g} µm from line to line a pixel is {um_per_px:.4g} µm, and no calibration is in "
+        "force that it could be held against. The sensor's pixels, divided by the magnification, should give that."
+    )
+    if not right:
+        raise CalibrationRefused(
+            f"A pixel is not {um_per_px:.4g} µm: the ruler has another pitch than {ruler.pitch_um:g} µm, or "
+            "another objective is in place. State the real pitch (--ruler-pitch-um), or change it."
+        )
 
 
 def _found(ruler: RulerOnStage, fit: RulerFit | GridFit, picture: NDArray[np.uint8]) -> Finding:
@@ -90,9 +124,8 @@ def _found(ruler: RulerOnStage, fit: RulerFit | GridFit, picture: NDArray[np.uin
     ]
     if relative > WORST_RELATIVE:
         raise CalibrationRefused(
-            f"{said[0]} That is known too badly: {100 * WORST_RELATIVE:g} % are needed. Clean the ruler, "
-            f"focus, and show more of "
-            "its lines."
+            f"{said[0]} That is known too badly: {100 * WORST_RELATIVE:g} % are needed. Clean the ruler, focus, and "
+            "show more of its lines."
         )
     said.append("Passed.")
     at, left = _by_line(lines[0], fit.um_per_px.value)

@@ -7,7 +7,20 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from appliance.calibrating.steps import Expose, GoTo, Lay, Mend, Routine, Shine, Step, T, Take, Tell, Wait
+from appliance.calibrating.steps import (
+    Confirm,
+    Expose,
+    GoTo,
+    Lay,
+    Mend,
+    Routine,
+    Shine,
+    Step,
+    T,
+    Take,
+    Tell,
+    Wait,
+)
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.microscope import Microscope
 from calibration.errors import CalibrationRefused
@@ -24,6 +37,9 @@ class Engineer(Protocol):
 
     def mend(self, sentence: str) -> bool:
         """Say what is wrong; return whether it was put right."""
+
+    def confirm(self, sentence: str, usual: bool) -> bool:
+        """Say what was found; return whether it is right. usual: the answer where nobody is asked."""
 
 
 class Runner:
@@ -95,3 +111,5 @@ class Runner:
                 return None
             case Mend(sentence):
                 return self._engineer.mend(sentence)
+            case Confirm(sentence, usual):
+                return self._engineer.confirm(sentence, usual)

@@ -60,15 +60,19 @@ def stage_map(known: Known, steps: int = STEPS) -> Routine[tuple[Finding, StageM
     Axes.of_stage_map(ruler.value, *(values[name].value for name in STAGE_MAP))
     said = [
         f"Stage map: {found.um_per_px_x} along x, {found.um_per_px_y} along y; the stage's x runs at "
-        f"{found.rotation_deg} in the "
-        f"picture; places scatter by {found.scatter_um:.2f} µm."
+        f"{found.rotation_deg} in the picture; places scatter by {found.scatter_um:.2f} µm."
     ]
     if known.ruler is not None:
         agrees = agreement(_Ruled(known.ruler), found)
         if not agrees.ok:
             raise CalibrationRefused(agrees.sentence)
         said.append(agrees.sentence)
-    said.append("Passed.")
+        said.append("Passed.")
+    else:
+        said.append(
+            "It was held against no ruler: whether the stage goes as far as it is told shows only beside one "
+            "(hemadiff calibrate all)."
+        )
     left = [
         np.hypot(*np.subtract((-m.shift.dx_px, -m.shift.dy_px), found.to_px(m.dx_um, m.dy_um))) for m in moves
     ]

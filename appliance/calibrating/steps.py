@@ -77,7 +77,18 @@ class Mend:
     sentence: str
 
 
-Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Have the engineer say whether something is right. Sent back: whether it is.
+
+    usual: what is taken for the answer where nobody is asked.
+    """
+
+    sentence: str
+    usual: bool = True
+
+
+Step = GoTo | Take | Expose | Shine | Wait | Tell | Lay | Mend | Confirm
 T = TypeVar("T")
 Routine = Generator[Step, Any, T]
 

@@ -13,11 +13,10 @@ from appliance.commands.calibrating import (
     author,
     bench,
     guided,
-    offer_certificate,
-    put_on_record,
     ruled,
     say_settings,
 )
+from appliance.commands.new_record import offer_certificate, put_on_record, refuse_before
 from appliance.output_file import write_json
 
 
@@ -74,6 +73,7 @@ def calibrate_all(
     from appliance.calibrating.whole import Extent, whole_calibration
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
+    refuse_before(session, by, note, pdf, ruler)
     with bench(session, said) as opened:
         found = opened.runner.run(
             whole_calibration(opened.known, ruler, Extent(returns, tilt, drift, overview=overview))
@@ -81,14 +81,15 @@ def calibrate_all(
         made = author(session, opened, by, note)
     record = found.record(opened.setup, made)
     say_settings(found.settings, said["out"] == "-")
-    in_force = put_on_record(session, record, said["yes"])
-    offer_certificate(session, record, in_force, pdf, said["yes"])
-    if said["out"] is not None:
-        routines = {name: as_object(each) for name, each in found.findings.items()}
-        result = {
-            "calibration": record.id,
-            "in_force": in_force,
-            "settings": found.settings,
-            "routines": routines,
-        }
-        write_json(result, said["out"])
+    result: dict[str, Any] = {
+        "calibration": record.id,
+        "in_force": False,
+        "settings": found.settings,
+        "routines": {name: as_object(each) for name, each in found.findings.items()},
+    }
+    try:
+        result["in_force"] = put_on_record(session, record, said["yes"])
+    finally:  # nobody may be there any more to answer
+        if said["out"] is not None:
+            write_json(result, said["out"])
+    offer_certificate(session, record, result["in_force"], pdf, said["yes"])

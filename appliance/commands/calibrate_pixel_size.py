@@ -40,5 +40,9 @@ def pixel_size(
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
     single(
-        session, said, "pixel_size", lambda opened, known: opened.run(known, lambda: routine(known, ruler))
+        session,
+        said,
+        "pixel_size",
+        lambda opened, known: opened.run(known, lambda: routine(known, ruler)),
+        ruler,
     )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import Session
+from appliance.commands.new_record import offer_certificate, put_on_record, refuse_before
 from appliance.output_file import refuse_unwritable, write_json
 from calibration.errors import CalibrationRefused
 
 if TYPE_CHECKING:
     from appliance.calibrating.bench import Bench
+    from appliance.calibrating.pixel_size import RulerOnStage
     from appliance.calibrating.steps import Finding, Known
     from appliance.calibrating.whole import Author
     from calibration.record import CalibrationRecord
@@ -123,10 +125,10 @@ class AtTerminal:
         self.tell(sentence)
         return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
-    def confirm(self, sentence: str) -> bool:
+    def confirm(self, sentence: str, usual: bool) -> bool:
         """Ask whether it is right."""
         self.tell(sentence)
-        return self._yes or click.confirm("Is that right?", default=False, err=True)
+        return usual if self._yes else click.confirm("Is that right?", default=False, err=True)
 
 
 def free(setup: Setup) -> None:
@@ -165,6 +167,7 @@ def single(
     said: Mapping[str, Any],
     name: str,
     routine: Callable[[Bench, Known], Finding],
+    ruler: RulerOnStage | None = None,
 ) -> None:
     """Carry one routine out, say what it found and, where somebody says who measures, put it on record.
 
@@ -175,6 +178,7 @@ def single(
     from appliance.calibrating.whole import Found
 
     by = said["by"]
+    refuse_before(session, by, said["note"], said["pdf"], ruler)
     lender = _Lender(session, name)
     with bench(session, said, lender.check if by else free) as opened:
         last, known = (lender.last(opened.setup) if by else None), opened.known
@@ -185,15 +189,23 @@ def single(
                 "Counts use these once they stand in the settings, and not before.", err=said["out"] == "-"
             )
         made = author(session, opened, by, said["note"]) if by else None
-    published = as_object(finding)
+    published: dict[str, Any] = {**as_object(finding), **({"in_force": False} if by else {})}
     if made is not None:
         # Of what is in force now: somebody may have put another there in the meantime.
         record = Found({name: finding}).record(opened.setup, made, lender.last(opened.setup))
-        in_force = put_on_record(session, record, said["yes"])
-        offer_certificate(session, record, in_force, said["pdf"], said["yes"])
-        published |= {"calibration": record.id, "in_force": in_force}
-    if said["out"] is not None:
-        write_json(published, said["out"])
+        published["calibration"] = record.id
+        try:
+            published["in_force"] = put_on_record(session, record, said["yes"])
+        finally:  # nobody may be there any more to answer
+            _write(published, said["out"])
+        offer_certificate(session, record, published["in_force"], said["pdf"], said["yes"])
+    else:
+        _write(published, said["out"])
+
+
+def _write(published: Mapping[str, Any], out: str | None) -> None:
+    if out is not None:
+        write_json(published, out)
 
 
 class _Lender:
@@ -254,9 +266,23 @@ def _say(finding: Finding, out: str | None) -> None:
 def say_settings(settings: Mapping[str, str], on_stderr: bool) -> None:
     """Say what belongs into the settings."""
     if settings:
-        click.echo("For the settings:", err=on_stderr)
-        for key, value in settings.items():
-            click.echo(f"  {key} = {value}", err=on_stderr)
+        click.echo("For the settings, each line in its section:\n", err=on_stderr)
+        click.echo(as_toml(settings), err=on_stderr)
+
+
+def as_toml(settings: Mapping[str, str]) -> str:
+    """Return the settings as TOML that can be pasted. settings: "[section] key" to value, as a `Finding` has them."""
+    sections: dict[str, list[str]] = {}
+    for key, value in settings.items():
+        section, _, name = key.partition(" ")
+        sections.setdefault(section, []).append(f"{name} = {value}\n")
+    tops = list(dict.fromkeys(_top(section) for section in sections))
+    in_order = sorted(sections, key=lambda section: tops.index(_top(section)))
+    return "\n".join(f"{section}\n{''.join(sections[section])}" for section in in_order)
+
+
+def _top(section: str) -> str:
+    return section.strip("[]").partition(".")[0]
 
 
 def as_object(finding: Finding) -> dict[str, Any]:
@@ -270,49 +296,6 @@ def as_object(finding: Finding) -> dict[str, Any]:
         },
         "settings": dict(finding.settings),
     }
-
-
-def put_on_record(session: Session, record: CalibrationRecord, yes: bool, use: bool | None = None) -> bool:
-    """Put a calibration on record and, where it is wished, in force; return whether it is in force.
-
-    use: None asks.  What changed far from the last one is asked about.
-    """
-    from appliance.calibrations import Calibrations
-    from appliance.service_desk import desk
-    from appliance.store import Store
-    from calibration.record_json import to_json
-
-    with desk(session.config) as ask:
-        ask("add_calibration", record=to_json(record))
-    click.echo(f"On record: {record.id}.", err=True)
-    with Store.read_only(session.config.store.path) as store:
-        confirmed = list(Calibrations(store).to_confirm(record))
-    for sentence in confirmed:
-        click.echo(sentence, err=True)
-    wished = (
-        use if use is not None else yes or click.confirm("Put it in force?", default=not confirmed, err=True)
-    )
-    if not wished:
-        click.echo(f"It is not in force. Later: hemadiff calibrate use {record.id} --by NAME.", err=True)
-        return False
-    with desk(session.config) as ask:
-        ask("use_calibration", name=record.id, by=record.by, confirmed=confirmed)
-    click.echo(f"In force for {record.setup}.", err=True)
-    return True
-
-
-def offer_certificate(
-    session: Session, record: CalibrationRecord, in_force: bool, pdf: Path | None, yes: bool
-) -> None:
-    """Write the certificate where it is wished."""
-    from appliance.certificate import certificate_pdf
-    from appliance.output_file import write_bytes
-
-    if pdf is None and not yes and click.confirm("Write its certificate?", default=True, err=True):
-        pdf = Path(f"{record.id}.pdf")
-    if pdf is not None:
-        write_bytes(certificate_pdf(record, None, in_force=in_force, now=datetime.now(UTC)), pdf)
-        click.echo(f"Written: {pdf}", err=True)
 
 
 def _place(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[float, float] | None:

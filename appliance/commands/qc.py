@@ -96,23 +96,23 @@ def history(session: Session, as_json: bool, svg: str | None) -> None:
         raise click.UsageError("Give --json or --svg, not both.")
     from datetime import UTC, datetime
 
+    from appliance.marks import mark_of_qc
     from appliance.qc_history import QcHistory
     from appliance.store import Store
     from appliance.store_place import is_there
     from calibration.qc import qc_mark
 
     controls: list[QualityControl] = []
-    last = None
+    mark = qc_mark(None, datetime.now(UTC), session.config.qc.every_h)
     if is_there(session.config.store.path):
         with Store.read_only(session.config.store.path) as store:
-            controls, last = QcHistory(store).all(), QcHistory(store).last()
+            controls, mark = QcHistory(store).all(), mark_of_qc(session.config, store)
     if svg:
         from appliance.output_file import write_text
         from appliance.qc_chart import chart
 
         write_text(chart(controls), svg)
         return
-    mark = qc_mark(last, datetime.now(UTC), session.config.qc.every_h)
     if as_json:
         from appliance.output_file import write_json
 

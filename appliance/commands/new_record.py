@@ -1,0 +1,117 @@
+"""A calibration that was just measured: onto the record, into force where it may be, onto paper. It is never lost."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import Session
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.output_file import refuse_unwritable
+from calibration.errors import CalibrationRefused
+
+if TYPE_CHECKING:
+    from appliance.calibrating.pixel_size import RulerOnStage
+    from calibration.record import CalibrationRecord
+
+
+def refuse_before(
+    session: Session, by: str | None, note: str, pdf: Path | None, ruler: RulerOnStage | None = None
+) -> None:
+    """Refuse, before anything is measured, what would be refused when it is put on record.
+
+    by: who measures; None where nothing is to be put on record.
+    """
+    from appliance.service_desk import refuse_without_desk
+    from calibration.record import digest_of
+    from calibration.ruler import refuse_pitch
+
+    refuse_unwritable(None if pdf is None else str(pdf))
+    said = [note]
+    if ruler is not None:
+        refuse_pitch(ruler.pitch_um, ruler.pitch_uncertainty_um)
+        said += [ruler.serial, ruler.certificate]
+    if by is None:
+        return
+    if not by.strip():
+        raise ApplianceRefused("A calibration says who made it. Give a name: --by NAME.")
+    digest_of({"said": [by, *said]})
+    refuse_without_desk(session.config)
+
+
+def put_on_record(session: Session, record: CalibrationRecord, yes: bool) -> bool:
+    """Put a calibration on record and, where it is wished, in force; return whether it is in force.
+
+    yes: nothing is asked, and what a person has to confirm does not come into force.
+    Where it cannot be put on record it is kept in a file, and the refusal says where.
+    """
+    from appliance.calibrations import Calibrations
+    from appliance.service_desk import desk
+    from appliance.store import Store
+    from calibration.record_json import to_json
+
+    try:
+        with desk(session.config) as ask:
+            ask("add_calibration", record=to_json(record))
+    except (ApplianceRefused, ApplianceError, CalibrationRefused) as error:
+        kept = _kept(session, record)
+        said = f"{error} What was measured is kept in {kept}: hemadiff calibrate import {kept}."
+        raise (ApplianceError if isinstance(error, ApplianceError) else ApplianceRefused)(said) from error
+    click.echo(f"On record: {record.id}.", err=True)
+    with Store.read_only(session.config.store.path) as store:
+        to_confirm = list(Calibrations(store).to_confirm(record))
+    for sentence in to_confirm:
+        click.echo(sentence, err=True)
+    wished = not to_confirm if yes else click.confirm("Put it in force?", default=not to_confirm, err=True)
+    if not wished:
+        click.echo(f"It is not in force. Later: hemadiff calibrate use {record.id} --by NAME.", err=True)
+        return False
+    with desk(session.config) as ask:
+        ask("use_calibration", name=record.id, by=record.by, confirmed=to_confirm)
+    click.echo(f"In force for {record.setup}.", err=True)
+    camera = session.config.camera
+    if camera.um_per_px is not None or camera.calibration is not None:
+        click.echo(
+            "Counts go on under what the settings state until [camera] um_per_px and calibration are taken out.",
+            err=True,
+        )
+    return True
+
+
+def offer_certificate(
+    session: Session, record: CalibrationRecord, in_force: bool, pdf: Path | None, yes: bool
+) -> None:
+    """Write the certificate where it is wished."""
+    from appliance.calibrations import Calibrations
+    from appliance.certificate import certificate_pdf
+    from appliance.output_file import write_bytes
+    from appliance.store import Store
+
+    if pdf is None and not yes and click.confirm("Write its certificate?", default=True, err=True):
+        pdf = Path(f"{record.id}.pdf")
+    if pdf is not None:
+        with Store.read_only(session.config.store.path) as store:
+            before = Calibrations(store).before(record)
+        write_bytes(certificate_pdf(record, before, in_force=in_force, now=datetime.now(UTC)), pdf)
+        click.echo(f"Written: {pdf}", err=True)
+
+
+def _kept(session: Session, record: CalibrationRecord) -> Path:
+    """Write a calibration beside the store, or wherever a file can be written."""
+    from appliance.output_file import write_text
+    from calibration.record_json import to_json
+
+    folders = [session.config.store.path.parent, Path.cwd(), Path.home(), Path(tempfile.gettempdir())]
+    for folder in folders:
+        path = folder / f"{record.id}.json"
+        try:
+            write_text(to_json(record), str(path))
+        except ApplianceRefused as refusal:
+            last = refusal
+        else:
+            return path
+    raise last
