@@ -239,6 +239,14 @@ def labelling(db: Database) -> None:
         db.conn.execute(f"CREATE INDEX label_{table}_{column} ON label_{table} ({column}, id)")
 
 
+@migrations()
+def people_are_never_replaced(db: Database) -> None:
+    """What people did, said and signed is not replaced either."""
+    for table in ("audit", "reclassifications", "second_readings", "signatures", "notes"):
+        there = f"SELECT 1 FROM {table} WHERE rowid = NEW.rowid"
+        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

@@ -179,7 +179,8 @@ def test_a_line_that_was_taken_out_breaks_the_trail(store):
 
 def test_nobody_rewrites_the_trail(store):
     AuditTrail(store).add("ada", "start", at=NOON)
-    for sql in ("UPDATE audit SET who = 'eve'", "DELETE FROM audit"):
+    replaced = "INSERT OR REPLACE INTO audit SELECT seq, at, 'eve', what, subject, details, before, digest FROM audit"
+    for sql in ("UPDATE audit SET who = 'eve'", "DELETE FROM audit", replaced):
         with pytest.raises(Exception, match="only by adding"):
             store.db.conn.execute(sql)
 
