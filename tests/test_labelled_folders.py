@@ -39,6 +39,7 @@ from appliance.labelling.sets import LabelSets
 from appliance.labelling.splits import splits
 from appliance.labelling.whole import WholeCell, WholeField, WholeSet, whole_set
 from appliance.store import Store
+from models.cells import Detection
 from models.crops import REACH_PX, cells_of_split, others_of_split
 from models.data import boxes, labelled_cells, labelled_fields
 
@@ -295,3 +296,26 @@ def test_the_command_exports_and_imports(
     again = hemadiff("labels", "import", str(out), "--by", "cleo", "--name", "Again")
     assert "8 cells of 3 fields are in the set Again" in again.output, again.output
     assert "Again\t3 of 3 fields done\t8 cells" in hemadiff("labels", "list").output
+
+
+def test_the_command_proposes_what_the_detector_finds_where_nobody_has_begun(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = with_field(store, LabelSets(store).get("Erythroid").id, 9)
+    store.close()
+    path = at_home(tmp_path, monkeypatch)
+    (tmp_path / "store.sqlite").rename(path)
+
+    class Finder:
+        name = "detector 0123"
+
+        def detect(self, pixels: Any, um_per_px: float) -> list[Detection]:
+            return [Detection(*PLACES[0], 6.5, 0.9), Detection(20, 20, 6.5, 0.9)]  # one at the border
+
+    monkeypatch.setattr("models.detector.NetworkDetector", Finder)
+    said = hemadiff("labels", "propose", "Erythroid", "--by", "cleo").output
+    assert "1 cell proposed in 1 field that nobody has begun, by detector 0123." in said
+    with Store.read_only(path) as found:
+        sets = LabelSets(found)
+        (cell,) = sets.reading(sets.field(field)).cells
+    assert (cell.x, cell.y, cell.radius_um, cell.origin) == (200, 200, 6.5, "proposal")

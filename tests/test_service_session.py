@@ -133,6 +133,15 @@ def test_a_routine_that_waits_can_be_stopped() -> None:
     assert isinstance(came[0], RoutineStopped)
 
 
+def test_a_routine_waits_for_nobody_who_is_gone() -> None:
+    gone = threading.Event()
+    engineer = AtPage(gone.is_set)
+    thread, came = asked(engineer, lambda: engineer.lay("blank", "Put a clean slide on the stage."))
+    gone.set()
+    thread.join(10)
+    assert isinstance(came[0], RoutineStopped)
+
+
 # A routine that others look on
 
 

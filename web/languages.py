@@ -1,4 +1,4 @@
-"""In which language and zone the page speaks."""
+"""In which language and zone the page speaks, and how it writes numbers and days."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from flask import Flask, request
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import (
+    Babel,
+    LazyString,
+    format_date,
+    format_datetime,
+    format_decimal,
+    get_locale,
+    lazy_gettext,
+)
+
+from appliance.run import State
+from models.panel import Specimen
+from web.words import words
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch"}
+STATES: Mapping[str, LazyString] = {
+    State.IDLE: lazy_gettext("idle"),
+    State.PREPARING: lazy_gettext("preparing"),
+    State.COUNTING: lazy_gettext("counting"),
+    State.PAUSED: lazy_gettext("paused"),
+    State.COMPLETED: lazy_gettext("completed"),
+    State.INSUFFICIENT: lazy_gettext("insufficient"),
+    State.STOPPED: lazy_gettext("stopped"),
+    State.FAILED: lazy_gettext("failed"),
+}
+SPECIMENS: Mapping[str, LazyString] = {
+    Specimen.BLOOD: lazy_gettext("blood"),
+    Specimen.MARROW: lazy_gettext("marrow"),
+}
 
 
 def install(app: Flask) -> None:
@@ -16,8 +42,13 @@ def install(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=_language)
     app.context_processor(lambda: {"language": str(get_locale() or "en")})
+    app.jinja_env.globals.update(words=words)
     app.add_template_filter(_day, "day")
     app.add_template_filter(_moment, "moment")
+    app.add_template_filter(_decimal, "decimal")
+    app.add_template_filter(_unbroken, "unbroken")
+    app.add_template_filter(lambda state: str(STATES.get(state, state)), "state")
+    app.add_template_filter(lambda specimen: str(SPECIMENS.get(specimen, specimen)), "specimen")
 
 
 def _language() -> str:
@@ -33,3 +64,13 @@ def _day(at: datetime) -> str:
 def _moment(at: datetime) -> str:
     """Return a day and time in the laboratory's zone: this machine's."""
     return str(format_datetime(at.astimezone(), "medium", rebase=False))
+
+
+def _decimal(value: float, pattern: str) -> str:
+    """Return a number as the language writes it. pattern: as Unicode has them, "0.0" for one decimal."""
+    return str(format_decimal(value, pattern))
+
+
+def _unbroken(text: str) -> str:
+    """Return a text in which no percent sign begins a line."""
+    return text.replace(" %", "\u00a0%")

@@ -159,6 +159,7 @@ def propose(session: Session, name: str, by: str) -> None:
     from appliance.labelling.sets import LabelSets
     from appliance.service_desk import desk
     from appliance.store import Store
+    from appliance.wording import number_of
     from models.detector import NetworkDetector
 
     detector = NetworkDetector()
@@ -181,7 +182,8 @@ def propose(session: Session, name: str, by: str) -> None:
                     continue
                 cells.append({"x": found.x, "y": found.y, "radius_um": found.radius_um, "crop": _text(crop)})
             proposed += ask("propose_label_cells", by=by, field=field.id, cells=cells)["proposed"]
-    click.echo(f"{proposed} cells are proposed in {len(free)} fields, by {detector.name}.")
+    where = f"{number_of(len(free), 'field')} that nobody has begun"
+    click.echo(f"{number_of(proposed, 'cell')} proposed in {where}, by {detector.name}.")
 
 
 def _with_crops(field: WholeField) -> list[dict[str, Any]]:

@@ -121,9 +121,7 @@ class FieldReading:
     def refuse_reading(self, who: str) -> None:
         """Raise ApplianceRefused where somebody may not label the field now."""
         if not self.wanted:
-            raise ApplianceRefused(
-                "This field came with its labels. Change one under its set's settled cells."
-            )
+            raise ApplianceRefused("This field came with its labels: they stay as they are. Choose another.")
         if who not in self.readers and len(self.readers) >= self.wanted:
             people = "Somebody labels" if self.wanted == 1 else "Two people label"
             raise ApplianceRefused(f"{people} this field already. Choose another.")

@@ -15,6 +15,8 @@ from models.panel import Specimen, load_panel
 
 FIELD = "id, label_set, width, height, um_per_px, calibration, smear, labelled, digest, run IS NOT NULL AS captured"
 
+FITS_A_BUTTON = 11  # letters
+
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
@@ -31,6 +33,13 @@ class LabelSet:
         """Return a label for a person: the panel's title, or its own name where it is none of the panel's."""
         titles = {each.name: each.title for each in load_panel(self.panel).labels}
         return titles.get(label, label.replace("_", " ").capitalize())
+
+    def short(self, label: str) -> str:
+        """Return a label for a narrow button: the panel's short name where the title is long."""
+        if len(self.title(label)) <= FITS_A_BUTTON:
+            return self.title(label)
+        shorts = {each.name: each.short for each in load_panel(self.panel).labels}
+        return shorts.get(label) or self.title(label)
 
     def checked(self, label: object) -> str:
         """Return a label of the set. Raises ApplianceRefused for another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from appliance.errors import ApplianceRefused
 from appliance.servicing.watched import RoutineStopped
 
 KEPT = 200
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Question:
 class AtPage:
     """The engineer of one service session. Routines call from their thread, the page's requests from theirs."""
 
-    def __init__(self) -> None:
-        """Nothing was said yet."""
+    def __init__(self, left_alone: Callable[[], bool] = lambda: False) -> None:
+        """left_alone: whether nobody looks any more, so that nothing need be waited for."""
+        self._left_alone = left_alone
         self._lock = threading.Condition()
         self._told: deque[str] = deque(maxlen=KEPT)
         self._question: Question | None = None
@@ -92,9 +95,10 @@ class AtPage:
         with self._lock:
             self._question, self._answer = question, None
             try:
-                self._lock.wait_for(lambda: self._stopped or self._answer is not None)
-                if self._answer is None:
-                    raise RoutineStopped
+                while self._answer is None:
+                    if self._stopped or self._left_alone():
+                        raise RoutineStopped
+                    self._lock.wait(LOOK_EVERY_S)
                 return self._answer
             finally:
                 self._question = self._answer = None

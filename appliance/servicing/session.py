@@ -76,7 +76,7 @@ class Session:
         """Open the microscope, in a thread of the session's own."""
         self.by = by
         self._open, self._over, self._clock = open_bench, over, clock
-        self._engineer = AtPage()
+        self._engineer = AtPage(self._left_alone)
         self._jobs: queue.Queue[tuple[Callable[[Bench], Any], Future[Any]]] = queue.Queue()
         self._lock = threading.Lock()
         self._phase, self._doing = "opening", ""

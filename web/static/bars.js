@@ -1,12 +1,15 @@
 // The differential: a row a label, in the order in which the instrument sends them, on one common scale.
 
+import { plain, tenth } from "./review/numbers.js";
+import { _ } from "./words.js";
+
 const STEPS = [[10, 2], [20, 5], [30, 5], [40, 10], [50, 10], [60, 10], [80, 20], [100, 20]]; // [end of the scale, tick]
 const table = document.getElementById("rows");
 const scale = document.getElementById("scale");
 let rows = new Map();
 let drawn = 0;
 
-const number = (value) => (value >= 99.95 ? "100" : value.toFixed(1));
+const number = (value) => (value >= 99.95 ? "100" : tenth(value));
 
 // withPercent: false where a percentage would claim what is not known (a failed run, or no cell counted).
 // withFlags: whether to compare with the reference range at all.
@@ -47,7 +50,7 @@ function update(parts, row, end, withPercent, withFlags) {
   parts.percent.textContent = known ? number(row.percent) : "–";
   parts.limits.textContent = known ? `${number(row.low)} – ${number(row.high)}` : "";
   const side = known && withFlags ? outside(row) : null;
-  if (side) parts.percent.prepend(Object.assign(element("span", "flag"), { textContent: side === "above" ? "▲" : "▼", title: `Both limits lie ${side} the reference range` }));
+  if (side) parts.percent.prepend(Object.assign(element("span", "flag"), { textContent: side === "above" ? "▲" : "▼", title: side === "above" ? _("Both limits lie above the reference range") : _("Both limits lie below the reference range") }));
   parts.bar.hidden = parts.whisker.hidden = !known;
   drawReference(parts, withFlags ? row.reference : null, end);
   if (!known) return;
@@ -63,8 +66,8 @@ function drawReference(parts, range, end) {
     return;
   }
   place(parts.reference, Math.min(range[0], end), Math.min(range[1], end), end);
-  parts.line.dataset.reference = `${range[0]} – ${range[1]} %`;
-  parts.line.title = `Reference range ${parts.line.dataset.reference}`;
+  parts.line.dataset.reference = `${plain(range[0])} – ${plain(range[1])} %`;
+  parts.line.title = _("Reference range {range}", { range: parts.line.dataset.reference });
 }
 
 // Only when both limits are outside: a percentage alone says little while there are few cells.

@@ -3,6 +3,7 @@
 import { ask } from "./ask.js";
 import { drawKeys } from "./keys.js";
 import { sayProse } from "./prose.js";
+import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const may = document.body.dataset.control === "yes";
@@ -58,7 +59,7 @@ export function offerControls(snapshot, current) {
   byId("new-camera").textContent = snapshot.instrument?.camera ?? "–";
   byId("new-calibration").textContent = snapshot.instrument?.calibration ?? "–";
   for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready;
-  if (run) byId("stop-text").textContent = `${run.counted} cells are kept. A stopped count is not a differential and cannot be resumed.`;
+  if (run) byId("stop-text").textContent = _("{counted} cells are kept. A stopped count is not a differential and cannot be resumed.", run);
   if (!busy && stopDialog.open) stopDialog.close(); // it ended by itself
 }
 

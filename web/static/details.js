@@ -1,5 +1,7 @@
 // What is cut short on the page, whole: a touchscreen has no pointer that could rest on it.
 
+import { _ } from "./words.js";
+
 const dialog = document.getElementById("details-dialog");
 const list = document.getElementById("details");
 const parts = [...document.querySelectorAll("[data-detail]")]; // the value names it, else the term beside it
@@ -30,7 +32,7 @@ function references() {
   const rows = [...document.querySelectorAll(".row[data-reference]")];
   if (!rows.length) return [];
   const { line, term, value } = pair();
-  term.textContent = "Reference ranges";
+  term.textContent = _("Reference ranges");
   value.className = "lines";
   value.textContent = rows.map((row) => `${row.querySelector(".name").textContent} ${row.dataset.reference}`).join("\n");
   return [line];

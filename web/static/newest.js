@@ -1,5 +1,7 @@
 // The newest field of the run that counts: its picture, and a box around every cell that was found in it.
 
+import { _ } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 let shown = null; // run and field that are drawn, or being fetched
@@ -23,7 +25,7 @@ export async function drawNewest(run) {
 function draw(address, field) {
   const drawing = byId("newest-field");
   drawing.setAttribute("viewBox", `0 0 ${field.width} ${field.height}`);
-  drawing.setAttribute("aria-label", `Field ${field.number}: ${field.cells.length} found`);
+  drawing.setAttribute("aria-label", _("Field {field}: {count} found", { field: field.number, count: field.cells.length }));
   const picture = byId("newest-picture");
   for (const [name, value] of Object.entries({ href: `${address}.jpg`, width: field.width, height: field.height, preserveAspectRatio: "none" })) picture.setAttribute(name, value);
   byId("newest-open").href = `${address}.jpg`;

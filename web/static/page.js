@@ -5,9 +5,11 @@ import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
 import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
+import { tenth } from "./review/numbers.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
+import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).textContent = text; };
@@ -15,19 +17,20 @@ const clock = (when) => new Date(when).toTimeString().slice(0, 5);
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const spelled = (labels) => labels.replaceAll("_", " ");
 const LATEST = 24;
+const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
 
 // word: in the pill.  tone and title: of the notice, where there is one.  stamp: across what is not a result.
 const STATES = {
-  none: { word: "Connecting", icon: "idle" },
-  idle: { word: "Ready", icon: "idle" },
-  unready: { word: "Not ready", icon: "warning" },
-  preparing: { word: "Preparing", icon: "counting", heading: "Differential, provisional", tone: "calm", title: "Preparing." },
-  counting: { word: "Counting", icon: "counting", heading: "Differential, provisional" },
-  paused: { word: "Paused", icon: "paused", heading: "Differential, provisional", tone: "calm", title: "Paused." },
-  completed: { word: "Completed", icon: "completed", heading: "Differential", tone: "good", title: "Completed." },
-  insufficient: { word: "Insufficient", icon: "warning", heading: "What was counted", tone: "warn", title: "Too few cells for a differential.", stamp: "Not a result" },
-  stopped: { word: "Stopped", icon: "stopped", heading: "What was counted", tone: "calm", title: "Stopped before the end.", stamp: "Not a result" },
-  failed: { word: "Failed", icon: "failed", heading: "Counted before the failure", tone: "bad", title: "The count failed.", stamp: "Failed: no result" },
+  none: { word: _("Connecting"), icon: "idle" },
+  idle: { word: _("Ready"), icon: "idle" },
+  unready: { word: _("Not ready"), icon: "warning" },
+  preparing: { word: _("Preparing"), icon: "counting", heading: _("Differential, provisional"), tone: "calm", title: _("Preparing.") },
+  counting: { word: _("Counting"), icon: "counting", heading: _("Differential, provisional") },
+  paused: { word: _("Paused"), icon: "paused", heading: _("Differential, provisional"), tone: "calm", title: _("Paused.") },
+  completed: { word: _("Completed"), icon: "completed", heading: _("Differential"), tone: "good", title: _("Completed.") },
+  insufficient: { word: _("Insufficient"), icon: "warning", heading: _("What was counted"), tone: "warn", title: _("Too few cells for a differential."), stamp: _("Not a result") },
+  stopped: { word: _("Stopped"), icon: "stopped", heading: _("What was counted"), tone: "calm", title: _("Stopped before the end."), stamp: _("Not a result") },
+  failed: { word: _("Failed"), icon: "failed", heading: _("Counted before the failure"), tone: "bad", title: _("The count failed."), stamp: _("Failed: no result") },
 };
 
 let snapshot = { instrument: null, run: null, link: { up: false, why: null, since: null } };
@@ -75,7 +78,7 @@ function title(run, state) {
 
 function drawState(state, current) {
   const { word, icon } = STATES[state];
-  const offline = document.body.dataset.link === "lost" ? "Connection lost" : document.body.dataset.link === "gone" ? "Instrument lost" : null;
+  const offline = document.body.dataset.link === "lost" ? _("Connection lost") : document.body.dataset.link === "gone" ? _("Instrument lost") : null;
   for (const pill of document.querySelectorAll(".pill")) { // at the top, and over the slide, which covers that one
     const [shape, text] = [pill.querySelector("use"), pill.querySelector("span")];
     shape.setAttribute("href", `#i-${current || !offline ? icon : "failed"}`);
@@ -94,16 +97,16 @@ function drawNotice(state) {
 }
 
 function noticeFor(state) {
-  const old = snapshot.run ? " What you see is old." : "";
-  if (link === "lost") return { tone: "bad", icon: "failed", title: "No connection to this page's server.", text: `${heard ? `Last heard at ${clock(heard)}.` : ""}${old} Connecting again…` };
-  if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: `Instrument lost at ${clock(snapshot.link.since)}.`, text: `${snapshot.link.why}${old}` };
-  if (refused) return { tone: "warn", icon: "warning", title: "Not done.", text: refused };
+  const old = snapshot.run ? _("What you see is old.") : "";
+  if (link === "lost") return { tone: "bad", icon: "failed", title: _("No connection to this page's server."), text: [heard ? _("Last heard at {time}.", { time: clock(heard) }) : "", old, _("Connecting again…")].filter(Boolean).join(" ") };
+  if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: _("Instrument lost at {time}.", { time: clock(snapshot.link.since) }), text: [snapshot.link.why, old].filter(Boolean).join(" ") };
+  if (refused) return { tone: "warn", icon: "warning", title: _("Not done."), text: refused };
   const { tone, title, icon } = STATES[state];
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
-  if (!tone) return marks ? { tone: "warn", icon: "warning", title: "Marked.", text: marks } : null;
+  if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
   const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
   const text = [snapshot.run.reason, marks].filter(Boolean).join(" ");
-  return { tone, title: mapped ? "Paused: leave the slide where it lies." : title, icon, text };
+  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text };
 }
 
 function drawWelcome(alone) {
@@ -113,16 +116,16 @@ function drawWelcome(alone) {
   const { instrument } = snapshot;
   const ready = instrument !== null && snapshot.link.up;
   const note = ready && instrument.can_start ? snapshot.note : null;
-  say("welcome-title", !ready ? (heard ? "No instrument yet" : "Connecting") : instrument.can_start ? (note?.title ?? "Ready") : "Not ready");
-  const text = !ready ? (snapshot.link.why ?? "Waiting for the instrument.") : (instrument.why_not ?? note?.text ?? "Put a smear on the stage and start a count.");
+  say("welcome-title", !ready ? (heard ? _("No instrument yet") : _("Connecting")) : instrument.can_start ? (note?.title ?? _("Ready")) : _("Not ready"));
+  const text = !ready ? (snapshot.link.why ?? _("Waiting for the instrument.")) : (instrument.why_not ?? note?.text ?? _("Put a smear on the stage and start a count."));
   sayProse(byId("welcome-text"), text);
 }
 
 function drawRun(run, state) {
-  say("about", `${capital(run.specimen)} · run ${String(run.run).slice(0, 8)}${run.started ? ` · started ${clock(run.started)}` : ""}`);
+  say("about", [SPECIMENS[run.specimen] ?? capital(run.specimen), _("run {run}", { run: String(run.run).slice(0, 8) }), run.started ? _("started {time}", { time: clock(run.started) }) : ""].filter(Boolean).join(" · "));
   say("counted", run.counted);
   const left = state === "counting" ? timeLeft(run) : "";
-  say("counted-of", STATES[state].stamp ? `of ${run.aim} needed` : run.ended ? "cells counted" : `of ${run.aim} cells${left}`);
+  say("counted-of", STATES[state].stamp ? _("of {aim} needed", run) : run.ended ? _("cells counted") : [_("of {aim} cells", run), left].filter(Boolean).join(", "));
   byId("track").setAttribute("aria-valuenow", run.counted);
   byId("track").setAttribute("aria-valuemax", run.max_cells);
   byId("track-done").style.width = `${Math.min(100, (100 * run.counted) / run.max_cells)}%`;
@@ -152,7 +155,7 @@ function timeLeft(run) {
   const cells = run.counted - first.counted;
   if (cells < 20 || run.counted >= run.aim) return "";
   const seconds = ((run.aim - run.counted) * (now - first.now)) / cells / 1000;
-  return seconds < 50 ? ", under a minute left" : `, about ${Math.ceil(seconds / 60)} min left`;
+  return seconds < 50 ? _("under a minute left") : _("about {minutes} min left", { minutes: Math.ceil(seconds / 60) });
 }
 
 // Why more cells are needed than the least.
@@ -160,26 +163,26 @@ function drawDoubt(run, state) {
   const shown = run.near && run.aim > run.min_cells && state !== "completed" && state !== "failed";
   byId("doubt").hidden = !shown;
   const near = run.near.replaceAll(" %", "\u00a0%");
-  if (shown) say("doubt", run.ended ? `In doubt: ${near}` : `Goes on to ${run.aim}: ${near}`);
+  if (shown) say("doubt", run.ended ? _("In doubt: {near}", { near }) : _("Goes on to {aim}: {near}", { aim: run.aim, near }));
 }
 
 function drawFacts(run, state) {
   const blood = run.specimen === "blood";
   const ratio = blood ? run.nrbc_per_100 : run.me_ratio;
-  say("ratio-name", blood ? "NRBC" : "M:E");
-  say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? ratio.toFixed(1) : `${ratio.toFixed(1)} : 1`);
-  say("ratio-note", blood ? "per 100 white cells" : spelled(run.me_formula ?? ""));
+  say("ratio-name", blood ? _("NRBC") : _("M:E"));
+  say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? tenth(ratio) : `${tenth(ratio)} : 1`);
+  say("ratio-note", blood ? _("per 100 white cells") : spelled(run.me_formula ?? ""));
   byId("ratio-note").title = spelled(run.me_formula ?? "");
   drawErythroid(run, state);
   say("unidentified", run.unidentified);
-  say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? "waits for a person" : "wait for a person") : "");
+  say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? _("waits for a person") : _("wait for a person")) : "");
   byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
   const outside = Object.entries(run.not_counted).filter(([, n]) => n > 0);
   say("not-counted", outside.reduce((sum, [, n]) => sum + n, 0));
   say("not-counted-note", notCounted(outside, run.at_border));
   const skipped = Object.entries(run.fields.skipped).filter(([, n]) => n > 0);
   say("fields", run.fields.counted);
-  say("fields-note", [run.fields.planned ? `of ${run.fields.planned}` : "", ...skipped.map(([why, n]) => `${n} skipped: ${why}`)].filter(Boolean).join(", "));
+  say("fields-note", [run.fields.planned ? _("of {planned}", run.fields) : "", ...skipped.map(([why, count]) => _("{count} skipped: {why}", { count, why }))].filter(Boolean).join(", "));
   byId("not-counted-note").title = byId("not-counted-note").textContent;
   byId("fields-note").title = byId("fields-note").textContent;
 }
@@ -188,22 +191,22 @@ function drawFacts(run, state) {
 function notCounted(outside, atBorder) {
   const kinds = outside.length === 1 ? spelled(outside[0][0]) : outside.map(([label, n]) => `${n} ${spelled(label)}`).join(", ");
   if (!atBorder) return kinds;
-  return kinds ? `${kinds}; ${atBorder} more at the border of a field` : `but ${atBorder} at the border of a field`;
+  return kinds ? _("{kinds}; {count} more at the border of a field", { kinds, count: atBorder }) : _("but {count} at the border of a field", { count: atBorder });
 }
 
 function drawErythroid(run, state) {
   const percent = run.erythroid_percent;
   byId("fact-erythroid").hidden = run.specimen === "blood" || percent === null || percent === undefined || state === "failed";
   if (byId("fact-erythroid").hidden) return;
-  say("erythroid", `${percent.toFixed(1)} %`);
-  say("erythroid-note", (run.erythroid_limits ?? []).map((limit) => limit.toFixed(1)).join(" – "));
+  say("erythroid", `${tenth(percent)} %`);
+  say("erythroid-note", (run.erythroid_limits ?? []).map(tenth).join(" – "));
 }
 
 function drawProvenance(run, instrument) {
   const from = run ?? instrument;
   if (run === null) say("about", "");
   for (const badge of document.querySelectorAll(".simulated")) badge.hidden = !(run?.simulated ?? instrument?.simulated);
-  const none = from === null ? "–" : "not loaded";
+  const none = from === null ? "–" : _("not loaded");
   for (const what of ["engine", "weights"]) sayInFull(what, from?.[what] || none);
   sayInFull("camera", from?.camera ?? "–");
   const calibration = from?.calibration ?? "–";
@@ -220,7 +223,7 @@ function sayInFull(id, text) {
 let spoken = 0;
 function speak(run, state) {
   const fifties = Math.floor(run.counted / 50);
-  if (state === "counting" && fifties !== spoken) say("spoken", `${run.counted} of ${run.aim} cells counted.`);
+  if (state === "counting" && fifties !== spoken) say("spoken", _("{counted} of {aim} cells counted.", run));
   spoken = fifties;
 }
 

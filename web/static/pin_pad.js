@@ -1,5 +1,7 @@
 // Digits to touch, for a screen without a keyboard.
 
+import { _ } from "./words.js";
+
 const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "⌫", "0"];
 
 for (const field of document.querySelectorAll("[data-pin]")) {
@@ -9,7 +11,7 @@ for (const field of document.querySelectorAll("[data-pin]")) {
     const key = document.createElement("button");
     key.type = "button";
     key.textContent = digit;
-    if (digit === "⌫") key.setAttribute("aria-label", "Delete");
+    if (digit === "⌫") key.setAttribute("aria-label", _("Delete"));
     key.addEventListener("click", () => {
       field.value = digit === "⌫" ? field.value.slice(0, -1) : field.value + digit;
     });

@@ -1,5 +1,7 @@
 // Draws a field with its marks, and says what lies where. All places are px of the frame.
 
+import { _ } from "./words.js";
+
 const NS = "http://www.w3.org/2000/svg";
 const svg = document.getElementById("field");
 const FINGER_PX = 24; // of the screen: what is touched may be so far off
@@ -23,7 +25,7 @@ export function draw(run, field, cross) {
 function drawFind(find, isFalse) {
   const at = { cx: find.x, cy: find.y, r: find.radius * 1.25 };
   if (find.what !== "cell") return [make("circle", { class: "other drawn", ...at })];
-  const name = isFalse ? "No cell" : "Located cell";
+  const name = isFalse ? _("No cell") : _("Located cell");
   const circle = [make("circle", { class: "casing drawn", ...at }), make("circle", { class: `find drawn${isFalse ? " is-false" : ""}`, "data-cell": find.cell, ...at }, name)];
   if (!isFalse) return circle;
   const reach = find.radius * 1.25;
@@ -34,7 +36,7 @@ function drawFind(find, isFalse) {
 function drawMissed(x, y, border) {
   const reach = border * 0.75;
   const d = `M${x - reach} ${y - reach}h${2 * reach}v${2 * reach}h${-2 * reach}z`;
-  return [make("path", { class: "casing drawn", d }), make("path", { class: "missed drawn", d, "data-x": x, "data-y": y }, "Missed cell")];
+  return [make("path", { class: "casing drawn", d }), make("path", { class: "missed drawn", d, "data-x": x, "data-y": y }, _("Missed cell"))];
 }
 
 function drawCross({ x, y }, border) {

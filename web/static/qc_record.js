@@ -1,6 +1,8 @@
 // The dialog in which a control is put on record.
 
 import { ask } from "./qc_ask.js";
+import { findsThatAreNoCell } from "./qc_words.js";
+import { _ } from "./words.js";
 
 const dialog = document.getElementById("record-dialog");
 const form = dialog.querySelector("form");
@@ -11,7 +13,7 @@ const button = document.getElementById("record-send");
 export function wireRecord(run, tally, sent) {
   document.getElementById("record").addEventListener("click", () => {
     const { fields, located, missed, none } = tally();
-    document.getElementById("record-said").textContent = `${fields} fields gone over: ${located} of ${located + missed} cells located, ${none} ${none === 1 ? "find is no cell" : "finds are no cells"}. It is judged and put on record; nothing is changed afterwards.`;
+    document.getElementById("record-said").textContent = _("{fields} fields gone over: {located} of {all} cells located, {finds}. It is judged and put on record; nothing is changed afterwards.", { fields, located, all: located + missed, finds: findsThatAreNoCell(none) });
     wrong.hidden = true;
     dialog.showModal();
   });

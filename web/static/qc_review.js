@@ -3,6 +3,9 @@
 import { ask, notice, read } from "./qc_ask.js";
 import { draw, inFrame, under } from "./qc_drawing.js";
 import { wireRecord } from "./qc_record.js";
+import { findsThatAreNoCell } from "./qc_words.js";
+import { tenth } from "./review/numbers.js";
+import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const { run, open, cells, notAsked } = document.body.dataset;
@@ -29,13 +32,13 @@ function tally() {
 function show() {
   const field = fields[shown];
   draw(run, field, cross);
-  say("which", `Field ${shown + 1} of ${fields.length}`);
-  say("ticked", field.gone_over ? "✓ gone over" : "");
-  const many = [`${located(field)} located`, field.missed.length && `${field.missed.length} missed`, field.false.length && `${field.false.length} no cell`];
-  say("here", `Here: ${many.filter(Boolean).join(", ")}`);
+  say("which", _("Field {at} of {all}", { at: shown + 1, all: fields.length }));
+  say("ticked", field.gone_over ? `✓ ${_("gone over")}` : "");
+  const many = [_("{count} located", { count: located(field) }), field.missed.length && _("{count} missed", { count: field.missed.length }), field.false.length && _("{count} no cell", { count: field.false.length })];
+  say("here", _("Here: {many}", { many: many.filter(Boolean).join(", ") }));
   showTally();
   byId("tick").setAttribute("aria-pressed", field.gone_over);
-  say("tick", field.gone_over ? "✓ Take back" : "Gone over");
+  say("tick", field.gone_over ? `✓ ${_("Take back")}` : _("Gone over"));
   byId("tick").classList.toggle("primary", !field.gone_over);
   byId("tick").disabled = open !== "yes";
   byId("back").disabled = shown === 0;
@@ -46,11 +49,11 @@ function showTally() {
   const { gone, located: found, missed, none } = tally();
   const there = found + missed;
   say("located", found);
-  say("of", `of ${there} located${there ? `: ${((100 * found) / there).toFixed(1)} %` : ""}`);
-  say("others", `${missed} missed; ${none} ${none === 1 ? "find is no cell" : "finds are no cells"}`);
+  say("of", _("of {there} located", { there }) + (there ? `: ${tenth((100 * found) / there)} %` : ""));
+  say("others", `${_("{count} missed", { count: missed })}; ${findsThatAreNoCell(none)}`);
   const left = fields.length - gone;
-  const few = !left && there < Number(cells) ? ` These are too few: ${cells} cells are needed. Count again, with more.` : "";
-  say("left", left ? `${gone} of ${fields.length} fields gone over` : `Every field is gone over.${few}`);
+  const few = !left && there < Number(cells) ? _("These are too few: {cells} cells are needed. Count again, with more.", { cells }) : "";
+  say("left", left ? _("{gone} of {all} fields gone over", { gone, all: fields.length }) : [_("Every field is gone over."), few].filter(Boolean).join(" "));
   byId("done").style.width = `${(100 * gone) / fields.length}%`;
   byId("track").setAttribute("aria-valuenow", gone);
   byId("track").setAttribute("aria-valuemax", fields.length);
@@ -83,7 +86,7 @@ function send(mark) {
       await ask(`${run}/mark`, body);
     } catch (error) {
       refused = true;
-      notice(`Not marked: ${error.message}`);
+      notice(_("Not marked: {why}", { why: error.message }));
     }
     waiting -= 1;
     if (refused && waiting === 0) await readAgain();
@@ -121,7 +124,7 @@ function tick() {
 function hide() {
   const bare = svg.classList.toggle("bare");
   byId("hide").setAttribute("aria-pressed", bare);
-  say("hide", bare ? "Show marks" : "Hide marks");
+  say("hide", bare ? _("Show marks") : _("Hide marks"));
 }
 
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -1,6 +1,8 @@
 // The slide's map: fetched once for a run, and then a field at a time, as each change brings the newest.
 
+import { tenth } from "./review/numbers.js";
 import { SlideDrawing } from "./slide_drawing.js";
+import { _ } from "./words.js";
 
 const AGAIN_MS = 3000; // a map that could not be had
 const byId = (id) => document.getElementById(id);
@@ -74,10 +76,11 @@ function show() {
 
 function say() {
   const skipped = map.fields.filter((field) => field.skipped !== null).length;
-  const regions = map.regions.length === 1 ? "1 region" : `${map.regions.length} regions`;
-  const words = `${regions} to count in; ${map.fields.length - skipped} fields counted, ${skipped} skipped`;
-  byId("slide-open").setAttribute("aria-label", `Slide: ${words}`);
-  byId("slide-large").setAttribute("aria-label", `Picture of the slide with ${words}`);
+  const count = map.regions.length;
+  const regions = count === 1 ? _("1 region to count in") : _("{count} regions to count in", { count });
+  const fields = _("{counted} fields counted, {skipped} skipped", { counted: map.fields.length - skipped, skipped });
+  byId("slide-open").setAttribute("aria-label", _("Slide: {regions}; {fields}", { regions, fields }));
+  byId("slide-large").setAttribute("aria-label", _("Picture of the slide with {regions}; {fields}", { regions, fields }));
 }
 
 function list() {
@@ -89,8 +92,8 @@ function list() {
   byId("slide-reasons").replaceChildren(...[...reasons].sort((one, other) => other[1] - one[1]).map(([why, n]) => item([n, why])));
   if (byId("slide-regions").dataset.run === map.run) return;
   byId("slide-regions").dataset.run = map.run;
-  byId("slide-regions").replaceChildren(...alike(map.regions).map(({ ranks, why, area }) => item([ranks, why, `${area.toFixed(1)} mm²`])));
-  byId("slide-zones").textContent = Object.entries(map.areas_mm2).map(([zone, area]) => `${zone}\u00a0${area.toFixed(1)}`).join(", ");
+  byId("slide-regions").replaceChildren(...alike(map.regions).map(({ ranks, why, area }) => item([ranks, why, `${tenth(area)} mm²`])));
+  byId("slide-zones").textContent = Object.entries(map.areas_mm2).map(([zone, area]) => `${zone}\u00a0${tenth(area)}`).join(", ");
   byId("slide-remarks").replaceChildren(...map.remarks.map((remark) => item([remark])));
 }
 

@@ -1,5 +1,7 @@
 // The latest cells, the newest first, each with its label and how sure the network is.
 
+import { _ } from "./words.js";
+
 const MOST = 24;
 const PATIENCE_MS = 1000; // for a picture that does not come
 const list = document.getElementById("cells");
@@ -68,8 +70,8 @@ function make(cell, fresh) {
     item.append(views);
   }
   const said = sure ? [cell.title, sure] : [cell.title];
-  if (cell.views > 1) said.push(`looked at again, in ${cell.views} views`);
-  if (!cell.counted) said.push("not counted");
+  if (cell.views > 1) said.push(_("looked at again, in {views} views", cell));
+  if (!cell.counted) said.push(_("not counted"));
   item.title = said.join(", ");
   item.setAttribute("aria-label", item.title);
   return item;

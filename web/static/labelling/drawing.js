@@ -15,7 +15,7 @@ export function draw(svg, field, { cells, chosen, cross, short }) {
     const at = { cx: cell.x, cy: cell.y, r };
     const kind = cell === chosen ? "chosen" : cell.label ? "labelled" : "proposal";
     parts.push(make("circle", { class: "casing", ...at }), make("circle", { class: kind, ...at, "data-of": cell.label ?? "" }));
-    if (cell.label) parts.push(make("text", { x: cell.x, y: cell.y + r * 1.45, "font-size": r * 0.42 }, short(cell.label)));
+    if (cell.label) parts.push(make("text", { x: cell.x, y: cell.y + r * 1.38, "font-size": r * 0.34 }, short(cell.label)));
   }
   if (cross) parts.push(make("path", { class: "cross", d: `M${cross.x - r} ${cross.y}h${2 * r}M${cross.x} ${cross.y - r}v${2 * r}` }));
   svg.replaceChildren(...parts);
