@@ -8,10 +8,14 @@ from flask import abort
 
 from appliance.store import Store
 from appliance.store_records import RunRecord
+from web.access import who
 
 
-def field_finds(store: Store, run: RunRecord, number: int) -> dict[str, Any]:
-    """Return a field's size and its cells, in px of the frame: centre, radius, label and its short name."""
+def field_finds(store: Store, run: RunRecord, number: int, *, blind: bool = False) -> dict[str, Any]:
+    """Return a field's size and its cells, in px of the frame: centre, radius and label.
+
+    blind: for somebody who must not see labels now.
+    """
     rows = store.rows(
         "SELECT id, width, height FROM fields WHERE run = ? AND number = ? AND skipped IS NULL",
         run.id,
@@ -32,8 +36,14 @@ def field_finds(store: Store, run: RunRecord, number: int) -> dict[str, Any]:
                 "x": round(cell["x"], 1),
                 "y": round(cell["y"], 1),
                 "radius": round(cell["radius_um"] / run.scale.um_per_px, 1),
-                "label": cell["label"],
+                "label": None if blind else cell["label"],
             }
             for cell in cells
         ],
     }
+
+
+def in_second_reading(store: Store, run: str) -> bool:
+    """Whether who asks is in the middle of a second reading of the run."""
+    rows = store.rows("SELECT what FROM second_readings WHERE run = ? AND who = ?", run, who().name)
+    return {row["what"] for row in rows} == {"begun"}
