@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ WIDTH, HEIGHT, UM_PER_PX = 800, 600, 0.1
 PLACES = ((200, 200), (600, 200), (400, 420))
 
 
+@cache
 def a_field(seed: int = 0, places: tuple[tuple[int, int], ...] = PLACES) -> bytes:
     """A PNG with a violet disc for each cell; seed: each has a ground of its own."""
     pixels = np.full((HEIGHT, WIDTH, 3), (244, 232, 226), np.uint8)

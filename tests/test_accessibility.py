@@ -13,7 +13,17 @@ from appliance.store import Store
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-PAGES = ("/", "/runs", f"/runs/{RUN}", f"/runs/{RUN}/review", "/qc", "/accounts", "/audit")
+PAGES = (
+    "/",
+    "/runs",
+    f"/runs/{RUN}",
+    f"/runs/{RUN}/review",
+    "/qc",
+    "/service",
+    "/service/microscope",
+    "/accounts",
+    "/audit",
+)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def near(one: WholeSet, other: WholeSet) -> bool:
     return same and all(abs(a.x - b.x) < 1e-3 and abs(a.y - b.y) < 1e-3 for a, b in pairs)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(of=sets(), layout=st.sampled_from(("training", "coco", "yolo")))
 def test_any_set_survives_the_way_there_and_back(tmp_path_factory: Any, of: WholeSet, layout: str) -> None:
     back = there_and_back(tmp_path_factory.mktemp("any"), of, layout)

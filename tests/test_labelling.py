@@ -233,6 +233,12 @@ def test_every_change_is_on_the_trail(store: Store) -> None:
     assert len(lines) == 2 + 2 * 4  # set and field; three labels and an end for each
 
 
+def test_the_trail_does_not_tell_one_labeller_what_the_other_said(store: Store) -> None:
+    field = with_field(store, a_set(store))
+    marked(store, field, "anna", *ONE, "plasma_cell")
+    assert "plasma_cell" not in str(AuditTrail(store).entries())
+
+
 def test_near_the_border_no_cell_is_labelled(store: Store) -> None:
     field = with_field(store, a_set(store))
     with pytest.raises(ApplianceRefused, match=r"10\.6 µm from the field's border"):

@@ -21,10 +21,11 @@ from flask.testing import FlaskClient
 from appliance.audit import AuditTrail
 from appliance.calibrations import Calibrations
 from appliance.config import Config
+from appliance.doctor import CHECKS
 from appliance.doctor.finding import failed, passed
 from appliance.servicing import journal
 from appliance.servicing.diagnostics import Told, bundle
-from appliance.servicing.self_test import as_objects
+from appliance.servicing.self_test import as_objects, self_test
 from appliance.store import Store
 from calibration.record import CalibrationRecord
 from web.app import create_app
@@ -129,6 +130,13 @@ def test_the_self_test_says_what_the_instrument_found_and_what_to_do(
     assert "Empty it." in page
 
 
+def test_the_instruments_self_test_looks_at_all_but_the_page_that_asks(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.servicing.self_test.engine", lambda config: passed("engine", "It runs."))
+    assert [finding.what for finding in self_test(config)] == [name for name in CHECKS if name != "page"]
+
+
 def test_without_an_instrument_the_self_test_says_so_and_checks_the_rest(config: Config) -> None:
     page = a_client(config).get("/service/self-test").text
     assert "The instrument does not answer" in page
@@ -229,7 +237,7 @@ def test_the_diagnostics_say_how_the_instrument_stands(bundled: dict[str, str]) 
         "audit.json", "journal.txt",
     }  # fmt: skip
     assert json.loads(bundled["audit.json"])[0]["details"]["cells"] == 3
-    assert {each["what"] for each in json.loads(bundled["self-test.json"])} == {"camera", "disk"}
+    assert {each["what"] for each in json.loads(bundled["self-test.json"])} == {"camera", "disk", "page"}
     assert "run c0ffee00 paused" in bundled["journal.txt"]
 
 

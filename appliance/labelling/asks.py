@@ -198,7 +198,8 @@ def mark_label_cell(
             (cell,) = put_cells(store, field, [spot], Origin.PERSON, by, at)
         number = cell.id if isinstance(cell, LabelCell) else cell
         add(store, "label_marks", {"cell": number, "who": by, "label": label, "at": iso(at)})
-        AuditTrail(store).add(by, "label", place.set, {"cell": number, "label": label}, at=at)
+        # Not what was said: whoever may read the trail may be the other labeller.
+        AuditTrail(store).add(by, "label", place.set, {"cell": number}, at=at)
     return {}
 
 
