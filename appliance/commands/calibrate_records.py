@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import Session, pass_session
+from appliance.commands.asking import said_what_stands
 from appliance.errors import ApplianceRefused
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
     for sentence in confirmed:
         click.echo(sentence)
     if confirmed and not yes:
-        click.confirm("Is that right?", abort=True)
+        with said_what_stands(f"{record.id} is not in force. Confirm it at a terminal, or with --yes."):
+            click.confirm("Is that right?", abort=True)
     with desk(session.config) as ask:
         ask("use_calibration", name=record.id, by=by, confirmed=confirmed)
     click.echo(f"In force for {record.setup}: {record.id}, {record.um_per_px}.")
