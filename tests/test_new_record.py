@@ -200,5 +200,5 @@ def test_the_commands_ask_before_they_begin(
 
 
 def test_a_slide_that_nobody_lays_ends_it_with_a_sentence() -> None:
-    with CliRunner().isolation(), pytest.raises(Unanswered, match="Nothing is on record. Begin again at a"):
+    with CliRunner().isolation(), pytest.raises(Unanswered, match="Nothing is on record"):
         AtTerminal(yes=False).lay("blank", "Put a clean slide on the stage.")
