@@ -167,6 +167,11 @@ def import_record(session: Session, file: Path) -> None:
         said = ask("import_calibration", record=to_json(record))
     name = said["calibration"]
     there = f"On record: {name}." if said["new"] else f"{name} is on record already."
+    with _calibrations(session) as calibrations:
+        held = calibrations.get(name)
+    if held.in_force:
+        click.echo(f"{there} It is in force.")
+        return
     click.echo(f"{there} Put it in force: hemadiff calibrate use {name} --by NAME.")
 
 
