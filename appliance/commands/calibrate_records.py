@@ -43,6 +43,7 @@ def list_records(session: Session, as_json: bool) -> None:
     from rich.table import Table
 
     from appliance.run_table import local_time
+    from calibration.record import PIXEL_SIZE
 
     table = Table("calibration", "made", "by", "pixel size", "setup", "expires", "", box=None)
     for each in held:
@@ -52,7 +53,7 @@ def list_records(session: Session, as_json: bool) -> None:
             record.id,
             local_time(record.made),
             record.by,
-            str(record.um_per_px),
+            str(record.claimed[PIXEL_SIZE]),
             str(record.setup),
             expires,
             _state(each),
@@ -103,6 +104,7 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
       hemadiff calibrate use cal-3fa2 --by "R. Hooke"
     """
     from appliance.service_desk import desk
+    from calibration.record import PIXEL_SIZE
 
     with _calibrations(session) as calibrations:
         record = calibrations.get(name).record
@@ -114,7 +116,7 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
             click.confirm("Is that right?", abort=True)
     with desk(session.config) as ask:
         ask("use_calibration", name=record.id, by=by, confirmed=confirmed)
-    click.echo(f"In force for {record.setup}: {record.id}, {record.um_per_px}.")
+    click.echo(f"In force for {record.setup}: {record.id}, {record.claimed[PIXEL_SIZE]}.")
 
 
 @click.command()
@@ -265,7 +267,7 @@ def _values(held: Held) -> Any:
     from calibration.change import title_of
 
     table = Table("value", "", "unit", "95 % limits", box=None)
-    for name, value in held.record.values.items():
+    for name, value in held.record.claimed.items():
         low, high = value.interval
         table.add_row(
             title_of(name), value.shown(value.value), value.unit, f"{value.shown(low)} to {value.shown(high)}"
