@@ -94,7 +94,8 @@ class _Page:
 
     def values(self, record: CalibrationRecord) -> None:
         self._row(("value", "", "unit", "standard uncertainty", "95 % limits"), FAINT)
-        values = [(name, record.values[name]) for name in in_order(record.values)]
+        claimed = record.claimed
+        values = [(name, claimed[name]) for name in in_order(claimed)]
         for name, value in values[:VALUES]:
             low, high = value.interval
             numbers = (

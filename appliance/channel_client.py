@@ -24,6 +24,10 @@ class InstrumentGone(ApplianceError):
     """Nobody serves the socket, or whoever did has stopped."""
 
 
+class NoAnswer(ApplianceError):
+    """Whoever serves the socket gave no answer in time."""
+
+
 class InstrumentClient:
     """Asks the instrument that serves the socket at ``path``. Safe to use from several threads.
 
@@ -80,7 +84,7 @@ class InstrumentClient:
                 connection.sendall(json.dumps({"ask": ask, **arguments}).encode() + b"\n")
                 line = replies.readline()
         except TimeoutError as error:
-            raise ApplianceError(
+            raise NoAnswer(
                 f"The instrument gave no answer within {self._reply_within_s:g} s. Restart it."
             ) from error
         except OSError as error:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from appliance.calibrated_settings import marks_of_settings
-from appliance.camera_source import MICROSCOPE
+from appliance.camera_source import MICROSCOPE, SimulatedSource, parse_camera
 from appliance.equipment import measured
 from appliance.errors import ApplianceRefused
 from appliance.qc_history import QcHistory
@@ -35,7 +35,8 @@ def marks_of(
     """Return the sentences that a result must carry.
 
     scale: under which it is counted.  now: UTC; None asks the clock.
-    Quality control is asked of a microscope: images and simulated slides have none. A count for quality control is
+    Quality control is asked of a microscope, and of a simulated one that has errors: images have none, and a perfect
+    one needs none. A count for quality control is
     never held up by a failed or overdue one.
     Raises CalibrationRefused or ApplianceRefused where the laboratory wants no result instead.
     """
@@ -78,7 +79,7 @@ def marks_of_expiry(config: Config, scale: Scale, now: datetime | None = None) -
 def _of_qc(config: Config, store: Store, plan: Plan, scale: Scale, now: datetime) -> tuple[str, ...]:
     if plan.qc:
         return (FOR_QC,)
-    if plan.camera != MICROSCOPE:
+    if not _has_errors(config, plan):
         return ()
     mark = qc_mark(QcHistory(store).last(), now, config.qc.every_h, scale.id)
     if mark is None:
@@ -88,3 +89,10 @@ def _of_qc(config: Config, store: Store, plan: Plan, scale: Scale, now: datetime
             f"{mark} [qc] unmet blocks counts until then; for the control itself: count --qc."
         )
     return (mark,)
+
+
+def _has_errors(config: Config, plan: Plan) -> bool:
+    """Whether a microscope takes the pictures, be it a simulated one as long as it is not perfect."""
+    if plan.camera == MICROSCOPE:
+        return True
+    return bool(config.simulator.instrument) and isinstance(parse_camera(plan.camera), SimulatedSource)

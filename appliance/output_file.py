@@ -14,8 +14,13 @@ from appliance.errors import ApplianceRefused
 
 def refuse_unwritable(out: str | None) -> None:
     """Raise ApplianceRefused where `write_json` could not write there: better before an hour of counting."""
-    if out is not None and out != "-" and (not Path(out).parent.is_dir() or Path(out).is_dir()):
-        raise ApplianceRefused(f"{out} cannot be written: give a file in a folder that exists.")
+    if out is None or out == "-":
+        return
+    folder = Path(out).parent
+    if not folder.is_dir() or Path(out).is_dir() or not os.access(folder, os.W_OK):
+        raise ApplianceRefused(
+            f"{out} cannot be written: give a file in a folder that exists and can be written to."
+        )
 
 
 def write_json(value: Any, out: str) -> None:

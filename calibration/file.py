@@ -73,6 +73,11 @@ def read_calibration(path: Path) -> Calibration:
     record = _read_object(path)
     if record.get("hemadiff_calibration") == RECORDED:
         return Calibration.of(from_file_table(record, str(path)))
+    if "routines" in record or ("passed" in record and "settings" in record):
+        raise CalibrationRefused(
+            f"{path} is the result of calibrating (--json), and no calibration. Export that from where it is on "
+            "record: hemadiff calibrate export ID -o FILE."
+        )
     unknown = sorted(set(record) - set(KNOWN))
     if unknown:
         raise CalibrationRefused(

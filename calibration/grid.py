@@ -50,6 +50,15 @@ class GridFit:
     lines: tuple[tuple[RuledLines, RuledLines], ...]
 
 
+def shows_grid(image: NDArray[np.uint8]) -> bool:
+    """Whether lines in two directions at right angles are what is dark in a picture. image: uint8, H×W×3, RGB."""
+    try:
+        edges = directions(darkness(green_of(image)), "The picture")
+    except CalibrationRefused:
+        return False
+    return edges.one_way < ONE_WAY and edges.two_ways > TWO_WAYS
+
+
 def measure_grid(
     images: Sequence[NDArray[np.uint8]],
     pitch_um: float,

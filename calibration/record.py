@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PIXEL_SIZE = "um_per_px"
+BY_RULER = (PIXEL_SIZE, "um_per_px_x", "um_per_px_y")
+LEAST_CLAIMED = 1e-4  # standard, of a pixel size whose ruler's pitch was taken as exact
 LONGEST_SIDE_PX = 480
 MOST_SIDE_PX = 4096
 """Of evidence that was made elsewhere."""
@@ -61,6 +63,12 @@ class Ruler:
         """The pitch, and how well it is known, in words."""
         known = self.pitch_uncertainty_um
         return f"{self.pitch_um:g} µm {'(taken as exact)' if known is None else f'± {known:g} µm'}"
+
+    def claimed(self, size: Measured) -> Measured:
+        """Return a pixel size by it as a person may claim it: no ruler whose pitch nobody states is known that well."""
+        if self.pitch_uncertainty_um is not None:
+            return size
+        return Measured(size.value, max(size.uncertainty, LEAST_CLAIMED * abs(size.value)), size.unit)
 
     def contents(self) -> dict[str, Any]:
         """Return it as JSON's objects. What nobody stated is left out: older records never had it."""
@@ -181,6 +189,16 @@ class CalibrationRecord:
     def um_per_px(self) -> Measured:
         """The pixel size."""
         return self.values[PIXEL_SIZE]
+
+    @property
+    def claimed(self) -> dict[str, Measured]:
+        """The values as they are shown to a person (`Ruler.claimed`)."""
+        if self.ruler is None:
+            return dict(self.values)
+        return {
+            name: self.ruler.claimed(value) if name in BY_RULER else value
+            for name, value in self.values.items()
+        }
 
     @property
     def scale(self) -> Scale:

@@ -249,8 +249,8 @@ def agreement(ruler: _Ruled, stage_map: _Scales) -> Agreement:
         )  # fmt: skip
     return Agreement(
         True, x, y,
-        f"Stage and ruler agree: x goes {100 * (x.value - 1):+.2f} %, y "
-        f"{100 * (y.value - 1):+.2f} % of what it is told.",
+        f"Stage and ruler agree: x goes {100 * x.value:.2f} %, y "
+        f"{100 * y.value:.2f} % of what it is told.",
     )  # fmt: skip
 
 

@@ -121,6 +121,23 @@ def test_a_file_that_was_changed_is_not_imported(store: Path, tmp_path: Path) ->
     assert "cannot be read" in hemadiff("calibrate", "import", "gone.json").stderr
 
 
+def test_the_result_of_calibrating_is_not_taken_for_a_calibration(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.json").write_text(
+        '{"calibration": "cal-1", "in_force": true, "settings": {}, "routines": {}}'
+    )
+    said = hemadiff("calibrate", "import", "all.json")
+    assert said.exit_code == 2
+    assert "hemadiff calibrate export ID -o FILE" in said.stderr
+
+
+def test_an_import_of_what_is_in_force_says_so(store: Path, tmp_path: Path) -> None:
+    on_record(store, ONE)
+    hemadiff("calibrate", "use", ONE.id, "--by", "R. Hooke")
+    hemadiff("calibrate", "export", ONE.id, "-o", "100x.json")
+    said = hemadiff("calibrate", "import", "100x.json")
+    assert said.stdout.strip() == f"{ONE.id} is on record already. It is in force."
+
+
 def test_a_running_instrument_is_asked_to_write(store: Path) -> None:
     on_record(store, ONE)
     with served_instrument(load_config()):

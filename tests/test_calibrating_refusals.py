@@ -13,16 +13,17 @@ import pytest
 from builders_light import Bench
 from builders_rulers import lines, moved, textured
 from builders_rulers import picture as of_lines
-from click.exceptions import Abort
 from click.testing import CliRunner
 
 from appliance.calibrating.focus import _tilt
 from appliance.calibrating.lamp import flat_field
+from appliance.calibrating.looking import sought
 from appliance.calibrating.pixel_size import RulerOnStage, pixel_size
 from appliance.calibrating.runner import Runner
 from appliance.calibrating.stage import stage_map
 from appliance.calibrating.steps import Confirm, Expose, GoTo, Known, Routine, Shine, Take, Tell
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
+from appliance.commands.asking import Unanswered
 from appliance.commands.calibrating import AtTerminal
 from appliance.microscope import Area
 from appliance.safe_height import HeightLimits
@@ -122,6 +123,14 @@ def ruler(monkeypatch: pytest.MonkeyPatch) -> Drawn:
         focused=lambda known, place: place,
     )
     return Drawn(lambda place, _: ruled(round(7.3 - place.x_um / RULED_UM_PER_PX, 3)))
+
+
+def test_a_grid_where_a_ruler_is_looked_for_is_called_one() -> None:
+    grid = of_lines(
+        lines(spacing_px=60.0, size=SIZE, soft_px=2.0) * lines(94.0, spacing_px=60.0, size=SIZE, soft_px=2.0)
+    )
+    with pytest.raises(CalibrationRefused, match="as a grid has: measure it as one, --grid with its pitch"):
+        Drawn(lambda place, _: grid).run(sought(known(), "the ruler"))
 
 
 @pytest.mark.parametrize(
@@ -326,5 +335,5 @@ def test_with_everything_answered_nothing_is_tried_again_for_ever() -> None:
     ],
 )
 def test_a_closed_terminal_ends_the_routine(ask: Callable[[AtTerminal], object]) -> None:
-    with CliRunner().isolation(input=""), pytest.raises(Abort):
+    with CliRunner().isolation(input=""), pytest.raises(Unanswered, match="Nothing is on record"):
         ask(AtTerminal(yes=False))

@@ -313,3 +313,9 @@ def test_a_value_that_is_new_needs_no_word() -> None:
 def test_calibrations_of_two_setups_are_not_compared() -> None:
     with pytest.raises(CalibrationRefused, match="two setups"):
         changed(record(), record(setup=Setup("50x", "camera 1", 1, (256, 192))))
+
+
+def test_a_pixel_size_claims_no_more_than_a_ruler_that_nobody_knows_better_can_give() -> None:
+    size = Measured(0.13956616, 2.2e-7, "µm/px")
+    assert str(Ruler("stage micrometer", 10.0).claimed(size)) == "0.139566 ± 0.000027 µm/px"
+    assert Ruler("stage micrometer", 10.0, pitch_uncertainty_um=0.001).claimed(size) == size

@@ -18,8 +18,9 @@ import pytest
 from builders_commands import at_home, hemadiff, with_analyser
 from builders_images import ome_tiff
 from builders_instrument import Gate, PixelAnalyser, blood_field, failing_field, field, folder, until
+from builders_store import NOON, create
 
-from appliance.channel_client import InstrumentClient
+from appliance.channel_client import InstrumentClient, NoAnswer
 from appliance.config import load_config
 from appliance.instrument import Instrument
 from appliance.instrument_process import served_instrument
@@ -252,6 +253,31 @@ def test_a_busy_instrument_refuses_a_second_count(smear: Path) -> None:
         until(other, lambda run: run["ended"])
     assert result.exit_code == 2
     assert "One run at a time" in result.stderr
+
+
+def too_late(store: Path, begun: bool) -> Any:
+    """A start that takes too long. begun: whether the run that it was to begin is on record, paused."""
+
+    def start(*_: Any) -> str:
+        if begun:
+            with Store(store) as opened:
+                opened.set_state(create(opened, "066d0789ad4f"), State.PAUSED, "Shut down.", NOON)
+        raise NoAnswer("The instrument gave no answer within 60 s. Restart it.")
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("begun", "then"),
+    [(False, "Run the same command again."), (True, "Go on with: hemadiff count --resume 066d0789ad4f")],
+)
+def test_a_count_that_is_not_ready_in_time_says_how_to_go_on(
+    store: Path, smear: Path, monkeypatch: pytest.MonkeyPatch, begun: bool, then: str
+) -> None:
+    monkeypatch.setattr(InstrumentClient, "start", too_late(store, begun))
+    said = count(smear)
+    assert (said.exit_code, "Restart" in said.stderr) == (1, False)
+    assert said.stderr.rstrip().endswith(then)
 
 
 CONTROL_C_WHILE_IT_STARTS = """

@@ -274,9 +274,16 @@ def test_images_have_no_settings_of_a_microscope(tmp_path: Path) -> None:
     assert marks(tmp_path, Plan("folder:/smear"), camera={"exposure_us": 1}, stage={}) == ()
 
 
-def test_images_and_simulated_slides_are_asked_for_no_control(tmp_path: Path) -> None:
+def test_images_and_perfect_simulated_microscopes_are_asked_for_no_control(tmp_path: Path) -> None:
     for camera in ("folder:/smear", "simulated"):
         assert marks(tmp_path, Plan(camera), done=None, qc={"unmet": "block"}) == ()
+
+
+def test_a_simulated_microscope_with_errors_is_asked_for_a_control_as_a_real_one_is(tmp_path: Path) -> None:
+    (mark,) = marks(tmp_path, Plan("simulated:1"), done=None, simulator={"instrument": 7})
+    assert mark == "No quality control is on record. Do it: hemadiff qc record."
+    with pytest.raises(ApplianceRefused, match="blocks counts until then"):
+        marks(tmp_path, Plan("simulated:1"), done=None, simulator={"instrument": 7}, qc={"unmet": "block"})
 
 
 # Through the instrument

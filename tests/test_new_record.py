@@ -15,7 +15,9 @@ from click.testing import CliRunner
 from appliance.calibrating.pixel_size import RulerOnStage
 from appliance.calibrations import Calibrations
 from appliance.cli import Session
-from appliance.commands.new_record import offer_certificate, put_on_record, refuse_before
+from appliance.commands.asking import Unanswered
+from appliance.commands.calibrating import AtTerminal
+from appliance.commands.new_record import offer_certificate, put_away, put_on_record, refuse_before
 from appliance.errors import ApplianceRefused
 from appliance.instrument_process import served_instrument
 from appliance.store import Store
@@ -70,6 +72,26 @@ def test_a_far_change_comes_into_force_by_a_persons_yes(
 ) -> None:
     assert put(FAR, yes=False, typed=typed) is (then == FAR)
     assert in_force(one_in_force) == then
+
+
+def test_where_nobody_answers_it_is_on_record_with_its_certificate_and_says_how_to_go_on(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.certificate.certificate_pdf", lambda *_, **__: b"%PDF-")
+    published: list[bool] = []
+    with CliRunner().isolation(), pytest.raises(Unanswered, match=rf"calibrate use {ONE.id} --by NAME"):
+        put_away(Session(), ONE, tmp_path / "c.pdf", False, published.append)
+    assert published == [False]
+    assert (tmp_path / "c.pdf").read_bytes() == b"%PDF-"
+    assert in_force(store) is None
+
+
+def test_a_far_change_that_nobody_confirms_is_refused_and_not_interrupted(one_in_force: Path) -> None:
+    with Store(one_in_force) as opened:
+        Calibrations(opened).add(FAR, NOW)
+    said = hemadiff("calibrate", "use", FAR.id, "--by", "Eve")
+    assert (said.exit_code, "Interrupted" in said.output) == (2, False)
+    assert f"{FAR.id} is not in force. Confirm it at a terminal, or with --yes." in said.stderr
 
 
 def test_a_running_instrument_puts_it_on_record(store: Path) -> None:
@@ -136,6 +158,7 @@ def test_a_scale_that_the_settings_state_is_said_to_take_its_place(
         ("R. H\udcff", "", None, None, "broken character"),
         ("R. Hooke", "\ud800", None, None, "broken character"),
         ("R. Hooke", "", Path("none/c.pdf"), None, "cannot be written"),
+        (None, "", Path("c.pdf"), None, "A certificate is of a record"),
         ("R. Hooke", "", None, RulerOnStage(-5.0), "not plausible for a ruler"),
         (None, "", None, RulerOnStage(math.nan), "not plausible for a ruler"),
         (None, "", None, RulerOnStage(10.0, pitch_uncertainty_um=3.0), "is no ruler"),
@@ -154,6 +177,18 @@ def test_a_store_that_cannot_be_had_is_found_out_at_the_start(store: Path) -> No
         refuse_before(Session(), "R. Hooke", "", None)
 
 
+@pytest.mark.parametrize(
+    "command", ["all", "flat-field", "pixel-size", "stage-map", "backlash", "focus", "lenses"]
+)
+def test_a_certificates_place_is_checked_before_anything_moves(
+    store: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("HEMADIFF_SIMULATOR__INSTRUMENT", "11")
+    said = hemadiff("calibrate", command, "--simulate", "--yes", "--by", "Eve", "--pdf", "none/c.pdf")
+    assert (said.exit_code, "Homing" in said.output) == (2, False)
+    assert "none/c.pdf cannot be written" in said.stderr
+
+
 @pytest.mark.parametrize("command", ["all", "pixel-size"])
 def test_the_commands_ask_before_they_begin(
     store: Path, monkeypatch: pytest.MonkeyPatch, command: str
@@ -162,3 +197,8 @@ def test_the_commands_ask_before_they_begin(
     said = hemadiff("calibrate", command, "--simulate", "--yes", "--by", " ")
     assert (said.exit_code, "Homing" in said.output) == (2, False)
     assert "Give a name: --by NAME" in said.stderr
+
+
+def test_a_slide_that_nobody_lays_ends_it_with_a_sentence() -> None:
+    with CliRunner().isolation(), pytest.raises(Unanswered, match="Nothing is on record"):
+        AtTerminal(yes=False).lay("blank", "Put a clean slide on the stage.")

@@ -14,6 +14,7 @@ from appliance.cameras.camera import Exposure
 from appliance.errors import ApplianceRefused
 from calibration.contrast import contrast
 from calibration.errors import CalibrationRefused
+from calibration.grid import shows_grid
 from firmware_bridge.point import Point
 
 TOO_BRIGHT, SATURATED_SHARE = 254, 0.01
@@ -73,8 +74,8 @@ def focused(known: Known, place: Point) -> Routine[Point]:
             break
     if not isinstance(outcome, Focus):
         raise CalibrationRefused(
-            f"{outcome.detail} Bring it into focus by hand (hemadiff stage jog) and give its height as "
-            f"[microscope] focus_um."
+            f"{outcome.detail} Is the slide that was asked for on the stage, and not the ruler or the blank one? Else "
+            "bring it into focus by hand (hemadiff stage jog) and give its height as [microscope] focus_um."
         )
     return Point(place.x_um, place.y_um, outcome.z_um)
 
@@ -89,18 +90,25 @@ def contrast_of(exposure: Exposure, um_per_px: float) -> float:
 def sought(known: Known, what: str) -> Routine[Point]:
     """Find where something dark lies on clear glass, up and down and then to both sides of the start.
 
-    what: as a sentence names it.  Raises CalibrationRefused where all is alike.
+    what: as a sentence names it.  Raises CalibrationRefused where all is alike: glass, or a grid.
     """
     yield Tell(f"Looking for {what}.")
     step = 0.7 * known.field_um
     light: dict[Point, float] = {}
+    grids = 0
     for place in _cross(known, step):
         pixels = (yield from seen_at(place)).pixels
+        grids += shows_grid(pixels)
         light[place] = float(pixels[::4, ::4, 1].mean())
         darkest = min(light, key=light.__getitem__)
         if light[darkest] < DARKER * max(light.values()):
             break
     else:
+        if 2 * grids > len(light):
+            raise CalibrationRefused(
+                "Lines in two directions are everywhere, as a grid has: measure it as one, --grid with its pitch "
+                "(--ruler-pitch-um), or put the ruler on."
+            )
         raise CalibrationRefused(
             f"There is no {what.removeprefix('the ')} within {SOUGHT_WITHIN_UM:.0f} µm of x {known.start.x_um:.0f}, y "
             f"{known.start.y_um:.0f} µm. Bring it into view (hemadiff stage jog) and say where the stage "

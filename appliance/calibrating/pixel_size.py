@@ -118,9 +118,12 @@ def _found(ruler: RulerOnStage, fit: RulerFit | GridFit, picture: NDArray[np.uin
     else:
         lines = (fit.lines[0],)
     values["ruler_rotation_deg"] = fit.rotation_deg
-    relative = fit.um_per_px.relative
+    claimed = ruler.record.claimed(fit.um_per_px)
+    relative = claimed.relative
+    exact = "" if ruler.pitch_uncertainty_um else ", pitch taken as exact"
     said = [
-        f"Pixel size: {fit.um_per_px} ({100 * relative:.2f} %), lines off the fit by {fit.residual_um:.3f} µm."
+        f"Pixel size: {claimed} (95 %; standard uncertainty {100 * relative:.2f} %{exact}), lines off the fit by "
+        f"{fit.residual_um:.3f} µm."
     ]
     if relative > WORST_RELATIVE:
         raise CalibrationRefused(

@@ -16,7 +16,7 @@ from appliance.commands.calibrating import (
     ruled,
     say_settings,
 )
-from appliance.commands.new_record import offer_certificate, put_on_record, refuse_before
+from appliance.commands.new_record import put_away, refuse_before
 from appliance.output_file import write_json
 
 
@@ -87,9 +87,9 @@ def calibrate_all(
         "settings": found.settings,
         "routines": {name: as_object(each) for name, each in found.findings.items()},
     }
-    try:
-        result["in_force"] = put_on_record(session, record, said["yes"])
-    finally:  # nobody may be there any more to answer
+
+    def publish(in_force: bool) -> None:
         if said["out"] is not None:
-            write_json(result, said["out"])
-    offer_certificate(session, record, result["in_force"], pdf, said["yes"])
+            write_json({**result, "in_force": in_force}, said["out"])
+
+    put_away(session, record, pdf, said["yes"], publish)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import Session, pass_session
+from appliance.commands.asking import said_what_stands
 from appliance.errors import ApplianceRefused
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def list_records(session: Session, as_json: bool) -> None:
     from rich.table import Table
 
     from appliance.run_table import local_time
+    from calibration.record import PIXEL_SIZE
 
     table = Table("calibration", "made", "by", "pixel size", "setup", "expires", "", box=None)
     for each in held:
@@ -51,7 +53,7 @@ def list_records(session: Session, as_json: bool) -> None:
             record.id,
             local_time(record.made),
             record.by,
-            str(record.um_per_px),
+            str(record.claimed[PIXEL_SIZE]),
             str(record.setup),
             expires,
             _state(each),
@@ -102,6 +104,7 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
       hemadiff calibrate use cal-3fa2 --by "R. Hooke"
     """
     from appliance.service_desk import desk
+    from calibration.record import PIXEL_SIZE
 
     with _calibrations(session) as calibrations:
         record = calibrations.get(name).record
@@ -109,10 +112,11 @@ def use(session: Session, name: str, by: str, yes: bool) -> None:
     for sentence in confirmed:
         click.echo(sentence)
     if confirmed and not yes:
-        click.confirm("Is that right?", abort=True)
+        with said_what_stands(f"{record.id} is not in force. Confirm it at a terminal, or with --yes."):
+            click.confirm("Is that right?", abort=True)
     with desk(session.config) as ask:
         ask("use_calibration", name=record.id, by=by, confirmed=confirmed)
-    click.echo(f"In force for {record.setup}: {record.id}, {record.um_per_px}.")
+    click.echo(f"In force for {record.setup}: {record.id}, {record.claimed[PIXEL_SIZE]}.")
 
 
 @click.command()
@@ -165,6 +169,11 @@ def import_record(session: Session, file: Path) -> None:
         said = ask("import_calibration", record=to_json(record))
     name = said["calibration"]
     there = f"On record: {name}." if said["new"] else f"{name} is on record already."
+    with _calibrations(session) as calibrations:
+        held = calibrations.get(name)
+    if held.in_force:
+        click.echo(f"{there} It is in force.")
+        return
     click.echo(f"{there} Put it in force: hemadiff calibrate use {name} --by NAME.")
 
 
@@ -258,7 +267,7 @@ def _values(held: Held) -> Any:
     from calibration.change import title_of
 
     table = Table("value", "", "unit", "95 % limits", box=None)
-    for name, value in held.record.values.items():
+    for name, value in held.record.claimed.items():
         low, high = value.interval
         table.add_row(
             title_of(name), value.shown(value.value), value.unit, f"{value.shown(low)} to {value.shown(high)}"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import Session
-from appliance.commands.new_record import offer_certificate, put_on_record, refuse_before
+from appliance.commands.asking import said_what_stands
+from appliance.commands.new_record import put_away, refuse_before
 from appliance.output_file import refuse_unwritable, write_json
 from calibration.errors import CalibrationRefused
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from calibration.stage_map import StageMap
 
 Command = Callable[..., None]
+NOTHING_YET = "Nothing is on record. Begin again at a terminal, or with --yes, where nothing is asked."
 
 
 def guided(command: Command) -> Command:
@@ -117,18 +119,22 @@ class AtTerminal:
     def lay(self, slide: str, sentence: str) -> None:
         """Wait for Enter."""
         self.tell(sentence)
-        if not self._yes:
+        with said_what_stands(NOTHING_YET):
+            if self._yes:
+                return
             click.prompt("Press Enter when it lies there", default="", show_default=False, err=True)
 
     def mend(self, sentence: str) -> bool:
         """Ask whether to try again."""
         self.tell(sentence)
-        return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
+        with said_what_stands(NOTHING_YET):
+            return not self._yes and click.confirm("Was it put right? Then try again", default=True, err=True)
 
     def confirm(self, sentence: str, usual: bool) -> bool:
         """Ask whether it is right."""
         self.tell(sentence)
-        return usual if self._yes else click.confirm("Is that right?", default=False, err=True)
+        with said_what_stands(NOTHING_YET):
+            return usual if self._yes else click.confirm("Is that right?", default=False, err=True)
 
 
 def free(setup: Setup) -> None:
@@ -149,7 +155,10 @@ def bench(
             yield opened
         return
     if not said["yes"]:
-        click.confirm("The stage is going to move to its switches. Is the way free?", abort=True, err=True)
+        with said_what_stands(NOTHING_YET):
+            click.confirm(
+                "The stage is going to move to its switches. Is the way free?", abort=True, err=True
+            )
     with real_bench(session.config, engineer, said["at_um"], said["at_reference"], check) as opened:
         yield opened
 
@@ -194,11 +203,11 @@ def single(
         # Of what is in force now: somebody may have put another there in the meantime.
         record = Found({name: finding}).record(opened.setup, made, lender.last(opened.setup))
         published["calibration"] = record.id
-        try:
-            published["in_force"] = put_on_record(session, record, said["yes"])
-        finally:  # nobody may be there any more to answer
-            _write(published, said["out"])
-        offer_certificate(session, record, published["in_force"], said["pdf"], said["yes"])
+
+        def publish(in_force: bool) -> None:
+            _write({**published, "in_force": in_force}, said["out"])
+
+        put_away(session, record, said["pdf"], said["yes"], publish)
     else:
         _write(published, said["out"])
 

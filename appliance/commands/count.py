@@ -203,7 +203,7 @@ def _plan(config: Config, calibration: Path | None, said: dict[str, Any]) -> Pla
 @contextlib.contextmanager
 def _instrument(config: Config) -> Iterator[tuple[InstrumentClient, bool]]:
     """Give a client of the instrument that has the store, or of one in this process; and whether it is ours."""
-    from appliance.channel_client import InstrumentClient
+    from appliance.channel_client import InstrumentClient, NoAnswer
     from appliance.instrument_process import served_instrument
     from appliance.store_lock import is_held
 
@@ -213,8 +213,31 @@ def _instrument(config: Config) -> Iterator[tuple[InstrumentClient, bool]]:
         click.echo("Another instrument has the store: it counts, this command follows.", err=True)
         yield client, False
     else:
-        with served_instrument(config):
-            yield client, True
+        before = _paused(config)
+        try:
+            with served_instrument(config):
+                yield client, True
+        except NoAnswer as late:  # what had begun is paused by now
+            raise ApplianceError(_after_no_answer(_paused(config) - before)) from late
+
+
+def _paused(config: Config) -> set[str]:
+    """Return the ids of the runs that can be resumed."""
+    from appliance.store import Store
+    from appliance.store_place import is_there
+
+    if not is_there(config.store.path):
+        return set()
+    with Store.read_only(config.store.path) as store:
+        return {run.id for run in store.runs() if run.state == "paused"}
+
+
+def _after_no_answer(paused: set[str]) -> str:
+    """Say how to go on where an instrument that this command began was not ready in time."""
+    said = "This machine is too busy: the count was not ready in time."
+    if not paused:
+        return f"{said} Run the same command again."
+    return f"{said} Its run {min(paused)} is paused. Go on with: hemadiff count --resume {min(paused)}"
 
 
 def _wait_until_it_answers(client: InstrumentClient) -> None:

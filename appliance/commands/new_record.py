@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import Session
+from appliance.commands.asking import Unanswered, said_what_stands
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.output_file import refuse_unwritable
 from calibration.errors import CalibrationRefused
@@ -31,6 +33,10 @@ def refuse_before(
     from calibration.ruler import refuse_pitch
 
     refuse_unwritable(None if pdf is None else str(pdf))
+    if pdf is not None and by is None:
+        raise ApplianceRefused(
+            "A certificate is of a record, and a record says who measured. Give a name: --by NAME."
+        )
     said = [note]
     if ruler is not None:
         refuse_pitch(ruler.pitch_um, ruler.pitch_uncertainty_um)
@@ -43,11 +49,35 @@ def refuse_before(
     refuse_without_desk(session.config)
 
 
+def put_away(
+    session: Session,
+    record: CalibrationRecord,
+    pdf: Path | None,
+    yes: bool,
+    publish: Callable[[bool], None],
+) -> None:
+    """Put a calibration on record, publish whether it is in force, and write its certificate.
+
+    Raises Unanswered where nobody says whether it shall be in force: all the rest is then done.
+    """
+    in_force, unanswered = False, None
+    try:
+        in_force = put_on_record(session, record, yes)
+    except Unanswered as nobody:
+        unanswered = nobody
+    finally:
+        publish(in_force)
+    offer_certificate(session, record, in_force, pdf, yes or unanswered is not None)
+    if unanswered is not None:
+        raise unanswered
+
+
 def put_on_record(session: Session, record: CalibrationRecord, yes: bool) -> bool:
     """Put a calibration on record and, where it is wished, in force; return whether it is in force.
 
     yes: nothing is asked, and what a person has to confirm does not come into force.
-    Where it cannot be put on record it is kept in a file, and the refusal says where.
+    Where it cannot be put on record it is kept in a file, and the refusal says where. Raises Unanswered where nobody
+    says whether it is wished.
     """
     from appliance.calibrations import Calibrations
     from appliance.service_desk import desk
@@ -66,9 +96,13 @@ def put_on_record(session: Session, record: CalibrationRecord, yes: bool) -> boo
         to_confirm = list(Calibrations(store).to_confirm(record))
     for sentence in to_confirm:
         click.echo(sentence, err=True)
-    wished = not to_confirm if yes else click.confirm("Put it in force?", default=not to_confirm, err=True)
+    later = f"hemadiff calibrate use {record.id} --by NAME."
+    with said_what_stands(f"{record.id} is on record and not in force. Put it in force: {later}"):
+        wished = (
+            not to_confirm if yes else click.confirm("Put it in force?", default=not to_confirm, err=True)
+        )
     if not wished:
-        click.echo(f"It is not in force. Later: hemadiff calibrate use {record.id} --by NAME.", err=True)
+        click.echo(f"It is not in force. Later: {later}", err=True)
         return False
     with desk(session.config) as ask:
         ask("use_calibration", name=record.id, by=record.by, confirmed=to_confirm)
@@ -91,8 +125,11 @@ def offer_certificate(
     from appliance.output_file import write_bytes
     from appliance.store import Store
 
-    if pdf is None and not yes and click.confirm("Write its certificate?", default=True, err=True):
-        pdf = Path(f"{record.id}.pdf")
+    if pdf is None and not yes:
+        later = f"hemadiff calibrate certificate {record.id} --pdf FILE."
+        with said_what_stands(f"{record.id} is on record. Write its certificate: {later}"):
+            if click.confirm("Write its certificate?", default=True, err=True):
+                pdf = Path(f"{record.id}.pdf")
     if pdf is not None:
         with Store.read_only(session.config.store.path) as store:
             before = Calibrations(store).before(record)
