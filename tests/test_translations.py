@@ -90,7 +90,9 @@ def test_what_is_shipped_is_what_was_translated(catalogue):
     write_mo(compiled, catalogue)
     compiled.seek(0)
     with (GERMAN / "messages.mo").open("rb") as file:
-        assert GNUTranslations(file)._catalog == GNUTranslations(compiled)._catalog, "docs/translating.md: compile"
+        assert GNUTranslations(file)._catalog == GNUTranslations(compiled)._catalog, (
+            "docs/translating.md: compile"
+        )
 
 
 def test_a_german_run_has_a_comma_in_its_numbers(config):
