@@ -14,14 +14,12 @@ from appliance.cli import Session
 from appliance.commands.asking import said_what_stands
 from appliance.commands.new_record import put_away, refuse_before
 from appliance.output_file import refuse_unwritable, write_json
-from calibration.errors import CalibrationRefused
 
 if TYPE_CHECKING:
     from appliance.calibrating.bench import Bench
     from appliance.calibrating.pixel_size import RulerOnStage
     from appliance.calibrating.steps import Finding, Known
     from appliance.calibrating.whole import Author
-    from calibration.record import CalibrationRecord
     from calibration.setup import Setup
     from calibration.stage_map import StageMap
 
@@ -185,10 +183,11 @@ def single(
     Raises CalibrationRefused where nothing can lend it what it does not measure, before anything moves.
     """
     from appliance.calibrating.whole import Found
+    from appliance.servicing.lender import Lender
 
     by = said["by"]
     refuse_before(session, by, said["note"], said["pdf"], ruler)
-    lender = _Lender(session, name)
+    lender = Lender(session.config, name)
     with bench(session, said, lender.check if by else free) as opened:
         last, known = (lender.last(opened.setup) if by else None), opened.known
         finding = routine(opened, known if last is None else known.with_pixel(last.um_per_px))
@@ -215,38 +214,6 @@ def single(
 def _write(published: Mapping[str, Any], out: str | None) -> None:
     if out is not None:
         write_json(published, out)
-
-
-class _Lender:
-    """Knows what a record of one routine takes all the rest from."""
-
-    def __init__(self, session: Session, name: str) -> None:
-        self._config, self._name = session.config, name
-
-    def check(self, setup: Setup) -> None:
-        """Raise CalibrationRefused where a record cannot be made."""
-        from calibration.renewal import refuse_to_lend
-
-        last = self.last(setup)
-        if last is not None:
-            refuse_to_lend(last, datetime.now(UTC))
-        elif self._name != "pixel_size":
-            raise CalibrationRefused(
-                f"No calibration is in force for {setup} that the {self._name.replace('_', ' ')} could be added to. "
-                "Calibrate everything first: hemadiff calibrate all."
-            )
-
-    def last(self, setup: Setup) -> CalibrationRecord | None:
-        """Return the calibration in force for a setup; None where there is none."""
-        from appliance.calibrations import Calibrations
-        from appliance.store import Store
-        from appliance.store_place import is_there
-
-        path = self._config.store.path
-        if not is_there(path):
-            return None
-        with contextlib.closing(Store.read_only(path)) as store:
-            return Calibrations(store).in_force(setup)
 
 
 def author(session: Session, opened: Bench, by: str, note: str = "") -> Author:
