@@ -343,8 +343,8 @@ def child(script: str, *words: object) -> subprocess.Popen[str]:
 
 INTERRUPTED_AT_9 = """
 stopped, stop = threading.Event(), instrument.Instrument.stop
-def stop_and_tell(self):
-    stop(self)
+def stop_and_tell(self, *asked):
+    stop(self, *asked)
     stopped.set()
 instrument.Instrument.stop = stop_and_tell
 def look(frame):

@@ -330,7 +330,7 @@ def test_images_of_another_region_are_skipped_by_name(tmp_path: Path) -> None:
     with served_instrument(config, lambda *_: PixelAnalyser()) as it:
         it.start(plan(where, um_per_px=None, calibration=IN_USE.id, min_cells=3, max_cells=3))
         run = until(it, ended)
-    assert run["fields"] == {"counted": 0, "planned": 4, "skipped": {"other setup": 4}}
+    assert run["fields"] == {"counted": 0, "newest": None, "planned": 4, "skipped": {"other setup": 4}}
 
 
 def test_a_run_is_not_resumed_under_another_calibration(tmp_path: Path) -> None:

@@ -228,6 +228,7 @@ def test_a_statement_that_was_rewritten_is_found(store: Store) -> None:
 
 def test_another_result_of_other_weights_has_another_digest(store: Store) -> None:
     before = case(store).digest
+    store.db.conn.execute("DROP TRIGGER runs_no_other_scale")  # nobody else can
     store.db.conn.execute("UPDATE runs SET weights = 'smear-13 v2 (def456)'")
     assert case(store).digest != before
 
