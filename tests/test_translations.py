@@ -10,9 +10,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from builders_browser import shown
 from builders_people import signed_in
 from builders_review import RUN, ended
-from builders_web import FakeInstrument, a_hub, settings
+from builders_web import FakeInstrument, a_hub, a_run, served, settings
 
 from appliance.store import Store
 from web.app import create_app
@@ -119,3 +120,24 @@ def test_scripts_get_the_sentences_that_a_language_says_otherwise(config):
 
 def test_a_language_that_nobody_translated_is_english(config):
     assert '<html lang="en"' in a_reader(config, "fr").get("/runs").text
+
+
+def test_somebody_signs_in_and_finds_the_runs_in_german_and_in_the_laboratorys_zone(
+    browser, config, monkeypatch
+):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    with Store(config.store.path) as store:
+        ended(store)
+    fake = FakeInstrument(config.socket_path, a_run(started="2026-03-02T14:03:12+00:00"))
+    away = {"locale": "de-DE", "timezone_id": "Asia/Tokyo"}
+    with served(config) as address:
+        with shown(browser, f"{address}/runs", **away) as page:
+            assert page.locator("html").get_attribute("lang") == "de"
+            assert page.locator("h1").inner_text() == "Zählungen"
+            page.get_by_role("button", name="Abmelden").click()
+            page.get_by_role("button", name="Anmelden", exact=True).wait_for()
+            assert page.locator("html").get_attribute("lang") == "de"
+        with shown(browser, address, **away) as page:
+            page.locator("#about", has_text="begonnen 15:03").wait_for()
+            assert page.locator("#pill-word").inner_text() == "Zählt"
+    fake.dies()

@@ -22,7 +22,7 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without any, browsers send our own forms as from nowhere: Origin: null
     "X-Content-Type-Options": "nosniff",
 }
 

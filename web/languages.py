@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, request
 from flask_babel import (
@@ -41,7 +44,8 @@ def install(app: Flask) -> None:
     """Choose for each request: what the person chose, else what the browser asks for."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=_language)
-    app.context_processor(lambda: {"language": str(get_locale() or "en")})
+    zone = _zone()
+    app.context_processor(lambda: {"language": str(get_locale() or "en"), "zone": zone})
     app.jinja_env.globals.update(words=words)
     app.add_template_filter(_day, "day")
     app.add_template_filter(_moment, "moment")
@@ -54,6 +58,15 @@ def install(app: Flask) -> None:
 def _language() -> str:
     chosen = request.cookies.get("language", "")
     return chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES)) or "en"
+
+
+def _zone() -> str:
+    """Return the name of this machine's zone, for scripts: a browser may be in another. Empty where it has none."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        return ZoneInfo(name or str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return ""
 
 
 def _day(at: datetime) -> str:

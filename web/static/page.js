@@ -5,7 +5,7 @@ import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
 import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
-import { tenth } from "./review/numbers.js";
+import { clock, tenth } from "./review/numbers.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
@@ -13,7 +13,6 @@ import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).textContent = text; };
-const clock = (when) => new Date(when).toTimeString().slice(0, 5);
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const spelled = (labels) => labels.replaceAll("_", " ");
 const LATEST = 24;
