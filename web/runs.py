@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, render_template, request, send_file
 from flask_babel import gettext
 
 from appliance import run_export
 from appliance.accounts.roles import Permission
+from appliance.field_pictures import FieldPictures
 from appliance.record_number import masked
+from appliance.reports.ome_tiff import write_ome_tiff
 from appliance.reports.report_pdf import report_pdf
 from appliance.reports.result import Result, result_of
 from appliance.store import Store
@@ -54,7 +59,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
         with rooms.store() as store:
             result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
             skipped = store.skipped(result.run.id)
-        return render_template("run/run.html", result=result, skipped=skipped)
+            pictured = bool(FieldPictures(store).numbers(result.run.id))
+        return render_template("run/run.html", result=result, skipped=skipped, pictured=pictured)
 
     @pages.get("/runs/<run>/report.<any(pdf, csv, json):kind>")
     @allow(Permission.EXPORT)
@@ -69,6 +75,21 @@ def blueprint(rooms: Rooms) -> Blueprint:
         rooms.instrument.ask("exported", by=who().name, run=result.run.id, details=details)
         answer = no_store(Response(body, content_type=KINDS[kind]))
         answer.headers["Content-Disposition"] = f'attachment; filename="run-{result.run.id}.{kind}"'
+        return answer
+
+    @pages.get("/runs/<run>/fields.ome.tiff")
+    @allow(Permission.EXPORT)
+    def fields(run: str) -> Response:
+        with contextlib.ExitStack() as until_sent, rooms.store() as store:
+            folder = Path(until_sent.enter_context(tempfile.TemporaryDirectory()))
+            record = store.run(run)
+            write_ome_tiff(store, record, folder / "fields.ome.tiff")
+            rooms.instrument.ask("exported", by=who().name, run=record.id, details={"kind": "ome-tiff"})
+            name = f"run-{record.id}.ome.tiff"
+            answer = no_store(
+                send_file(folder / "fields.ome.tiff", "image/tiff", as_attachment=True, download_name=name)
+            )
+            answer.call_on_close(until_sent.pop_all().close)
         return answer
 
     return pages
