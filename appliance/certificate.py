@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ INK, FAINT, LINE = "#1f2933", "#7b8794", "#0072B2"
 WIDE, LONG = 100, 1.25  # characters to a line of text; height of such a line, in hundredths of the page
 ROW = 1.15  # height of a line of the table
 
+DRAWING = threading.Lock()  # Matplotlib's style is the process's, and pages are drawn in many threads
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
     "text.color": INK,
@@ -53,7 +55,7 @@ def certificate_pdf(
     before: the calibration of the same setup that was in force before; None where there was none.
     now: decides whether it is called expired.
     """
-    with rc_context(_STYLE):
+    with DRAWING, rc_context(_STYLE):
         figure = Figure(figsize=A4_IN)
         FigureCanvasPdf(figure)
         page = _Page(figure)

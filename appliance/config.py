@@ -187,6 +187,7 @@ class WebSection(Section):
     """The page. Every viewer of a live page holds a thread.
 
     remote_control: other machines may start and stop counts.
+    address: how others reach the page, as https://hemadiff.hospital.example; in the code that a phone scans.
     idle_minutes: after which a screen that nobody touches only watches.
     trusted_proxies: addresses of the proxies (127.0.0.1 for one on this machine) that may say for whom they ask.
     """
@@ -195,6 +196,7 @@ class WebSection(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     threads: int = Field(default=96, ge=64, le=4096)
     remote_control: bool = False
+    address: str = Field(default="", pattern=r"^(https?://[^/\s]+)?/?$")
     idle_minutes: float = Field(default=15.0, ge=0.1, le=720)
     trusted_proxies: tuple[str, ...] = ()
 

@@ -254,6 +254,11 @@ class Instrument:
         self._refuse_while_busy()
         if self._service is None:
             raise ApplianceRefused("This instrument has no microscope to serve.")
+        if self._in_hand is not None and self._in_hand.run.state is State.PAUSED:
+            raise ApplianceRefused(
+                f"The run {self._in_hand.record.id} is paused, and its slide must stay where it lies. "
+                "Resume it to its end, or stop it."
+            )
         self._service.begin(by, at_reference, partial(self._service_over, by))
         self._on_trail(by, "service begun")
         self._publish_whole()

@@ -41,9 +41,10 @@ COLUMNS = (
 )
 
 
-def rows(record: RunRecord, tally: Tally) -> list[dict[str, Any]]:
+def rows(record: RunRecord, tally: Tally, standing: str = "") -> list[dict[str, Any]]:
     """Return the differential in clinical order, the measures, and what is outside the denominator.
 
+    standing: what the result is worth, for the note of every row.
     kind: "counted" (value: % of the counted cells; low, high: its exact 95 % limits), "measure" or "not counted".
     """
     table = [
@@ -54,6 +55,8 @@ def rows(record: RunRecord, tally: Tally) -> list[dict[str, Any]]:
     table.append(_row(record, tally, "not counted", UNIDENTIFIED, "Unidentified", tally.unidentified))
     for label, count in tally.not_counted.items():
         table.append(_row(record, tally, "not counted", label, tally.rules.panel.label(label).title, count))
+    if standing:
+        table = [{**row, "note": f"{row['note']} {standing}"} for row in table]
     return table
 
 

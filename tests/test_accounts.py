@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders_people import a_person, kept_password, signed_in
+from builders_review import RUN, ended
 from builders_web import FakeInstrument, a_hub, a_run, a_stored_cell, settings
 from click.testing import CliRunner
 from hypothesis import given
@@ -122,8 +123,41 @@ def test_a_token_opens_what_its_role_may_until_it_is_revoked(tmp_path):
     fake.dies()
 
 
-def test_a_link_opens_one_run_once(tmp_path):
+def test_what_is_a_persons_no_program_does(tmp_path):
     config = settings(tmp_path)
+    fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    with Store(config.store.path) as store:
+        ended(store)
+    word = secret.new_token()
+    said = {"by": "ada", "title": "LIS", "role": "reviewer", "days": 30, "digest": secret.token_digest(word)}
+    fake._answer("add_token", said)
+    client = create_app(config, Hub(a_hub(config)._follow)).test_client()
+    signature = {"status": "final", "digest": "0" * 64, "note": ""}
+    answer = client.post(
+        f"/api/v1/runs/{RUN}/signatures", json=signature, headers={"Authorization": f"Bearer {word}"}
+    )
+    assert answer.status_code in (403, 404)
+    assert (
+        client.get(f"/runs/{RUN}/report.csv", headers={"Authorization": f"Bearer {word}"}).status_code == 200
+    )
+    fake.dies()
+
+
+def test_a_phone_is_given_an_address_that_it_can_reach(tmp_path):
+    a_stored_cell(settings(tmp_path).store.path)
+    for address, told in (("", 409), ("https://smears.example", 200)):
+        config = settings(tmp_path, address=address)
+        fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+        answer = signed_in(create_app(config, a_hub(config)).test_client(), config).post(
+            "/runs/c0ffee00/link"
+        )
+        assert answer.status_code == told
+        assert ("https://smears.example/watch/" in answer.text) == bool(address)
+        fake.dies()
+
+
+def test_a_link_opens_one_run_once(tmp_path):
+    config = settings(tmp_path, address="https://smears.example")
     a_stored_cell(config.store.path)
     fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
     hub = a_hub(config)

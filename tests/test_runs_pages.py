@@ -4,7 +4,7 @@ import json
 
 import pytest
 from builders_people import signed_in
-from builders_review import RUN, ended, reclassify, signed
+from builders_review import RUN, ask, ended, reclassify, signed
 from builders_web import FakeInstrument, a_hub, a_run, settings
 
 from appliance.audit import AuditTrail
@@ -100,3 +100,23 @@ def test_a_report_is_the_same_for_the_same_result_and_says_who_signed(config, ru
         result = result_of(store, RUN, unmasked=False)
         assert report_pdf(result) != unsigned
     assert result.status == "Signed as final by anna."
+
+
+def test_a_table_says_in_every_row_what_it_is_worth(config, run):
+    table = a_client(config).get(f"/runs/{RUN}/report.csv").text.splitlines()
+    assert all("Not signed." in row for row in table[1:])
+
+
+def test_who_reads_a_run_blind_sees_no_result_of_it(config, run):
+    with Store(config.store.path) as store:
+        ask(store, "begin_second_reading", by="reviewer", sample=None)
+    for address in (f"/runs/{RUN}", f"/runs/{RUN}/report.json"):
+        assert a_client(config).get(address).status_code == 409
+
+
+def test_back_shows_nothing_after_signing_out(config, run):
+    assert a_client(config).get("/runs").headers["Cache-Control"] == "no-store"
+
+
+def test_a_page_far_beyond_the_last_is_empty(config, run):
+    assert a_client(config).get(f"/runs?skip={10**30}").status_code == 200

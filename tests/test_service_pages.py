@@ -197,16 +197,19 @@ def test_a_backup_is_a_whole_database_and_on_the_trail(
 ) -> None:
     with Store(config.store.path) as store:
         ended(store, record_number=NUMBER)
-    answer = a_client(config).post("/service/backup")
+    answer = a_client(config, "administrator").post("/service/backup")
     (tmp_path / "copy.sqlite").write_bytes(answer.data)
     with sqlite3.connect(tmp_path / "copy.sqlite") as copy:
         assert copy.execute("SELECT count(*) FROM runs").fetchone() == (1,)
     assert fake.asked[-1][0] == "record_backup"
-    assert fake.asked[-1][1]["by"] == "engineer"
+    assert fake.asked[-1][1]["by"] == "administrator"
 
 
-def test_a_reviewer_takes_no_backup(config: Config, fake: FakeInstrument) -> None:
-    assert a_client(config, "reviewer").post("/service/backup").status_code == 403
+@pytest.mark.parametrize("role", ["reviewer", "administrator"])
+def test_only_an_administrator_takes_every_samples_number_out(
+    config: Config, fake: FakeInstrument, role: str
+) -> None:
+    assert a_client(config, role).post("/service/backup").status_code == 403
 
 
 @pytest.fixture

@@ -114,10 +114,20 @@ def test_every_file_that_the_page_names_is_in_the_package(config):
 
 def test_buttons_ask_the_instrument(config, fake):
     client, by = a_client(config), {"by": "administrator"}
-    assert ask(client, "pause").status_code == 200
+    meant = {"run": "c0ffee00"}
+    assert ask(client, "pause", meant).status_code == 200
     assert ask(client, "resume", {"run": "c0ffee00"}).json == {"run": "c0ffee00"}
-    assert ask(client, "stop").status_code == 200
+    assert ask(client, "stop", meant).status_code == 200
     assert fake.asked == [("pause", by), ("resume", {"run": "c0ffee00", **by}), ("stop", by)]
+
+
+def test_a_button_on_an_old_page_ends_nobody_elses_count(config, fake):
+    hub = a_hub(config)
+    hub._heard({**fake._snapshot(), "seq": 1})
+    client = signed_in(create_app(config, hub).test_client(), config)
+    for what in ("pause", "stop"):
+        assert ask(client, what, {"run": "decade00"}).status_code == 409
+    assert fake.asked == []
 
 
 def test_a_count_is_started_for_the_specimen_that_was_chosen(config, fake):
@@ -172,7 +182,7 @@ def test_a_plain_form_cannot_press_a_button(config, fake):
 
 def test_the_page_itself_can(config, fake):
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
-    assert ask(a_client(config), "stop", **headers).status_code == 200
+    assert ask(a_client(config), "stop", {"run": "c0ffee00"}, **headers).status_code == 200
 
 
 def test_a_name_that_is_not_this_machines_is_refused(config):
@@ -186,7 +196,7 @@ def test_a_name_that_is_not_this_machines_is_refused(config):
 def test_other_machines_watch_and_only_this_one_controls(config, fake):
     client = a_client(config)
     far = {"REMOTE_ADDR": "192.0.2.7"}
-    answer = client.post("/api/v1/stop", json={}, environ_base=far)
+    answer = client.post("/api/v1/stop", json={"run": "c0ffee00"}, environ_base=far)
     assert answer.status_code == 403
     assert "remote_control" in answer.json["detail"]
     assert fake.asked == []
@@ -197,7 +207,7 @@ def test_other_machines_watch_and_only_this_one_controls(config, fake):
 def test_a_laboratory_may_let_other_machines_control(tmp_path, fake):
     client = a_client(settings(tmp_path, remote_control=True))
     far = {"REMOTE_ADDR": "192.0.2.7"}
-    assert client.post("/api/v1/stop", json={}, environ_base=far).status_code == 200
+    assert client.post("/api/v1/stop", json={"run": "c0ffee00"}, environ_base=far).status_code == 200
 
 
 @pytest.mark.parametrize("body", [[], {"specimen": 7}, {"speciman": "blood"}, "blood"])

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from appliance.accounts.accounts import Account, Accounts
 from appliance.accounts.passes import Passes
-from appliance.accounts.roles import Permission, Role, may
+from appliance.accounts.roles import FOR_PROGRAMS, Permission, Role, may
 from appliance.accounts.secret import new_token, token_digest
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store import Store
@@ -67,6 +67,8 @@ class Person:
 
     def may(self, permission: Permission) -> bool:
         """Whether they may do it now."""
+        if self.how == "token" and permission not in FOR_PROGRAMS:
+            return False
         return may(Role.VIEWER if self.locked else self.role, permission)
 
 
@@ -128,12 +130,13 @@ def goes_on() -> Callable[[], bool]:
     """Return whether who asks now may still watch, to be asked again while a stream lasts."""
     known: _Known = current_app.config["KNOWN"]
     rooms: Rooms = current_app.config["ROOMS"]
+    word = _bearer()
     person, began, epoch = who(), session.get("began", 0.0), session.get("epoch")
     until = session.get("until", began + LONGEST_SESSION_S)
 
     def still() -> bool:
-        if person.how == "token":
-            return True
+        if word is not None:
+            return known.program(word) is not None
         if person.how == "link":
             return time.time() < until and _shows(rooms, person)
         account = known.account(person.name)
@@ -259,7 +262,7 @@ class _Known:
     def who_asks(self) -> Person | None:
         word = _bearer()
         if word is not None:
-            return self._program(word)
+            return self.program(word)
         if "link" in session:
             if time.time() >= session["until"]:
                 session.clear()
@@ -300,7 +303,7 @@ class _Known:
         except ApplianceRefused:
             return None
 
-    def _program(self, word: str) -> Person | None:
+    def program(self, word: str) -> Person | None:
         try:
             with Store.read_only(self._path) as store:
                 token = Passes(store).token(token_digest(word))

@@ -19,6 +19,7 @@ from web.access import allow, who
 from web.rooms import Rooms
 
 LINES = 100
+FARTHEST = 2**62
 TOKEN_ROLES = tuple(role for role in Role if role is not Role.ADMINISTRATOR)
 
 
@@ -40,6 +41,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.AUDIT)
     def trail() -> str:
         before = request.args.get("before", type=int)
+        before = None if before is None else min(max(before, 0), FARTHEST)
         with rooms.store() as store:
             trail = AuditTrail(store)
             lines = trail.entries(LINES, before)

@@ -89,7 +89,7 @@ def hub_for(config: Config) -> Hub:
 def _guard(app: Flask, config: Config) -> None:
     @app.before_request
     def refuse() -> tuple[Response, int] | None:
-        if not guard.knows_host(request, config.web.host):
+        if not guard.knows_host(request, config.web.host, config.web.address):
             return _error(f"This machine is not called {request.host}. Use its address or its own name.", 421)
         return None
 

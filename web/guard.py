@@ -43,16 +43,20 @@ def behind(app: WSGIApplication, trusted: Sequence[str]) -> WSGIApplication:
 def with_headers(response: Response) -> Response:
     """Return the response with the headers that keep other sites out of the page."""
     response.headers.update(HEADERS)
+    if response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"  # Back shows nothing after signing out
     return response
 
 
-def knows_host(request: Request, configured: str) -> bool:
+def knows_host(request: Request, configured: str, address: str = "") -> bool:
     """Whether the request was meant for this machine, by an address or one of its names.
 
     A page of another site that resolves its own name to this address (DNS rebinding) is not.
     """
     host = _host(f"//{request.host}")
-    return _is_address(host) or host in {"localhost", configured.lower(), *_own_names()}
+    return _is_address(host) or host in {"localhost", configured.lower(), _host(address), *_own_names()} - {
+        ""
+    }
 
 
 def from_this_site(request: Request) -> bool:

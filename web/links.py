@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from appliance.accounts.roles import Permission
 from appliance.accounts.secret import new_token, token_digest
 from appliance.errors import ApplianceRefused
+from web import guard
 from web.access import allow, begin_watching, public, who
 from web.rate import Rate
 from web.rooms import Rooms
@@ -27,9 +28,17 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @pages.post("/runs/<run>/link")
     @allow(Permission.COUNT)
     def make(run: str) -> str:
+        own = rooms.config.web.address.rstrip("/")
+        if not own and guard.from_this_machine(request):
+            raise ApplianceRefused(
+                gettext(
+                    "A phone needs the page's address: set [web] address (docs/installing.md) and start anew."
+                )
+            )
         word = new_token()
         rooms.instrument.ask("add_link", by=who().name, run=run, digest=token_digest(word), hours=HOURS)
-        address = url_for("links.opened", word=word, _external=True)
+        way = url_for("links.opened", word=word)
+        address = f"{own}{way}" if own else url_for("links.opened", word=word, _external=True)
         code = segno.make(address, micro=False, error="m").svg_data_uri(
             scale=6, border=4, dark="#000", light="#fff"
         )

@@ -20,9 +20,11 @@ from appliance.reports.report_pdf import report_pdf
 from appliance.reports.result import Result, result_of
 from appliance.store import Store
 from web.access import allow, may_here, no_store, who
+from web.field_finds import in_second_reading
 from web.rooms import Rooms
 
 A_PAGE = 25
+FARTHEST = 10**9
 KINDS: Mapping[str, str] = {
     "pdf": "application/pdf", "csv": "text/csv; charset=utf-8", "json": "application/json",
 }  # fmt: skip
@@ -33,7 +35,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     pages = Blueprint("runs", __name__)
 
     def shown(among: str = "") -> str:
-        skip = max(0, request.args.get("skip", 0, type=int))
+        skip = min(max(0, request.args.get("skip", 0, type=int)), FARTHEST)
         with rooms.store() as store:
             found = store.runs(A_PAGE + 1, skip, among)
             samples = {run.id: _sample(store, run.id) for run in found}
@@ -57,6 +59,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def run(run: str) -> str:
         with rooms.store() as store:
+            _refuse_blind(store, store.run(run).id)
             result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
             skipped = store.skipped(result.run.id)
             pictured = bool(FieldPictures(store).numbers(result.run.id))
@@ -69,6 +72,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
         if unmasked and not may_here(Permission.SEE_IDENTITY):
             abort(403, gettext("Your role may not see whose sample this is."))
         with rooms.store() as store:
+            _refuse_blind(store, store.run(run).id)
             result = result_of(store, run, unmasked=unmasked)
             body = _written(store, result, kind)
         details = {"kind": kind, "identity": "whole" if unmasked and result.sample else "masked"}
@@ -95,6 +99,17 @@ def blueprint(rooms: Rooms) -> Blueprint:
     return pages
 
 
+def _refuse_blind(store: Store, run: str) -> None:
+    """Show no result to somebody who reads the run blind."""
+    if in_second_reading(store, run):
+        abort(
+            409,
+            gettext(
+                "You are in the middle of a second reading of this run. Finish it before you see labels."
+            ),
+        )
+
+
 def _sample(store: Store, run: str) -> str:
     number = store.record_number(run)
     if number is None:
@@ -107,7 +122,7 @@ def _written(store: Store, result: Result, kind: str) -> bytes:
     if kind == "pdf":
         return report_pdf(result)
     if kind == "csv":
-        return run_export.to_csv(run_export.rows(run, tally)).encode()
+        return run_export.to_csv(run_export.rows(run, tally, result.status)).encode()
     counted, red_cells = store.fields_counted(run.id), store.red_cells(run.id)
     whole = run_export.to_object(
         run, tally, store.skipped_fields(run.id), counted, store.cells(run.id), red_cells

@@ -11,6 +11,7 @@ from appliance.errors import ApplianceRefused
 
 CONNECTIONS = 1000
 SPARE_THREADS = 16  # for pages, patches and buttons, when every viewer's thread is taken
+LARGEST_REQUEST = 24 * 1024 * 1024  # a picture to label, and a little more
 BEHIND_BYTES = 256 * 1024  # so much may wait for a slow viewer before its own queue fills instead
 UNREACHABLE_AFTER_MS = 20_000  # a viewer's machine that vanished without a word frees its thread after this
 
@@ -44,6 +45,7 @@ def make_server(app: Flask, host: str, port: int, viewers: int) -> Server:
         asyncore_use_poll=True,  # select() knows no file number above 1023
         channel_request_lookahead=1,  # reads while a stream is written, and so notices who hangs up
         outbuf_high_watermark=BEHIND_BYTES,
+        max_request_body_size=LARGEST_REQUEST,
         ident=None,
     )
     return server  # type: ignore[no-any-return]

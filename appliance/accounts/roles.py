@@ -18,7 +18,7 @@ class Permission(StrEnum):
     LABEL = "label"  # make a set of cells to train with
     QC = "qc"  # the daily control
     SERVICE = "service"  # calibrate, jog, camera, self-test, logs
-    BACK_UP = "back_up"  # the database, and bringing it back
+    BACK_UP = "back_up"  # take the whole database out, with every sample's number
     ADMINISTER = "administer"  # accounts, tokens
     AUDIT = "audit"  # read the trail
 
@@ -38,9 +38,13 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({P.WATCH}),
     Role.OPERATOR: frozenset({P.WATCH, P.COUNT, P.SEE_IDENTITY, P.QC, P.EXPORT}),
     Role.REVIEWER: frozenset({P.WATCH, P.COUNT, P.REVIEW, P.SIGN, P.SEE_IDENTITY, P.EXPORT, P.LABEL, P.QC}),
-    Role.ENGINEER: frozenset({P.WATCH, P.COUNT, P.SERVICE, P.QC, P.BACK_UP, P.AUDIT}),
+    Role.ENGINEER: frozenset({P.WATCH, P.COUNT, P.SERVICE, P.QC, P.AUDIT}),
     Role.ADMINISTRATOR: frozenset(P),
 }
+
+
+FOR_PROGRAMS = frozenset({P.WATCH, P.COUNT, P.SEE_IDENTITY, P.EXPORT})
+"""What a token may do at most: a signature, a label, a calibration are a person's."""
 
 
 def may(role: Role, permission: Permission) -> bool:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from appliance.certificate import DRAWING
 from appliance.reports.result import Pictured, Result
 from appliance.review.signature import Status
 from appliance.view import RESEARCH_USE_ONLY
@@ -36,7 +37,7 @@ _STYLE: dict[Any, Any] = {
 
 def report_pdf(result: Result) -> bytes:
     """Return the report as a PDF file."""
-    with rc_context(_STYLE):
+    with DRAWING, rc_context(_STYLE):
         figure = Figure(figsize=A4_IN)
         FigureCanvasPdf(figure)
         page = _Page(figure)

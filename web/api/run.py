@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Response, jsonify, request
+from flask import Response, abort, jsonify, request
+from flask_babel import gettext
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -15,7 +16,8 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from calibration import CalibrationRefused
 from models import ModelRefused
 from web.access import allow, goes_on, no_store, who
-from web.api.shapes import Nothing, ResumeAsked, StartAsked, Started, State
+from web.api.shapes import ResumeAsked, RunAsked, StartAsked, Started, State
+from web.hub import Hub
 from web.rooms import Rooms
 from web.stream import events
 
@@ -80,14 +82,23 @@ def _counting(api: APIBlueprint, rooms: Rooms) -> None:
 
     @api.post("/pause", tags=[TAG])
     @allow(Permission.COUNT)
-    def pause(body: Nothing) -> Response:
+    def pause(body: RunAsked) -> Response:
         """Pause the run that counts."""
+        _refuse_another(hub, body.run)
         instrument.pause(by=who().name)
         return jsonify({})
 
     @api.post("/stop", tags=[TAG])
     @allow(Permission.COUNT)
-    def stop(body: Nothing) -> Response:
+    def stop(body: RunAsked) -> Response:
         """End the run; what was counted is kept."""
+        _refuse_another(hub, body.run)
         instrument.stop(by=who().name)
         return jsonify({})
+
+
+def _refuse_another(hub: Hub, run: str) -> None:
+    """Refuse what was meant for a count that is over: its button was pressed on an old page."""
+    now = hub.snapshot()["run"]
+    if now is not None and now["run"] != run:
+        abort(409, gettext("Another count goes on by now. Look at the page again."))

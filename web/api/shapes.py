@@ -72,6 +72,12 @@ class ResumeAsked(Asked):
     run: str | None = Field(default=None, pattern=RUN_ID)
 
 
+class RunAsked(Asked):
+    """The run that is meant: where another one counts by now, nothing is done."""
+
+    run: str = Field(pattern=RUN_ID)
+
+
 class Started(BaseModel):
     """The run that counts now."""
 

@@ -10,6 +10,7 @@ const may = document.body.dataset.control === "yes";
 const startDialog = byId("new-dialog");
 const stopDialog = byId("stop-dialog");
 let run = null;
+let meant = null;
 let onRefused = () => {};
 
 // refused(sentence): what to show when the instrument refuses outside a dialog.
@@ -67,10 +68,11 @@ function press(button) {
   const what = button.dataset.do;
   if (what === "new") return open(startDialog);
   if (what === "stop") return open(stopDialog);
-  return send(button, what, what === "resume" ? { run: run.run } : {}).catch((error) => onRefused(error.message));
+  return send(button, what, { run: run.run }).catch((error) => onRefused(error.message));
 }
 
 function open(dialog) {
+  meant = run?.run; // whatever counts when the button is pressed
   dialog.querySelector(".wrong").hidden = true;
   dialog.showModal();
 }
@@ -78,7 +80,7 @@ function open(dialog) {
 async function confirm(dialog, button) {
   const wrong = dialog.querySelector(".wrong");
   try {
-    await send(button, button.dataset.send, dialog === startDialog ? wanted(dialog) : {});
+    await send(button, button.dataset.send, dialog === startDialog ? wanted(dialog) : { run: meant });
     dialog.close();
     dialog.querySelector("form").reset();
     checkSpecimen();

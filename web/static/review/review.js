@@ -129,6 +129,7 @@ wireSigning(home, {
   now: () => review,
   signed: (now) => (draw(now), status.say(now.standing.said)),
   refused: reload,
+  refuse: status.refuse,
   showUnidentified: () => gallery.show("unidentified"),
 });
 wireNotes(home, { written: draw, refused: status.refuse });

@@ -9,8 +9,8 @@ const dialog = document.getElementById("sign-dialog");
 const panel = document.getElementById("standing");
 let shown = null; // the review as the dialog shows it
 
-// home: the API's address of the review.  signed(review).  refused(): it is not what was shown.  showUnidentified().
-export function wireSigning(home, { now, signed, refused, showUnidentified }) {
+// home: the API's address of the review.  signed(review).  refused(): reads it anew.  refuse(sentence): says it over the page.  showUnidentified().
+export function wireSigning(home, { now, signed, refused, refuse, showUnidentified }) {
   document.getElementById("sign-open").addEventListener("click", () => open(now()));
   document.getElementById("sign-close").addEventListener("click", () => dialog.close());
   document.getElementById("show-unidentified").addEventListener("click", showUnidentified);
@@ -25,8 +25,10 @@ export function wireSigning(home, { now, signed, refused, showUnidentified }) {
       dialog.close();
     } catch (error) {
       const last = await refused();
-      if (last) open(last);
-      wrong(error.message);
+      if (last && last.standing.digest !== shown.standing.digest) {
+        dialog.close(); // it is not what was looked at: look again before signing
+        refuse(error.message);
+      } else wrong(error.message);
     } finally {
       button.disabled = false;
     }
