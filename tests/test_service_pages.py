@@ -205,7 +205,7 @@ def test_a_backup_is_a_whole_database_and_on_the_trail(
     assert fake.asked[-1][1]["by"] == "administrator"
 
 
-@pytest.mark.parametrize("role", ["reviewer", "administrator"])
+@pytest.mark.parametrize("role", ["reviewer", "engineer"])
 def test_only_an_administrator_takes_every_samples_number_out(
     config: Config, fake: FakeInstrument, role: str
 ) -> None:
