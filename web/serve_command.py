@@ -87,7 +87,8 @@ def _serve(
     from web.supervisor import REFUSED, Supervisor
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("waitress").setLevel(logging.WARNING)
+    for talkative in ("waitress", "fontTools"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     instrument = InstrumentClient(config.socket_path)
     hub = hub_for(config)
     server = make_server(
