@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from appliance.store import Store
-from appliance.store_failure import said
+from appliance.store_file import iso
 
 FIRST = "0" * 64
 COLUMNS = "seq, at, who, what, subject, details, before, digest"
@@ -40,7 +40,7 @@ class Entry:
     @property
     def digest_due(self) -> str:
         """The digest that it must have: SHA-256 of its contents and of the digest before."""
-        said = [self.seq, _iso(self.at), self.who, self.what, self.subject, dict(self.details), self.before]
+        said = [self.seq, iso(self.at), self.who, self.what, self.subject, dict(self.details), self.before]
         whole = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(whole.encode()).hexdigest()
 
@@ -81,8 +81,8 @@ class AuditTrail:
         at: datetime,
     ) -> Entry:
         """Put a line on the trail; inside a transaction that is open it belongs to that."""
-        with said(self._store.path), self._store.db.atomic():
-            rows = list(self._store.db.query("SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1"))
+        with self._store.atomic():
+            rows = self._store.rows("SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1")
             seq, before = (rows[0]["seq"] + 1, rows[0]["digest"]) if rows else (1, FIRST)
             kept = json.loads(json.dumps(dict(details or {}), ensure_ascii=False))
             line = Entry(seq, _to_ms(at), who, what, subject, kept, before)
@@ -90,7 +90,7 @@ class AuditTrail:
                 f"INSERT INTO audit ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     seq,
-                    _iso(at),
+                    iso(at),
                     who,
                     what,
                     subject,
@@ -103,7 +103,7 @@ class AuditTrail:
 
     def entries(self, newest: int | None = None, before_seq: int | None = None) -> list[Entry]:
         """Return entries, the newest first. newest: how many at most.  before_seq: only older ones."""
-        rows = self._rows(
+        rows = self._store.rows(
             f"SELECT {COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
             2**62 if before_seq is None else before_seq,
             -1 if newest is None else newest,
@@ -113,7 +113,7 @@ class AuditTrail:
     def verify(self) -> Checked:
         """Go along the whole chain."""
         before, count, broken = FIRST, 0, None
-        for row in self._rows(f"SELECT {COLUMNS} FROM audit ORDER BY seq"):
+        for row in self._store.rows(f"SELECT {COLUMNS} FROM audit ORDER BY seq"):
             count += 1
             try:
                 line = _entry(row)
@@ -125,10 +125,6 @@ class AuditTrail:
             before = row["digest"]
         return Checked(count, before, broken)
 
-    def _rows(self, sql: str, *values: object) -> Iterator[dict[str, Any]]:
-        with said(self._store.path):
-            yield from list(self._store.db.query(sql, values))
-
 
 def _entry(row: Mapping[str, Any]) -> Entry:
     return Entry(
@@ -137,9 +133,5 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     )  # fmt: skip
 
 
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
 def _to_ms(at: datetime) -> datetime:
-    return datetime.fromisoformat(_iso(at))
+    return datetime.fromisoformat(iso(at))

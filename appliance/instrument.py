@@ -269,6 +269,7 @@ class Instrument:
             self._do(self._publish_whole)
 
     def _start(self, plan: Plan | None, by: str, record_number: str | None) -> str:
+        FieldPictures(self._store).forget_old(datetime.now(UTC))  # an instrument may run for months
         self._refuse_while_busy()
         if (plan := plan or self._plan) is None:
             raise ApplianceRefused(self._why_not or "There is no plan.")

@@ -240,9 +240,12 @@ def labelling(db: Database) -> None:
 
 
 @migrations()
-def people_are_never_replaced(db: Database) -> None:
-    """What people did, said and signed is not replaced either."""
-    for table in ("audit", "reclassifications", "second_readings", "signatures", "notes"):
+def nothing_only_added_is_replaced(db: Database) -> None:
+    """What people did, said, signed and labelled is not replaced either: every table since `never_replaced`."""
+    only_added = db.query(
+        "SELECT tbl_name AS name FROM sqlite_master WHERE type = 'trigger' AND name = tbl_name || '_no_update'"
+    )
+    for table in [row["name"] for row in only_added]:
         there = f"SELECT 1 FROM {table} WHERE rowid = NEW.rowid"
         _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
 

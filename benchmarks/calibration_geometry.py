@@ -70,15 +70,6 @@ class Verdict:
     claimed: float
 
 
-def geometry_trials(numbers: Iterable[int], across_um: float = 300.0, smear: bool = True) -> Iterator[Trial]:
-    """Yield every value of every instrument. across_um: how wide frames of rulers are at most."""
-    for number in numbers:
-        instrument = Instrument.drawn(number)
-        yield from ruler_trials(instrument, across_um)
-        yield from grid_trials(instrument, across_um)
-        yield from stage_trials(instrument, smear)
-
-
 def verdicts(trials: Iterable[Trial]) -> list[Verdict]:
     """Return one line for each routine, in the order in which they came."""
     by_routine: dict[str, list[Trial]] = {}
@@ -278,12 +269,3 @@ def _check_trials(session: StageSession, stage_map: StageMap) -> Iterator[Trial]
             yield Trial("drift in ten minutes", number, truth, value)
     except CalibrationRefused as error:
         yield Trial("drift in ten minutes", number, math.nan, None, str(error))
-
-
-def described(verdict: Verdict) -> str:
-    """Return one line of the table."""
-    return (
-        f"{verdict.routine:26s} {verdict.trials:4d} {verdict.refused:3d} refused  within 95 %: {verdict.within:6.1%}  "
-        f"(error/claimed)²: {verdict.squared:5.2f}  rms {verdict.typical:.4g}  worst {verdict.worst:.4g}  "
-        f"claimed {verdict.claimed:.4g} {verdict.unit}"
-    )

@@ -1,11 +1,10 @@
 """Flat field, white balance, exposure, linearity and focus against the truth of random simulated instruments.
 
-Run: python -m benchmarks.calibration_light [INSTRUMENTS]
+Run by `python -m benchmarks.calibration --only light`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from appliance.simulator.sensor import STRIP_ROWS
 from appliance.simulator.service_slides import Blank
 from appliance.simulator.trail import Trail
 from appliance.simulator.view import View
-from benchmarks.calibration_geometry import Trial, described, verdicts
+from benchmarks.calibration_geometry import Trial
 from benchmarks.random_instrument import LENS, Eye, Instrument, Picture, Speckled
 from calibration.contrast import contrast
 from calibration.errors import CalibrationRefused
@@ -188,8 +187,3 @@ def tilt_trials(number: int, rng: np.random.Generator) -> Iterator[Trial]:
     offset = float(rng.uniform(-10, 10))
     pairs = rng.normal(0, FOCUS_UM, (2, 8)) + np.array([[0.0], [offset]])
     yield Trial("parfocal offset", number, offset, measure_parfocal(*pairs.tolist()).offset)
-
-
-if __name__ == "__main__":
-    for verdict in verdicts(light_trials(range(int(sys.argv[1]) if len(sys.argv) > 1 else 20))):
-        print(described(verdict))

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders_browser import TOUCHSCREEN
+from builders_browser import shown
 from builders_instrument import PixelAnalyser
-from builders_people import cookie_at
 from builders_qc import RUN, a_qc_run
 from builders_web import served, settings, until
 
@@ -37,22 +36,9 @@ def an_instrument(config: Config) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def touched(browser: Any, address: str) -> Iterator[Any]:
-    """A page under a finger. It fails the test where its script fails or breaks its own policy."""
-    context = browser.new_context(viewport=TOUCHSCREEN, has_touch=True, reduced_motion="reduce")
-    context.add_cookies([{"name": "hemadiff", "value": cookie_at(address), "url": address}])
-    page = context.new_page()
-    page.set_default_timeout(120_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)
-    page.goto(address)
-    try:
-        yield page
-        assert wrong == []
-    finally:
-        context.close()
+def touched(browser: Any, address: str) -> Any:
+    """A page under a finger."""
+    return shown(browser, address, has_touch=True)
 
 
 def at_field(page: Any, number: int) -> None:

@@ -9,7 +9,7 @@ from builders_web import FakeInstrument, a_hub, a_run, settings
 
 from appliance.audit import AuditTrail
 from appliance.reports.report_pdf import report_pdf
-from appliance.reports.result import result_of
+from appliance.reports.result import pictures_of, result_of
 from appliance.store import Store
 from web.app import create_app
 from web.hub import Hub
@@ -91,14 +91,19 @@ def test_an_export_holds_the_reviewed_result(config, run):
     assert found["review"]["reclassified"] == {"3": "lymphocyte"}
 
 
+def report_of(store):
+    result = result_of(store, RUN, unmasked=False)
+    return report_pdf(result, pictures_of(store, result))
+
+
 def test_a_report_is_the_same_for_the_same_result_and_says_who_signed(config, run):
     with Store(config.store.path) as store:
-        unsigned = report_pdf(result_of(store, RUN, unmasked=False))
-        assert unsigned == report_pdf(result_of(store, RUN, unmasked=False))
+        unsigned = report_of(store)
+        assert unsigned == report_of(store)
         reclassify(store, [5], "monocyte")
         signed(store, "final", note="Seven cells are all there are.")
         result = result_of(store, RUN, unmasked=False)
-        assert report_pdf(result) != unsigned
+        assert report_of(store) != unsigned
     assert result.status == "Signed as final by anna."
 
 

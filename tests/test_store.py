@@ -345,3 +345,13 @@ def test_a_reader_sees_every_committed_field_while_the_writer_goes_on(path: Path
 
 def test_run_ids_are_random() -> None:
     assert len({new_run_id() for _ in range(100)}) == 100
+
+
+def test_a_table_that_is_only_added_to_refuses_to_be_replaced_too(tmp_path):
+    with Store(tmp_path / "store.sqlite") as store:
+        triggers = {
+            row["name"] for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        }
+    only_added = {name.removesuffix("_no_update") for name in triggers if name.endswith("_no_update")}
+    assert {"cells", "reclassifications", "signatures", "label_cells"} <= only_added
+    assert {table for table in only_added if f"{table}_no_replace" not in triggers} == set()

@@ -8,7 +8,6 @@ from flask import abort
 
 from appliance.store import Store
 from appliance.store_records import RunRecord
-from web.access import who
 
 
 def field_finds(store: Store, run: RunRecord, number: int, *, blind: bool = False) -> dict[str, Any]:
@@ -41,9 +40,3 @@ def field_finds(store: Store, run: RunRecord, number: int, *, blind: bool = Fals
             for cell in cells
         ],
     }
-
-
-def in_second_reading(store: Store, run: str) -> bool:
-    """Whether who asks is in the middle of a second reading of the run."""
-    rows = store.rows("SELECT what FROM second_readings WHERE run = ? AND who = ?", run, who().name)
-    return {row["what"] for row in rows} == {"begun"}

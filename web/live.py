@@ -12,7 +12,8 @@ from appliance.field_pictures import FieldPictures
 from models import ModelRefused
 from models.panel import Specimen, load_panel
 from web.access import allow, may_here, no_store, who
-from web.field_finds import field_finds, in_second_reading
+from web.blind import reads_blind
+from web.field_finds import field_finds
 from web.rooms import Rooms
 from web.slide_map import slide_map, survey_of
 
@@ -72,9 +73,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     def finds(run: str, number: int) -> Response:
         with rooms.store() as store:
             record = store.run(run)
-            return no_store(
-                jsonify(field_finds(store, record, number, blind=in_second_reading(store, record.id)))
-            )
+            return no_store(jsonify(field_finds(store, record, number, blind=reads_blind(store, record.id))))
 
     return pages
 

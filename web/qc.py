@@ -93,14 +93,6 @@ def _show(pages: Blueprint, config: Config, may_control: Callable[[], bool]) -> 
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
-    @pages.get("/<run>/<int(max=1000000):number>.jpg")
-    @allow(Permission.QC)
-    def picture(run: str, number: int) -> Response:
-        with _found(config) as store:
-            answer = Response(FieldPictures(store).picture(store.run(run).id, number), mimetype="image/jpeg")
-        answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
-        return answer
-
 
 def _control(store: Store, run: str, config: Config, may_control: bool) -> Response:
     """Return the page of one control: its fields, or what became of it."""

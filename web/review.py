@@ -13,8 +13,9 @@ from appliance.review.drawn_references import drawn_reference
 from appliance.review.gallery import title
 from models.panel import UNIDENTIFIED
 from web.access import allow, no_store
-from web.api.review_said import opened, reads_blind, refuse_blind, review_said
+from web.api.review_said import opened, review_said
 from web.api.second import agreements, second_said
+from web.blind import reads_blind, refuse_blind
 from web.live import for_ever
 from web.rooms import Rooms
 
@@ -28,7 +29,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def gallery(run: str) -> AnyResponse:
         with opened(rooms, run) as (store, case):
-            if reads_blind(store, case):
+            if reads_blind(store, case.run.id):
                 return redirect(url_for("review.second", run=case.run.id), 303)
             said = review_said(store, case).model_dump()
         return _page("review/review.html", case, said=said)
@@ -44,7 +45,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def agreement(run: str) -> AnyResponse:
         with opened(rooms, run) as (store, case):
-            refuse_blind(store, case)
+            refuse_blind(store, case.run.id)
             said = agreements(store, case)
         rules = case.tally.rules
         names = {label: title(rules, label) for label in (*rules.panel.names, UNIDENTIFIED)}

@@ -11,16 +11,16 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, render_template, request, send_file
 from flask_babel import gettext
 
-from appliance import run_export
 from appliance.accounts.roles import Permission
 from appliance.field_pictures import FieldPictures
 from appliance.record_number import masked
+from appliance.reports.exports import as_csv, as_object
 from appliance.reports.ome_tiff import write_ome_tiff
 from appliance.reports.report_pdf import report_pdf
-from appliance.reports.result import Result, result_of
+from appliance.reports.result import Result, pictures_of, result_of
 from appliance.store import Store
 from web.access import allow, may_here, no_store, who
-from web.field_finds import in_second_reading
+from web.blind import refuse_blind
 from web.rooms import Rooms
 
 A_PAGE = 25
@@ -59,7 +59,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def run(run: str) -> str:
         with rooms.store() as store:
-            _refuse_blind(store, store.run(run).id)
+            refuse_blind(store, store.run(run).id)
             result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
             skipped = store.skipped(result.run.id)
             pictured = bool(FieldPictures(store).numbers(result.run.id))
@@ -72,7 +72,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
         if unmasked and not may_here(Permission.SEE_IDENTITY):
             abort(403, gettext("Your role may not see whose sample this is."))
         with rooms.store() as store:
-            _refuse_blind(store, store.run(run).id)
+            refuse_blind(store, store.run(run).id)
             result = result_of(store, run, unmasked=unmasked)
             body = _written(store, result, kind)
         details = {"kind": kind, "identity": "whole" if unmasked and result.sample else "masked"}
@@ -99,17 +99,6 @@ def blueprint(rooms: Rooms) -> Blueprint:
     return pages
 
 
-def _refuse_blind(store: Store, run: str) -> None:
-    """Show no result to somebody who reads the run blind."""
-    if in_second_reading(store, run):
-        abort(
-            409,
-            gettext(
-                "You are in the middle of a second reading of this run. Finish it before you see labels."
-            ),
-        )
-
-
 def _sample(store: Store, run: str) -> str:
     number = store.record_number(run)
     if number is None:
@@ -118,17 +107,8 @@ def _sample(store: Store, run: str) -> str:
 
 
 def _written(store: Store, result: Result, kind: str) -> bytes:
-    run, tally = result.run, result.tally
     if kind == "pdf":
-        return report_pdf(result)
+        return report_pdf(result, pictures_of(store, result))
     if kind == "csv":
-        return run_export.to_csv(run_export.rows(run, tally, result.status)).encode()
-    counted, red_cells = store.fields_counted(run.id), store.red_cells(run.id)
-    whole = run_export.to_object(
-        run, tally, store.skipped_fields(run.id), counted, store.cells(run.id), red_cells
-    )
-    labels = (
-        {} if result.case is None else {cell.id: cell.label for cell in result.case.cells if cell.changed}
-    )
-    review = {"standing": result.status, "reclassified": labels, "sample": result.sample}
-    return json.dumps({**whole, "review": review}, ensure_ascii=False, indent=1).encode()
+        return as_csv(result).encode()
+    return json.dumps(as_object(store, result), ensure_ascii=False, indent=1).encode()

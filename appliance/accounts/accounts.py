@@ -12,7 +12,6 @@ from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
-from appliance.store_failure import said
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 FREE_FAILURES = 4
@@ -55,13 +54,11 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """Return everybody, by name."""
-        with said(self._store.path):
-            return [_account(row) for row in self._store.db.query("SELECT * FROM accounts ORDER BY name")]
+        return [_account(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY name")]
 
     def find(self, name: str) -> Account | None:
         """Return somebody; None where there is nobody of that name."""
-        with said(self._store.path):
-            rows = list(self._store.db.query("SELECT * FROM accounts WHERE name = ?", (name,)))
+        rows = self._store.rows("SELECT * FROM accounts WHERE name = ?", name)
         return _account(rows[0]) if rows else None
 
     def get(self, name: str) -> Account:
@@ -85,13 +82,13 @@ class Accounts:
             "name": account.name, "role": str(account.role), "password": account.password, "pin": account.pin,
             "disabled": 0, "epoch": 0, "failures": 0, "failed_at": None, "added": account.added.isoformat(),
         }  # fmt: skip
-        with said(self._store.path), self._store.db.atomic():
-            self._store.db.table("accounts").insert(row)
+        with self._store.atomic():
+            self._store.insert("accounts", row)
 
     def change(self, name: str, **values: Any) -> None:
         """Change columns of somebody's row."""
         columns = ", ".join(f"{column} = ?" for column in values)
-        with said(self._store.path), self._store.db.atomic():
+        with self._store.atomic():
             self._store.db.conn.execute(
                 f"UPDATE accounts SET {columns} WHERE name = ?", (*values.values(), name)
             )
@@ -105,7 +102,7 @@ def first_administrator(
 ) -> dict[str, Any]:
     """Make the first account. Refused as soon as there is one."""
     accounts = Accounts(store)
-    with store.db.atomic():
+    with store.atomic():
         if accounts.all():
             raise ApplianceRefused("This instrument has accounts already. Sign in.")
         accounts.add(_new(name, Role.ADMINISTRATOR, password, pin, at))
@@ -117,7 +114,7 @@ def add_account(
     store: Store, at: datetime, *, by: str, name: str, role: str, password: str | None, pin: str | None
 ) -> dict[str, Any]:
     """Put somebody on record."""
-    with store.db.atomic():
+    with store.atomic():
         Accounts(store).add(_new(name, _role(role), password, pin, at))
         AuditTrail(store).add(by, "account", name, {"added": role}, at=at)
     return {}
@@ -153,7 +150,7 @@ def change_account(
         **({"password": "changed"} if password is not None else {}),
         **({"pin": "changed"} if pin is not None else {}),
     }
-    with store.db.atomic():
+    with store.atomic():
         accounts.change(name, **values)
         AuditTrail(store).add(by, "account", name, changed, at=at)
     return {"epoch": before.epoch + 1}
@@ -163,7 +160,7 @@ def signed_in(store: Store, at: datetime, *, name: str, how: str) -> dict[str, A
     """Put on record that somebody signed in. Refused where they are shut out or locked."""
     accounts = Accounts(store)
     refuse_shut_out(accounts.get(name), at)
-    with store.db.atomic():
+    with store.atomic():
         accounts.change(name, failures=0, failed_at=None)
         AuditTrail(store).add(name, "sign-in", name, {"how": how}, at=at)
     return {}
@@ -173,7 +170,7 @@ def sign_in_refused(store: Store, at: datetime, *, name: str, how: str) -> dict[
     """Put on record that somebody was refused; from the fifth time on nobody may try that name for a while."""
     accounts = Accounts(store)
     account = accounts.find(name)
-    with store.db.atomic():
+    with store.atomic():
         if account is not None:
             accounts.change(name, failures=account.failures + 1, failed_at=at.isoformat())
         # A name that is nobody's may be a password typed into the wrong box: it is not kept.

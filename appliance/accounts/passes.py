@@ -12,7 +12,6 @@ from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
-from appliance.store_failure import said
 
 LONGEST_DAYS = 366
 LONGEST_LINK_H = 24
@@ -44,16 +43,12 @@ class Passes:
 
     def tokens(self) -> list[Token]:
         """Return every token, the newest first."""
-        return [_token(row) for row in self._rows("SELECT * FROM tokens ORDER BY added DESC, id")]
+        return [_token(row) for row in self._store.rows("SELECT * FROM tokens ORDER BY added DESC, id")]
 
     def token(self, digest: str) -> Token | None:
         """Return the token of which this is kept; None where there is none."""
-        rows = self._rows("SELECT * FROM tokens WHERE digest = ?", digest)
+        rows = self._store.rows("SELECT * FROM tokens WHERE digest = ?", digest)
         return _token(rows[0]) if rows else None
-
-    def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        with said(self._store.path):
-            return list(self._store.db.query(sql, values))
 
 
 def add_token(
@@ -68,15 +63,15 @@ def add_token(
         "id": secrets.token_hex(4), "title": title.strip()[:80], "role": role, "digest": digest, "by": by,
         "added": at.isoformat(), "expires": (at + timedelta(days=days)).isoformat(), "revoked": 0,
     }  # fmt: skip
-    with store.db.atomic():
-        store.db.table("tokens").insert(row)
+    with store.atomic():
+        store.insert("tokens", row)
         AuditTrail(store).add(by, "token", str(row["id"]), {"added": role, "days": days}, at=at)
     return {"token": row["id"]}
 
 
 def revoke_token(store: Store, at: datetime, *, by: str, token: str) -> dict[str, Any]:
     """Let a token open nothing any more."""
-    with store.db.atomic():
+    with store.atomic():
         if store.db.conn.execute("UPDATE tokens SET revoked = 1 WHERE id = ?", (token,)).rowcount == 0:
             raise ApplianceRefused(f'There is no token "{token}".')
         AuditTrail(store).add(by, "token", token, {"revoked": True}, at=at)
@@ -91,18 +86,18 @@ def add_link(store: Store, at: datetime, *, by: str, run: str, digest: str, hour
         "id": secrets.token_hex(4), "run": store.run(run).id, "digest": digest, "by": by,
         "added": at.isoformat(), "expires": (at + timedelta(hours=hours)).isoformat(), "opened": None,
     }  # fmt: skip
-    with store.db.atomic():
-        store.db.table("links").insert(row)
+    with store.atomic():
+        store.insert("links", row)
         AuditTrail(store).add(by, "link", str(row["run"]), {"hours": hours}, at=at)
     return {"expires": row["expires"]}
 
 
 def open_link(store: Store, at: datetime, *, digest: str) -> dict[str, Any]:
     """Open a link, once; return its run and when that is over."""
-    rows = list(store.db.query("SELECT * FROM links WHERE digest = ?", (digest,)))
+    rows = store.rows("SELECT * FROM links WHERE digest = ?", digest)
     if not rows or rows[0]["opened"] or at >= datetime.fromisoformat(rows[0]["expires"]):
         raise ApplianceRefused("This link was used already, or is over. Ask for a new one at the instrument.")
-    with store.db.atomic():
+    with store.atomic():
         store.db.conn.execute("UPDATE links SET opened = ? WHERE id = ?", (at.isoformat(), rows[0]["id"]))
         AuditTrail(store).add("?", "link", rows[0]["run"], {"opened": rows[0]["id"]}, at=at)
     return {"run": rows[0]["run"], "expires": rows[0]["expires"], "link": rows[0]["id"]}

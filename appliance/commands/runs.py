@@ -97,25 +97,23 @@ def show(session: Session, run: str) -> None:
 )
 @pass_session
 def export(session: Session, run: str, form: str, output: str) -> None:
-    """Export a count as CSV or JSON. RUN is an id or the beginning of one.
+    """Export a count as CSV or JSON, as review has it now. RUN is an id or the beginning of one.
 
     \b
     Examples:
       hemadiff runs export 3f2a --csv > differential.csv
       hemadiff runs export 3f2a --json -o run.json
     """
-    from appliance import run_export
     from appliance.output_file import write_json, write_text
+    from appliance.reports.exports import as_csv, as_object
+    from appliance.reports.result import result_of
 
     with _store(session) as store:
-        record = store.run(run)
-        tally = store.tally(record.id)
+        result = result_of(store, run, unmasked=False)
         if form == "csv":
-            write_text(run_export.to_csv(run_export.rows(record, tally)), output)
+            write_text(as_csv(result), output)
         else:
-            skipped, counted = store.skipped_fields(record.id), store.fields_counted(record.id)
-            cells, red_cells = store.cells(record.id), store.red_cells(record.id)
-            write_json(run_export.to_object(record, tally, skipped, counted, cells, red_cells), output)
+            write_json(as_object(store, result), output)
 
 
 def _store(session: Session) -> Store:

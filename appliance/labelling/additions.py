@@ -13,9 +13,9 @@ from appliance.labelling.pictures import refuse_too_coarse, size_of
 from appliance.labelling.reading import Origin
 from appliance.labelling.sets import LabelSet, smear_of
 from appliance.review.case import open_case
-from appliance.review.rows import add, iso, rows
 from appliance.review.signature import Status, signatures
 from appliance.store import Store
+from appliance.store_file import iso
 from appliance.store_records import RunRecord
 from calibration import Scale
 from models.panel import UNIDENTIFIED
@@ -42,14 +42,14 @@ def add_picture(
     refuse_too_coarse(um_per_px)
     stated = Scale.stated(um_per_px).id
     digest = hashlib.sha256(picture).hexdigest()
-    if rows(store, "SELECT 1 FROM label_fields WHERE label_set = ? AND digest = ?", into.id, digest):
+    if store.rows("SELECT 1 FROM label_fields WHERE label_set = ? AND digest = ?", into.id, digest):
         raise ApplianceRefused("This picture is in the set already.")
     row = {
         "label_set": into.id, "picture": picture, "width": width, "height": height, "um_per_px": um_per_px,
         "calibration": calibration or stated, "smear": smear, "labelled": int(labelled), "run": run, "digest": digest,
         "who": by, "at": iso(at),
     }  # fmt: skip
-    return add(store, "label_fields", row)
+    return store.insert("label_fields", row)
 
 
 def add_run_picture(
@@ -68,7 +68,7 @@ def add_run_picture(
         )
     sizes = {field.number: field.size_px for field in store.fields(run.id)}
     there = {
-        row["digest"] for row in rows(store, "SELECT digest FROM label_fields WHERE label_set = ?", into.id)
+        row["digest"] for row in store.rows("SELECT digest FROM label_fields WHERE label_set = ?", into.id)
     }
     added = []
     for number in numbers or kept:
@@ -97,7 +97,7 @@ def join_cells(store: Store, into: LabelSet, run: RunRecord, labels: object, by:
     wanted = {into.checked(label) for label in labels} or {*into.labels} - {UNIDENTIFIED}
     there = {
         row["cell"]
-        for row in rows(store, "SELECT cell FROM label_singles WHERE label_set = ? AND cell > 0", into.id)
+        for row in store.rows("SELECT cell FROM label_singles WHERE label_set = ? AND cell > 0", into.id)
     }
     cells = [
         cell
@@ -109,7 +109,7 @@ def join_cells(store: Store, into: LabelSet, run: RunRecord, labels: object, by:
             "label_set": into.id, "crop": store.patch(cell.id), "label": cell.label,
             "smear": smear_of(into.id, run.slide), "cell": cell.id, "who": by, "at": iso(at),
         }  # fmt: skip
-        add(store, "label_singles", row)
+        store.insert("label_singles", row)
     return len(cells)
 
 
@@ -118,7 +118,7 @@ def put_cells(
 ) -> list[int]:
     """Put places into a field and return their ids. cells: x, y, radius_um and crop of each."""
     made = {"field": field, "origin": str(origin), "who": by, "at": iso(at)}
-    return [add(store, "label_cells", {**cell, **made}) for cell in cells]
+    return [store.insert("label_cells", {**cell, **made}) for cell in cells]
 
 
 def _refuse_other(into: LabelSet, run: RunRecord) -> None:

@@ -19,9 +19,10 @@ from appliance.labelling.additions import add_picture, add_run_picture, join_cel
 from appliance.labelling.pictures import size_of
 from appliance.labelling.reading import LabelCell, Origin
 from appliance.labelling.sets import LabelField, LabelSets
-from appliance.review.rows import add, iso, person, written
+from appliance.review.said import person, written
 from appliance.store import Store
 from appliance.store_failure import said
+from appliance.store_file import iso
 from models.crops import PATCH_PX
 from models.panel import UNIDENTIFIED, Specimen, load_panel
 
@@ -56,7 +57,7 @@ def make_label_set(
             "id": secrets.token_hex(4), "name": name, "panel": panel, "specimen": specimen,
             "labels": dumps(chosen), "wanted": wanted, "who": by, "at": iso(at),
         }  # fmt: skip
-        add(store, "label_sets", row)
+        store.insert("label_sets", row)
         AuditTrail(store).add(by, "label", row["id"], {"made": name}, at=at)
     return {"set": row["id"]}
 
@@ -118,7 +119,7 @@ def import_label_field(
         places = [_place(LabelSets(store).field(field), cell) for cell in cells]
         for cell, place in zip(cells, put_cells(store, field, places, Origin.IMPORTED, by, at), strict=True):
             row = {"cell": place, "who": by, "label": into.checked(cell.get("label")), "at": iso(at)}
-            add(store, "label_settled", row)
+            store.insert("label_settled", row)
         AuditTrail(store).add(by, "label", into.id, {"imported": field, "cells": len(cells)}, at=at)
     return {"field": field}
 
@@ -139,7 +140,7 @@ def import_label_singles(
                 "label_set": into.id, "crop": _crop(cell.get("crop")), "label": into.checked(cell.get("label")),
                 "smear": _smear(cell.get("smear")), "who": by, "at": iso(at),
             }  # fmt: skip
-            add(store, "label_singles", row)
+            store.insert("label_singles", row)
         AuditTrail(store).add(by, "label", into.id, {"imported cells": len(cells)}, at=at)
     return {"cells": len(cells)}
 
@@ -197,7 +198,7 @@ def mark_label_cell(
         if cell is None:
             (cell,) = put_cells(store, field, [spot], Origin.PERSON, by, at)
         number = cell.id if isinstance(cell, LabelCell) else cell
-        add(store, "label_marks", {"cell": number, "who": by, "label": label, "at": iso(at)})
+        store.insert("label_marks", {"cell": number, "who": by, "label": label, "at": iso(at)})
         # Not what was said: whoever may read the trail may be the other labeller.
         AuditTrail(store).add(by, "label", place.set, {"cell": number}, at=at)
     return {}
@@ -211,7 +212,7 @@ def finish_label_field(store: Store, at: datetime, *, by: str, field: int) -> di
     reading.refuse_reading(by)
     with _once(store):
         if by not in reading.finished:
-            add(store, "label_finished", {"field": field, "who": by, "at": iso(at)})
+            store.insert("label_finished", {"field": field, "who": by, "at": iso(at)})
             AuditTrail(store).add(by, "label", place.set, {"finished": field}, at=at)
     after = sets.reading(place)
     return {"read": after.read, "disputed": len(after.disputed) if after.read else 0}
@@ -225,7 +226,7 @@ def settle_label_cell(store: Store, at: datetime, *, by: str, cell: int, label: 
     if label is not None:
         sets.get(place.set).checked(label)
     with _once(store):
-        add(store, "label_settled", {"cell": cell, "who": by, "label": label, "at": iso(at)})
+        store.insert("label_settled", {"cell": cell, "who": by, "label": label, "at": iso(at)})
         AuditTrail(store).add(by, "label", place.set, {"settled": cell, "label": label}, at=at)
     return {}
 

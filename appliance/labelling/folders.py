@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def read_folder(folder: Path, stated: Stated) -> WholeSet:
     )
 
 
-class _Reader:
+class _Reader(ABC):
     """What the layouts have in common: pictures, and what `set.json` says of them."""
 
     specimen = ""
@@ -76,8 +77,9 @@ class _Reader:
         self.folder, self.stated = folder, stated
         self.about = {each["picture"].rpartition("/")[2]: each for each in about.get("fields", ())}
 
+    @abstractmethod
     def fields(self) -> Iterator[WholeField]:
-        raise NotImplementedError
+        """Return every field with its cells."""
 
     def singles(self) -> Iterator[WholeSingle]:
         return iter(())

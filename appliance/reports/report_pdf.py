@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from appliance.certificate import DRAWING
-from appliance.reports.result import Pictured, Result
+from appliance.reports.result import Pictured, Pictures, Result
 from appliance.review.signature import Status
 from appliance.view import RESEARCH_USE_ONLY
 from models.panel import UNIDENTIFIED
@@ -35,7 +35,7 @@ _STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def report_pdf(result: Result) -> bytes:
+def report_pdf(result: Result, pictures: Pictures) -> bytes:
     """Return the report as a PDF file."""
     with DRAWING, rc_context(_STYLE):
         figure = Figure(figsize=A4_IN)
@@ -45,8 +45,8 @@ def report_pdf(result: Result) -> bytes:
         page.facts(_facts(result))
         page.differential(result)
         page.measures(result)
-        page.pictures(result.pictured)
-        page.slide(result.slide)
+        page.pictures(pictures.cells)
+        page.slide(pictures.slide)
         page.foot(result)
         written = io.BytesIO()
         # Without dates of its own the file depends on the result alone.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from appliance.errors import ApplianceRefused
 from appliance.record_number import masked
@@ -28,13 +28,20 @@ class Pictured:
 
 
 @dataclass(frozen=True, slots=True)
+class Pictures:
+    """What a report shows of a run. cells: in clinical order.  slide: the JPEG of the slide that was looked over."""
+
+    cells: Sequence[Pictured]
+    slide: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Everything that a report of one run says.
 
     sample: the sample's number, masked or not; empty where nobody gave one.  tally: the reviewed one where there was a
     review.  case, standing: None for a run that cannot be reviewed; then why_not says why.
-    problems: what does not agree with what was signed.  pictured: a few sure cells of every label, in clinical order.
-    slide: the JPEG of the slide that was looked over; None without one.
+    problems: what does not agree with what was signed.
     """
 
     run: RunRecord
@@ -48,8 +55,6 @@ class Result:
     notes: Sequence[Note]
     skipped: int
     fields: int
-    pictured: Sequence[Pictured]
-    slide: bytes | None
 
     @property
     def status(self) -> str:
@@ -58,11 +63,6 @@ class Result:
             return self.why_not
         return str(self.standing)
 
-    @property
-    def signed_at(self) -> datetime | None:
-        """When it was signed last."""
-        return self.signed[-1].at if self.signed else None
-
 
 def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
     """Return it. unmasked: whether the sample's number is shown whole. Raises ApplianceRefused for no such run."""
@@ -70,7 +70,6 @@ def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
     number = store.record_number(record.id)
     case, why_not = _case(store, record)
     signed = signatures(store, record.id)
-    survey = store.survey(record.id)
     tally = store.tally(record.id) if case is None else case.tally
     return Result(
         run=record,
@@ -84,8 +83,6 @@ def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
         notes=notes(store, record.id),
         skipped=sum(store.skipped(record.id).values()),
         fields=store.fields_counted(record.id),
-        pictured=_pictured(store, case, tally),
-        slide=None if survey is None else survey.picture,
     )
 
 
@@ -96,16 +93,14 @@ def _case(store: Store, record: RunRecord) -> tuple[Case | None, str]:
         return None, str(refusal)
 
 
-def _pictured(store: Store, case: Case | None, tally: Tally) -> list[Pictured]:
-    """The surest cells of every label that counts."""
-    if case is None:
-        return []
+def pictures_of(store: Store, result: Result) -> Pictures:
+    """Return what its report shows: the surest cells of every label that counts, and the slide."""
+    survey = store.survey(result.run.id)
+    cells = [] if result.case is None else result.case.cells
+    surest = sorted(cells, key=lambda cell: -cell.probability)
     found: list[Pictured] = []
-    for row in tally.rows:
-        mine = [cell for cell in case.cells if cell.label == row.label]
-        for cell in sorted(mine, key=lambda cell: -(cell.probability or 0.0))[:REPRESENTATIVES]:
-            try:
-                found.append(Pictured(row.short, cell.probability or 0.0, store.patch(cell.id)))
-            except ApplianceRefused:  # a run that kept no pictures
-                continue
-    return found
+    for row in result.tally.rows:
+        for cell in [each for each in surest if each.label == row.label][:REPRESENTATIVES]:
+            with contextlib.suppress(ApplianceRefused):  # a run that kept no pictures
+                found.append(Pictured(row.short, cell.probability, store.patch(cell.id)))
+    return Pictures(tuple(found), None if survey is None else survey.picture)

@@ -21,7 +21,7 @@ from appliance.review.reclassifications import (
     checked_label,
     reversal,
 )
-from appliance.review.rows import add, iso, person, run_named
+from appliance.review.said import person, run_named
 from appliance.review.second_reading import (
     begin,
     finish,
@@ -32,6 +32,7 @@ from appliance.review.second_reading import (
 from appliance.review.signature import sign as put_signature
 from appliance.store import Store
 from appliance.store_failure import said
+from appliance.store_file import iso
 
 
 def reclassify(
@@ -195,7 +196,7 @@ def _write(
             "batch": batch,
             "undoes": undoes,
         }
-        add(store, "reclassifications", row)
+        store.insert("reclassifications", row)
     details = {
         "reading": str(reading),
         "batch": batch,

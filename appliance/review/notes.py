@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.errors import ApplianceRefused
-from appliance.review.rows import add, iso, rows, written
+from appliance.review.said import written
 from appliance.store import Store
+from appliance.store_file import iso
 
 LONGEST_NOTE = 4000
 
@@ -24,7 +25,7 @@ class Note:
 
 def notes(store: Store, run: str) -> list[Note]:
     """Return a run's notes, the oldest first. run: the whole id."""
-    found = rows(store, "SELECT * FROM notes WHERE run = ? ORDER BY id", run)
+    found = store.rows("SELECT * FROM notes WHERE run = ? ORDER BY id", run)
     return [Note(row["id"], row["who"], datetime.fromisoformat(row["at"]), row["text"]) for row in found]
 
 
@@ -33,4 +34,4 @@ def write_note(store: Store, run: str, by: str, text: object, at: datetime) -> i
     kept = written(text, "note", LONGEST_NOTE)
     if not kept:
         raise ApplianceRefused("The note is empty. Write one.")
-    return add(store, "notes", {"run": run, "who": by, "at": iso(at), "text": kept})
+    return store.insert("notes", {"run": run, "who": by, "at": iso(at), "text": kept})

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 from appliance.errors import ApplianceRefused
-from appliance.review.rows import rows
 from appliance.store import Store
 from appliance.wording import number_of
 from models.panel import UNIDENTIFIED, Panel, did_you_mean
@@ -56,8 +55,8 @@ History = Sequence[Reclassification]
 
 def reclassifications(store: Store, run: str, reading: Reading = Reading.REVIEW) -> list[Reclassification]:
     """Return every row of a reading, the oldest first. run: the whole id."""
-    found = rows(
-        store, "SELECT * FROM reclassifications WHERE run = ? AND reading = ? ORDER BY id", run, str(reading)
+    found = store.rows(
+        "SELECT * FROM reclassifications WHERE run = ? AND reading = ? ORDER BY id", run, str(reading)
     )
     return [_from_row(row) for row in found]
 

@@ -8,7 +8,6 @@ from typing import Any
 from appliance.errors import ApplianceRefused
 from appliance.review.reclassifications import reclassifications
 from appliance.review.reviewed import machine_cells, reviewed
-from appliance.review.rows import rows
 from appliance.store import Store
 from models.errors import ModelRefused
 
@@ -57,8 +56,7 @@ def reference_cells(store: Store, run: str, label: str, limit: int = 12) -> list
 
 def _signed_runs(store: Store) -> list[dict[str, Any]]:
     """The runs whose last signature is final or amended, the last signed first."""
-    return rows(
-        store,
+    return store.rows(
         "SELECT run, after FROM signatures WHERE id IN (SELECT max(id) FROM signatures GROUP BY run) "
         "AND status IN ('final', 'amended') ORDER BY id DESC LIMIT ?",
         NEWEST_RUNS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from appliance.errors import ApplianceRefused
 from appliance.review.reclassifications import History, Reclassification, current, in_force, latest
-from appliance.review.rows import rows, run_named
+from appliance.review.said import run_named
 from appliance.rules import Rules
 from appliance.run import State
 from appliance.store import Store
@@ -54,8 +54,7 @@ class ReviewedCell:
 
 def machine_cells(store: Store, run: RunRecord) -> list[MachineCell]:
     """Return every cell of a run as the machine left it, in the order in which they were found."""
-    found = rows(
-        store,
+    found = store.rows(
         "SELECT cells.id, cells.label, cells.probability, fields.number FROM cells "
         "JOIN fields ON fields.id = cells.field WHERE cells.run = ? ORDER BY cells.id",
         run.id,

@@ -15,8 +15,8 @@ from appliance.errors import ApplianceRefused
 from appliance.review.agreement import Agreement, agreement
 from appliance.review.reclassifications import History, Reading, current, reclassifications
 from appliance.review.reviewed import MachineCell, labels_now
-from appliance.review.rows import add, iso, rows
 from appliance.store import Store
+from appliance.store_file import iso
 from appliance.store_records import RunRecord
 from appliance.wording import number_of
 from models.panel import UNIDENTIFIED, Panel
@@ -80,13 +80,13 @@ def draw(run: str, cells: Iterable[int], sample: int | None) -> tuple[int, ...]:
 
 def second_readers(store: Store, run: str) -> list[str]:
     """Return who has begun a second reading of a run, in that order."""
-    found = rows(store, "SELECT who FROM second_readings WHERE run = ? AND what = 'begun' ORDER BY id", run)
+    found = store.rows("SELECT who FROM second_readings WHERE run = ? AND what = 'begun' ORDER BY id", run)
     return [row["who"] for row in found]
 
 
 def second_reading(store: Store, run: str, cells: Sequence[MachineCell], who: str) -> SecondReading | None:
     """Return somebody's second reading; None where it was not begun. cells: all of the run."""
-    found = rows(store, "SELECT * FROM second_readings WHERE run = ? AND who = ? ORDER BY id", run, who)
+    found = store.rows("SELECT * FROM second_readings WHERE run = ? AND who = ? ORDER BY id", run, who)
     if not found:
         return None
     begun, finished = found[0], found[1] if len(found) > 1 else None
@@ -117,7 +117,7 @@ def begin(
             "A sample is a whole number of cells from 1. Give one, or leave it out to read all."
         )
     seen = [row.who for row in reclassifications(store, run.id)]
-    seen += [row["who"] for row in rows(store, "SELECT who FROM signatures WHERE run = ?", run.id)]
+    seen += [row["who"] for row in store.rows("SELECT who FROM signatures WHERE run = ?", run.id)]
     if by in seen:
         raise ApplianceRefused(
             f"{by} has reviewed or signed this run and knows its labels. A second reader must be another person."
@@ -202,6 +202,6 @@ def _only(labels: dict[int, str | None], cells: Collection[int]) -> dict[int, st
 
 
 def _record(store: Store, run: str, by: str, what: str, cells: int, at: datetime) -> None:
-    (last,) = rows(store, "SELECT coalesce(max(id), 0) AS id FROM reclassifications WHERE run = ?", run)
+    (last,) = store.rows("SELECT coalesce(max(id), 0) AS id FROM reclassifications WHERE run = ?", run)
     row = {"run": run, "who": by, "what": what, "cells": cells, "after": last["id"], "at": iso(at)}
-    add(store, "second_readings", row)
+    store.insert("second_readings", row)

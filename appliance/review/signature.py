@@ -15,10 +15,11 @@ from typing import Any
 from appliance.errors import ApplianceRefused
 from appliance.review.case import Case
 from appliance.review.reclassifications import spoken
-from appliance.review.rows import add, iso, rows, written
+from appliance.review.said import written
 from appliance.review.statement import canonical, differing, digest_of
 from appliance.run import State
 from appliance.store import Store
+from appliance.store_file import iso
 from appliance.wording import number_of
 
 LONGEST_SIGNATURE_NOTE = 1000
@@ -86,7 +87,7 @@ class Verified:
 
 def signatures(store: Store, run: str) -> list[Signature]:
     """Return a run's signatures, the oldest first. run: the whole id."""
-    return [_from_row(row) for row in rows(store, "SELECT * FROM signatures WHERE run = ? ORDER BY id", run)]
+    return [_from_row(row) for row in store.rows("SELECT * FROM signatures WHERE run = ? ORDER BY id", run)]
 
 
 def next_statuses(last: Status | None, changed: bool) -> tuple[Status, ...]:
@@ -148,7 +149,7 @@ def sign(
         "at": iso(at),
         "note": said,
     }
-    return _from_row({**row, "id": add(store, "signatures", row)})
+    return _from_row({**row, "id": store.insert("signatures", row)})
 
 
 def verify(store: Store, case: Case) -> Verified:

@@ -9,7 +9,6 @@ from datetime import datetime
 from appliance.errors import ApplianceRefused
 from appliance.review.reclassifications import reclassifications
 from appliance.review.reviewed import labels_now, machine_cells, reviewed_tally
-from appliance.review.rows import rows
 from appliance.run import State
 from appliance.store import Store
 from appliance.tally import Row, Tally
@@ -55,8 +54,7 @@ def patient_runs(store: Store, run: str) -> list[Point]:
     controls, and what this version can no longer read. The number itself does not leave the store.
     """
     this = store.run(run)
-    found = rows(
-        store,
+    found = store.rows(
         "SELECT runs.id, runs.started FROM runs WHERE runs.id = ? UNION "
         "SELECT runs.id, runs.started FROM runs JOIN records ON records.slide = runs.slide "
         "WHERE trim(records.record_number) = "
@@ -88,7 +86,7 @@ def _point(store: Store, run: str) -> Point | None:
         labels = labels_now(machine_cells(store, record), reclassifications(store, record.id))
     except (ApplianceRefused, ModelRefused):  # a plan or a panel of another version
         return None
-    signed = rows(store, "SELECT status FROM signatures WHERE run = ? ORDER BY id DESC LIMIT 1", record.id)
+    signed = store.rows("SELECT status FROM signatures WHERE run = ? ORDER BY id DESC LIMIT 1", record.id)
     return Point(
         run=record.id,
         started=record.started,

@@ -16,7 +16,7 @@ from appliance.review.drawn_references import drawn_count
 from appliance.review.reference_cells import reference_cells
 from web.access import allow, no_store, who
 from web.api import second
-from web.api.review_said import opened, reads_blind, refuse_blind, review_said, said_at, trend_said
+from web.api.review_said import opened, review_said, said_at, trend_said
 from web.api.review_shapes import (
     BatchPath,
     CellPath,
@@ -32,6 +32,7 @@ from web.api.review_shapes import (
     TrendSaid,
 )
 from web.api.shapes import Nothing, RunPath
+from web.blind import reads_blind, refuse_blind
 from web.rooms import Rooms
 
 TAG = Tag(name="review", description="What people make of a run that has ended.")
@@ -61,7 +62,7 @@ def _looking(api: APIBlueprint, rooms: Rooms) -> None:
                 found = closer(store, case, path.cell)
             except ApplianceRefused as refusal:
                 abort(404, str(refusal))
-            blind = reads_blind(store, case)
+            blind = reads_blind(store, case.run.id)
         return no_store(jsonify(_closer_said(found, blind).model_dump()))
 
     @api.get("/runs/<run>/review/references/<label>", tags=[TAG], responses={200: ReferencesSaid})
@@ -78,7 +79,7 @@ def _looking(api: APIBlueprint, rooms: Rooms) -> None:
     def earlier(path: RunPath) -> Response:
         """The patient's runs side by side."""
         with opened(rooms, path.run) as (store, case):
-            refuse_blind(store, case)
+            refuse_blind(store, case.run.id)
             said = trend_said(store, case)
         return no_store(jsonify(said.model_dump()))
 
@@ -120,7 +121,7 @@ def _writing(api: APIBlueprint, rooms: Rooms) -> None:
 
 def _now(rooms: Rooms, run: str) -> dict[str, Any]:
     with opened(rooms, run) as (store, case):
-        refuse_blind(store, case)
+        refuse_blind(store, case.run.id)
         return review_said(store, case).model_dump()
 
 

@@ -16,7 +16,7 @@ from appliance.review.case import Case, open_case
 from appliance.review.gallery import Section, is_doubtful, sections
 from appliance.review.notes import notes
 from appliance.review.reclassifications import undoable
-from appliance.review.second_reading import refuse_second_reader, second_readers, second_reading
+from appliance.review.second_reading import refuse_second_reader, second_readers
 from appliance.review.signature import signatures, standing
 from appliance.review.trend import patient_runs, trend
 from appliance.rules import Rules
@@ -51,23 +51,6 @@ def opened(rooms: Rooms, run: str) -> Iterator[tuple[Store, Case]]:
         except ApplianceRefused as refusal:
             abort(409, str(refusal))
         yield store, case
-
-
-def reads_blind(store: Store, case: Case) -> bool:
-    """Whether who asks is in the middle of a second reading of the run."""
-    own = second_reading(store, case.run.id, case.machine, who().name)
-    return own is not None and own.finished is None
-
-
-def refuse_blind(store: Store, case: Case) -> None:
-    """Show no label to who must not see one."""
-    if reads_blind(store, case):
-        abort(
-            409,
-            gettext(
-                "You are in the middle of a second reading of this run. Finish it before you see labels."
-            ),
-        )
 
 
 def review_said(store: Store, case: Case) -> ReviewSaid:

@@ -15,10 +15,11 @@ from appliance.review.reclassifications import undoable
 from appliance.review.second_reading import compare, machine_and_first, second_readers, second_reading
 from appliance.store import Store
 from web.access import allow, no_store, who
-from web.api.review_said import labels_said, opened, refuse_blind, said_at
+from web.api.review_said import labels_said, opened, said_at
 from web.api.review_shapes import BatchPath
 from web.api.second_shapes import AgreementsSaid, BeginAsked, LabelAsked, SecondCell, SecondSaid
 from web.api.shapes import Nothing, RunPath
+from web.blind import refuse_blind
 from web.rooms import Rooms
 
 TAG = Tag(
@@ -36,7 +37,7 @@ def add_to(api: APIBlueprint, rooms: Rooms) -> None:
     def agreement(path: RunPath) -> Response:
         """How machine, first and second reader agree."""
         with opened(rooms, path.run) as (store, case):
-            refuse_blind(store, case)
+            refuse_blind(store, case.run.id)
             said = agreements(store, case)
         return no_store(jsonify(said.model_dump()))
 

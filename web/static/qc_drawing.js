@@ -12,7 +12,7 @@ export function draw(run, field, cross) {
   svg.setAttribute("preserveAspectRatio", "xMidYMid meet");
   const inside = `M${border} ${border}H${width - border}V${height - border}H${border}z`;
   const parts = [
-    make("image", { href: `/qc/${run}/${field.number}.jpg`, width, height, preserveAspectRatio: "none" }),
+    make("image", { href: `/runs/${run}/fields/${field.number}.jpg`, width, height, preserveAspectRatio: "none" }),
     make("path", { class: "border drawn", d: `M0 0H${width}V${height}H0z${inside}`, "fill-rule": "evenodd" }),
     make("path", { class: "border-line drawn", d: inside }),
     ...field.finds.flatMap((find) => drawFind(find, field.false.includes(find.cell))),

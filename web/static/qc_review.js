@@ -65,7 +65,7 @@ function go(to) {
   cross = null;
   show();
   const after = fields[shown + 1];
-  if (after) new Image().src = `/qc/${run}/${after.number}.jpg`;
+  if (after) new Image().src = `/runs/${run}/fields/${after.number}.jpg`;
 }
 
 // Puts a mark into a field as it is here.

@@ -1,33 +1,12 @@
-"""Rows that are only added: how the tables of review are written and read."""
+"""What people say, as it reaches the instrument: who, of which run, and what they wrote."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
-from appliance.store_failure import said
 from appliance.store_records import RunRecord
 
 LONGEST_NAME = 100
-
-
-def add(store: Store, table: str, row: dict[str, Any]) -> int:
-    """Add a row and return its id; inside a transaction that is open it belongs to that."""
-    with said(store.path), store.db.atomic():
-        return int(store.db.table(table).insert(row).last_rowid or 0)
-
-
-def rows(store: Store, sql: str, *values: object) -> list[dict[str, Any]]:
-    """Return what a question to the store gives."""
-    with said(store.path):
-        return list(store.db.query(sql, values))
-
-
-def iso(at: datetime) -> str:
-    """Return a time as the store keeps it: UTC, to the millisecond."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def person(by: object) -> str:
