@@ -5,6 +5,10 @@ class ModelRefused(ValueError):
     """The input cannot be used: a panel, an image, a scale or a set of weights. Says what to do."""
 
 
+class EngineRefused(ModelRefused):
+    """The engine asked for is absent, or may not count on this box. Nothing else is run in its place."""
+
+
 class AnalysisError(RuntimeError):
     """The answer for a field or a cell is not known. It is never an empty list.
 

@@ -1,0 +1,1 @@
+"""One exported network on one device: what every engine promises, and the engines that there are."""
