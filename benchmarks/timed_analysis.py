@@ -19,6 +19,7 @@ from models.cascade import Cascade
 from models.cascade_file import read_cascade
 from models.cells import Patch, Probabilities
 from models.detector import Detector, NetworkDetector
+from models.views import Picture, View
 
 WHOLE, DETECTION, NAMING, SECOND_LOOKS = "analysis", "detection", "classification", "second looks"
 
@@ -107,13 +108,13 @@ class TimedCascade(Cascade):
 
     def _look_again(
         self,
-        canonical: NDArray[np.uint8],
+        picture: Picture,
         doubtful: dict[int, tuple[float, float]],
-        patches: dict[int, Patch],
+        views: dict[int, View],
         single: dict[int, Probabilities],
     ) -> tuple[dict[int, Probabilities], dict[int, int]]:
         with self._spent.on(SECOND_LOOKS):
-            return super()._look_again(canonical, doubtful, patches, single)
+            return super()._look_again(picture, doubtful, views, single)
 
 
 def timed_analyser(panel: str, specimen: str, spent: Spent) -> TimedAnalyser:

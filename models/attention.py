@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from models.engine import LARGEST_BATCH, Engine
+from models.engines.onnx_engine import LARGEST_BATCH, OnnxEngine
 from models.errors import ModelRefused
 
 
@@ -39,7 +39,7 @@ class FeatureNetwork:
         with TemporaryDirectory() as folder:
             path = Path(folder) / card.path.name
             onnx.save(model, path)
-            self._engine = Engine(path)
+            self._engine = OnnxEngine(path)
         self.name = card.name
         self.sha256 = card.sha256
         self.outputs = card.outputs

@@ -7,7 +7,7 @@ Guo et al. 2017.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from models.card import BUNDLED, Card, read_card
 from models.cascade_file import Precision, Recipe, Specialist, Task, cascades_in, read_cascade, twin
 from models.cells import Opinion, Patch, Probabilities
-from models.engine import Engine
+from models.engines.engine import Batch, OpenEngine
+from models.engines.onnx_engine import open_on_cpu
 from models.errors import ModelRefused
 from models.panel import UNIDENTIFIED, Specimen, load_panel
-from models.resample import to_scale, window
+from models.resample import to_scale
 from models.temperatures import Temperatures
+from models.views import HostPicture, Picture, View, centred
 
 ALWAYS = 2.0  # no probability reaches it
 COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
@@ -36,20 +38,27 @@ class Cascade:
     """
 
     def __init__(
-        self, recipe: Recipe, specimen: str, folder: Path = BUNDLED, specialists_in: Path | None = None
+        self,
+        recipe: Recipe,
+        specimen: str,
+        folder: Path = BUNDLED,
+        specialists_in: Path | None = None,
+        open_engine: OpenEngine = open_on_cpu,
     ) -> None:
         """Load the networks of a recipe. Raises ModelRefused, also where the weights do not fit the panel.
 
         specimen: ``blood`` or ``marrow``; how much a probability is trusted differs between them.
         folder: where the global network is, and the specialists too unless they are said to be elsewhere.
+        open_engine: opens each network where it is to run.
         """
         self.panel = load_panel(recipe.panel)
         self.guidance = recipe.guidance
         named_in = f"{recipe.name}.toml"
-        self._global = Classifier(_card(recipe, folder, named_in), specimen)
+        self._global = Classifier(_card(recipe, folder, named_in), specimen, open_engine)
         elsewhere = specialists_in or folder
         self._specialists = [
-            (item, Classifier(_card(item, elsewhere, named_in), specimen)) for item in recipe.specialists
+            (item, Classifier(_card(item, elsewhere, named_in), specimen, open_engine))
+            for item in recipe.specialists
         ]
         self.outputs = self._global.outputs
         for output in self.outputs:
@@ -61,12 +70,17 @@ class Cascade:
             digest.update(network.sha256.encode())
         quantised = f" {Precision.INT8}" if self._global.precision is Precision.INT8 else ""
         self.name = f"{recipe.name}{quantised} {digest.hexdigest()[:12]}"
-        self.engine = f"{self._global.engine}, {self._global.precision}"
+        self.engine = f"{self._global.engine}, {self._global.computed_in}"
 
     @property
     def um_per_px(self) -> float:
         """The canonical scale."""
         return self._global.um_per_px
+
+    @property
+    def patch_px(self) -> int:
+        """How many pixels a view has to a side."""
+        return self._global.patch_px
 
     def examine(
         self, pixels: NDArray[np.uint8], um_per_px: float, centres: Sequence[tuple[float, float]]
@@ -80,20 +94,28 @@ class Cascade:
         canonical = to_scale(pixels, um_per_px, self.um_per_px)
         across, down = canonical.shape[1] / pixels.shape[1], canonical.shape[0] / pixels.shape[0]
         places = [(x * across, y * down) for x, y in centres]
-        patches = {}
-        for i, (x, y) in enumerate(places):
-            patch = window(canonical, x, y, self._global.patch_px)
-            if patch is not None:
-                patches[i] = patch.copy()
-        if not patches:
+        return self.examine_in(HostPicture(canonical, self.patch_px), places)
+
+    def examine_in(
+        self, picture: Picture, places: Sequence[tuple[float, float]]
+    ) -> list[tuple[Patch, Opinion] | None]:
+        """Name the cells at `places` (x, y in px) of a picture at the canonical scale; see `examine`.
+
+        Raises AnalysisError where a network fails.
+        """
+        found = [centred(x, y, picture.side, picture.width, picture.height) for x, y in places]
+        views = {i: view for i, view in enumerate(found) if view is not None}
+        if not views:
             return [None] * len(places)
-        single = dict(zip(patches, self.probabilities(np.stack(list(patches.values()))), strict=True))
-        doubtful = [i for i, p in single.items() if self.guidance.doubtful(p)]
-        guided, views = self._look_again(canonical, {i: places[i] for i in doubtful}, patches, single)
-        findings = self._findings(patches, guided)
+        looked_at = list(views.values())
+        single = dict(zip(views, self._named_by(picture, looked_at), strict=True))
+        doubtful = {i: places[i] for i, p in single.items() if self.guidance.doubtful(p)}
+        guided, counts = self._look_again(picture, doubtful, views, single)
+        findings = self._findings(picture, views, guided)
+        patches = dict(zip(views, picture.patches(looked_at), strict=True))
         return [
-            (patches[i], self._opinion(single[i], guided[i], views.get(i, 1), findings.get(i, ())))
-            if i in patches
+            (patches[i], self._opinion(single[i], guided[i], counts.get(i, 1), findings.get(i, ())))
+            if i in views
             else None
             for i in range(len(places))
         ]
@@ -108,16 +130,7 @@ class Cascade:
 
     def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
         """Return calibrated probabilities, N×outputs, of N×96×96×3 patches after the deciding specialists."""
-        result = self._global.probabilities(patches)
-        for specialist, network in self._specialists:
-            if specialist.task is Task.DECIDE:
-                columns = [self.outputs.index(label) for label in network.outputs]
-                rows = np.flatnonzero(np.isin(result.argmax(axis=1), columns))
-                if rows.size:
-                    shares = network.probabilities(patches[rows])
-                    together = result[rows][:, columns].sum(axis=1, keepdims=True)
-                    result[rows[:, None], columns] = together * shares
-        return result
+        return self._decided(self._global.probabilities(patches), lambda rows: patches[rows])
 
     def looking_always(self) -> Cascade:
         """Return the same cascade, but one that looks again at every cell."""
@@ -142,34 +155,54 @@ class Cascade:
         for network in (self._global, *(network for _, network in self._specialists)):
             network.probabilities(blank)
 
+    def _named_by(self, picture: Picture, views: Sequence[View], *, second: bool = False) -> Probabilities:
+        """Return calibrated probabilities, N×outputs, of views; second: the mean with every second opinion."""
+        batch = picture.cut(views)
+        first = self._global.probabilities(batch)
+        # Before the deciders: they are shown views of their own, and then this batch holds no longer.
+        others = [other.probabilities(batch) for other in self._second_opinions] if second else []
+        decided = self._decided(first, lambda rows: picture.cut([views[row] for row in rows]))
+        return np.asarray(np.mean([decided, *others], axis=0)) if others else decided
+
+    def _decided(self, result: Probabilities, cut: Callable[[list[int]], Batch]) -> Probabilities:
+        """Let the deciding specialists share out what the global network said. cut: gives rows of the same batch."""
+        for specialist, network in self._specialists:
+            if specialist.task is Task.DECIDE:
+                columns = [self.outputs.index(label) for label in network.outputs]
+                rows = np.flatnonzero(np.isin(result.argmax(axis=1), columns))
+                if rows.size:
+                    shares = network.probabilities(cut(rows.tolist()))
+                    together = result[rows][:, columns].sum(axis=1, keepdims=True)
+                    result[rows[:, None], columns] = together * shares
+        return result
+
     def _look_again(
         self,
-        canonical: NDArray[np.uint8],
+        picture: Picture,
         doubtful: dict[int, tuple[float, float]],
-        patches: dict[int, Patch],
+        views: dict[int, View],
         single: dict[int, Probabilities],
     ) -> tuple[dict[int, Probabilities], dict[int, int]]:
         """Probabilities after guidance for every cell, and the number of views of those looked at again.
 
         All views of all doubtful cells are classified in one batch by each network that has a say in them.
         """
-        owners, looks = [], []
+        owners: list[int] = []
+        looks: list[View] = []
         for i, (x, y) in doubtful.items():
-            mine = self.guidance.views(canonical, x, y, self._global.patch_px)
-            mine = [patches[i], *mine] if mine or self._second_opinions else []
+            others = self.guidance.looks(x, y, picture.side, picture.width, picture.height)
+            mine = [views[i], *others] if others or self._second_opinions else []
             owners += [i] * len(mine)
             looks += mine
         if not looks:
             return single, {}
-        batch = np.stack(looks)
-        seen = [self.probabilities(batch), *(other.probabilities(batch) for other in self._second_opinions)]
-        each = np.mean(seen, axis=0)
-        guided, views = dict(single), {}
+        each = self._named_by(picture, looks, second=True)
+        guided, counts = dict(single), {}
         for i in dict.fromkeys(owners):
-            mine = [p for owner, p in zip(owners, each, strict=True) if owner == i]
-            guided[i] = self._global.temperatures.of_mean(np.asarray(np.mean(mine, axis=0), np.float32))
-            views[i] = len(mine)
-        return guided, views
+            seen = [p for owner, p in zip(owners, each, strict=True) if owner == i]
+            guided[i] = self._global.temperatures.of_mean(np.asarray(np.mean(seen, axis=0), np.float32))
+            counts[i] = len(seen)
+        return guided, counts
 
     @property
     def _second_opinions(self) -> list[Classifier]:
@@ -190,7 +223,7 @@ class Cascade:
         return self.panel.final(self.outputs[best]), probability
 
     def _findings(
-        self, patches: dict[int, Patch], guided: dict[int, Probabilities]
+        self, picture: Picture, views: dict[int, View], guided: dict[int, Probabilities]
     ) -> dict[int, tuple[str, ...]]:
         found: dict[int, tuple[str, ...]] = {}
         for specialist, network in self._specialists:
@@ -198,7 +231,7 @@ class Cascade:
             if specialist.task is not Task.FIND or not asked:
                 continue
             column = network.outputs.index(specialist.finding)
-            answers = network.probabilities(np.stack([patches[i] for i in asked]))[:, column]
+            answers = network.probabilities(picture.cut([views[i] for i in asked]))[:, column]
             for i in np.asarray(asked)[answers >= specialist.found_from].tolist():
                 found[i] = (*found.get(i, ()), specialist.finding)
         return found
@@ -207,9 +240,9 @@ class Cascade:
 class Classifier:
     """One classifying network: patches in, calibrated probabilities out."""
 
-    def __init__(self, card: Card, specimen: str) -> None:
+    def __init__(self, card: Card, specimen: str, open_engine: OpenEngine = open_on_cpu) -> None:
         """Load the network that a card describes, with its temperatures for a specimen. Raises ModelRefused."""
-        self._engine = Engine(card.path)
+        self._engine = open_engine(card.path)
         self.temperatures = Temperatures(
             card.setting(f"temperature_{specimen}"), card.setting(f"guided_temperature_{specimen}")
         )
@@ -219,31 +252,45 @@ class Classifier:
         self.sha256 = card.sha256
         self.precision = Precision.FLOAT if card.quantised_from is None else Precision.INT8
         self.engine = self._engine.name
+        self.computed_in = self._engine.precision or str(self.precision)
 
-    def probabilities(self, patches: NDArray[np.uint8]) -> Probabilities:
+    def probabilities(self, patches: Batch) -> Probabilities:
         """Return the probabilities of one view each, N×outputs float32. Raises AnalysisError."""
         return self.temperatures.of_view(self._engine.run(patches))
 
 
 def load_cascade(
-    name: str, specimen: str, folder: Path = BUNDLED, precision: Precision | None = None
+    name: str,
+    specimen: str,
+    folder: Path = BUNDLED,
+    precision: Precision | None = None,
+    open_engine: OpenEngine = open_on_cpu,
 ) -> Cascade:
     """Return the bundled cascade for a panel and a specimen. Raises ModelRefused where there are no weights for it.
 
-    precision: of its global network; None for the one that counts, eight-bit where the cascade has such a network.
+    precision: of its global network; None for the one that counts on a processor, eight-bit where the cascade has such
+    a network. open_engine: opens each network where it is to run.
     """
+    return Cascade(recipe_of(name, folder).at(precision), specimen, folder, open_engine=open_engine)
+
+
+def load_cascades(
+    name: str,
+    folder: Path = BUNDLED,
+    precision: Precision | None = None,
+    open_engine: OpenEngine = open_on_cpu,
+) -> dict[str, Cascade]:
+    """Return the bundled cascade for a panel, for every specimen; see `load_cascade`. Raises ModelRefused."""
+    return {specimen: load_cascade(name, specimen, folder, precision, open_engine) for specimen in Specimen}
+
+
+def recipe_of(name: str, folder: Path = BUNDLED) -> Recipe:
+    """Return the cascade of a panel as its file describes it. Raises ModelRefused where there are no weights for it."""
     if not (folder / f"{name}.toml").is_file():
         load_panel(name)
         bundled = ", ".join(cascades_in(folder)) or "none"
         raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
-    return Cascade(read_cascade(name, folder).at(precision), specimen, folder)
-
-
-def load_cascades(
-    name: str, folder: Path = BUNDLED, precision: Precision | None = None
-) -> dict[str, Cascade]:
-    """Return the bundled cascade for a panel, for every specimen; see `load_cascade`. Raises ModelRefused."""
-    return {specimen: load_cascade(name, specimen, folder, precision) for specimen in Specimen}
+    return read_cascade(name, folder)
 
 
 def on_trial(

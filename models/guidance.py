@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cells import Patch, Probabilities
-from models.resample import window
-
-TURNS = 7  # the symmetries of the square, less the picture as it is
+from models.views import TURNS, HostPicture, View, centred
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +32,25 @@ class Guidance:
     @property
     def most_views(self) -> int:
         """How many other views there are of a cell that lies far enough inside its picture."""
-        return len(self.shifts_px) + (TURNS if self.turned else 0)
+        return len(self.shifts_px) + (len(TURNS) if self.turned else 0)
 
     def doubtful(self, probabilities: Probabilities) -> bool:
         """Whether a cell of these probabilities (from one view) is looked at again."""
         return bool(probabilities.max() < self.below)
 
-    def views(self, picture: NDArray[np.uint8], x: float, y: float, side: int) -> list[Patch]:
-        """Return the other views of the cell at x, y (px) of a picture at the canonical scale.
+    def looks(self, x: float, y: float, side: int, width: int, height: int) -> list[View]:
+        """Return the other views of the cell at x, y (px) of a picture of this size at the canonical scale.
 
         A shifted view that leaves the picture is left out: padding would be something that the networks never saw.
         """
-        shifted = [window(picture, x + dx, y + dy, side) for dx, dy in self.shifts_px]
+        shifted = [centred(x + dx, y + dy, side, width, height) for dx, dy in self.shifts_px]
         views = [view for view in shifted if view is not None]
-        centred = window(picture, x, y, side)
-        if self.turned and centred is not None:
-            views += _turns(centred)
+        middle = centred(x, y, side, width, height)
+        if self.turned and middle is not None:
+            views += [View(middle.left, middle.top, turn) for turn in TURNS]
         return views
 
-
-def _turns(patch: Patch) -> list[Patch]:
-    mirrored = patch[:, ::-1]
-    rotated = [np.rot90(patch, quarter) for quarter in (1, 2, 3)]
-    return [*rotated, mirrored, *(np.rot90(mirrored, quarter) for quarter in (1, 2, 3))]
+    def views(self, picture: NDArray[np.uint8], x: float, y: float, side: int) -> list[Patch]:
+        """Return the pixels of those views, where the picture (H×W×3) is in host memory."""
+        height, width = picture.shape[:2]
+        return HostPicture(picture, side).patches(self.looks(x, y, side, width, height))

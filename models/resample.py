@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.views import centred
+
 
 def to_scale(pixels: NDArray[np.uint8], um_per_px: float, target_um_per_px: float) -> NDArray[np.uint8]:
     """Resample H×W×3 uint8 from one pixel size to another.
@@ -25,8 +27,6 @@ def to_scale(pixels: NDArray[np.uint8], um_per_px: float, target_um_per_px: floa
 
 def window(pixels: NDArray[np.uint8], x: float, y: float, side: int) -> NDArray[np.uint8] | None:
     """Return the side×side window centred on x, y (px), or None where it leaves the picture."""
-    left, top = round(x - side / 2), round(y - side / 2)
     height, width = pixels.shape[:2]
-    if left < 0 or top < 0 or left + side > width or top + side > height:
-        return None
-    return pixels[top : top + side, left : left + side]
+    view = centred(x, y, side, width, height)
+    return None if view is None else pixels[view.top : view.top + side, view.left : view.left + side]

@@ -12,7 +12,7 @@ from builders_report import BLUE, GREEN, RED, colour_network, spot
 from models.attention import FeatureNetwork
 from models.card import BUNDLED, read_card
 from models.crops import cells_of_split
-from models.engine import Engine
+from models.engines.onnx_engine import OnnxEngine
 from models.errors import ModelRefused
 from models.resample import window
 
@@ -30,7 +30,7 @@ def test_a_cell_is_described_by_what_the_linear_layer_sees(tmp_path: Path) -> No
     features = found.features(patches)
     assert features.shape == (3, found.width) == (3, 3)
     assert features.argmax(axis=1).tolist() == [0, 1, 2]
-    scores = Engine(tmp_path / "cells.onnx").run(patches)
+    scores = OnnxEngine(tmp_path / "cells.onnx").run(patches)
     np.testing.assert_allclose(features @ np.array(list(WEIGHTS.values())).T, scores, rtol=1e-5)
 
 

@@ -18,7 +18,7 @@ import onnxruntime  # noqa: E402
 
 from models.card import read_card  # noqa: E402
 from models.crops import Crops  # noqa: E402
-from models.engine import Engine  # noqa: E402
+from models.engines.onnx_engine import OnnxEngine  # noqa: E402
 from models.training import cli  # noqa: E402
 from models.training.quantise import calibration_patches, quantise  # noqa: E402
 
@@ -51,7 +51,7 @@ def crops(**counts: int) -> Crops:
 
 def test_it_answers_nearly_as_the_float_network_does(both: tuple[Path, Path]) -> None:
     unseen = patches(40, seed=2)
-    exact, whole = (Engine(path).run(unseen) for path in both)
+    exact, whole = (OnnxEngine(path).run(unseen) for path in both)
     assert exact.std() > 0.3
     assert np.abs(exact - whole).max() < 0.1 * exact.std()
 
@@ -60,7 +60,7 @@ def test_it_answers_nearly_as_the_float_network_does(both: tuple[Path, Path]) ->
 def test_it_takes_any_number_of_patches_and_each_alone_gets_the_same_answer(
     both: tuple[Path, Path], count: int
 ) -> None:
-    engine, some = Engine(both[1]), patches(count)
+    engine, some = OnnxEngine(both[1]), patches(count)
     np.testing.assert_allclose(engine.run(some)[-1:], engine.run(some[-1:]), atol=1e-5)
 
 

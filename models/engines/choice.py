@@ -61,7 +61,7 @@ def choose(wanted: EngineName, standing: Mapping[EngineName, Standing]) -> Choic
 
 
 def _best(standing: Mapping[EngineName, Standing]) -> Choice:
-    passed_over = []
+    passed_over: list[str] = []
     for name in BEST_FIRST:
         stands = standing.get(name)
         if stands is None:

@@ -47,6 +47,19 @@ Batch = NDArray[np.uint8] | DeviceBatch
 """Images, N×H×W×3 uint8 RGB: in host memory for any engine, or on a device for the engines of that device."""
 
 
+def parts_of(batch: Batch, largest: int) -> list[Batch]:
+    """Return a batch as parts of at most `largest` images, in order and where it lies; not copies."""
+    return [_part(batch, first, min(first + largest, len(batch))) for first in range(0, len(batch), largest)]
+
+
+def _part(batch: Batch, first: int, end: int) -> Batch:
+    if not isinstance(batch, DeviceBatch):
+        return batch[first:end]
+    _, height, width, channels = batch.shape
+    address = batch.address + first * height * width * channels
+    return DeviceBatch(address, (end - first, height, width, channels), batch.owner, batch.device)
+
+
 class Engine(Protocol):
     """A network, ready to run.
 

@@ -10,14 +10,14 @@ import numpy as np
 from models.card import Card
 from models.crops import PATCH_PX, Crops
 from models.data import SPECIMEN
-from models.engine import Engine
+from models.engines.onnx_engine import OnnxEngine
 from models.guidance import Guidance
 from models.temperatures import Logits, fitted
 
 
 def views_of(path: Path, crops: Crops, guidance: Guidance) -> Logits:
     """Return logits, N×views×outputs, of the centred view of every crop and of all views that guidance takes."""
-    engine = Engine(path)
+    engine = OnnxEngine(path)
     middle = crops.images.shape[1] / 2
     margin = (crops.images.shape[1] - PATCH_PX) // 2
     results = []
