@@ -87,6 +87,11 @@ class FlatField:
         """What each pixel is multiplied by: float32, H×W×3, from 1."""
         return self._gain
 
+    @property
+    def offset(self) -> Plane | None:
+        """What is taken off each pixel after that: float32, H×W×3; None where no dark is known."""
+        return self._offset
+
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a picture as an even light would have given it: uint8, H×W×3. The one given stays as it is.
 
