@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from builders_networks import brightness_network, picture
 
 from models.card import BUNDLED, BUNDLED_NETWORKS, read_card
-from models.engines.onnx_engine import OnnxEngine
-from models.errors import AnalysisError, ModelRefused
+from models.engines.engine import DeviceBatch, NetworkShape
+from models.engines.onnx_engine import OnnxEngine, Provider, absent, open_on_cuda
+from models.errors import AnalysisError, EngineRefused, ModelRefused
 
 
 def copied(folder: Path) -> Path:
@@ -47,6 +50,50 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"not a network")
     with pytest.raises(ModelRefused, match="cannot be loaded"):
         OnnxEngine(tmp_path / "x.onnx")
+
+
+def test_an_engine_says_what_its_network_takes() -> None:
+    shapes = [OnnxEngine(BUNDLED / f"{name}.onnx").shape for name in ("cells", "detector")]
+    assert shapes == [
+        NetworkShape("images", 96, 96, ("output",)),
+        NetworkShape("images", None, None, ("output",)),
+    ]
+
+
+def test_a_gpu_that_the_runtime_was_not_built_for_is_refused_and_nothing_runs_in_its_place() -> None:
+    if not absent(Provider.CUDA):
+        pytest.skip("this ONNX Runtime is built for CUDA")
+    with pytest.raises(EngineRefused, match=r"built without CUDAExecutionProvider\. Install hemadiff\[gpu\]"):
+        open_on_cuda(BUNDLED / "detector.onnx")
+
+
+def test_a_provider_that_another_one_replaced_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Replaced(onnxruntime.InferenceSession):
+        def __init__(self, path: str, options: Any, providers: list[Any], **rest: Any) -> None:
+            super().__init__(path, options, providers=["CPUExecutionProvider"], **rest)
+
+    monkeypatch.setattr("models.engines.onnx_engine.absent", lambda _: "")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Replaced)
+    with pytest.raises(
+        EngineRefused, match="asked for CUDAExecutionProvider, and CPUExecutionProvider would run"
+    ):
+        open_on_cuda(BUNDLED / "detector.onnx")
+
+
+def test_a_batch_on_a_gpu_is_an_error_on_the_processor() -> None:
+    with pytest.raises(AnalysisError, match="cannot read a batch that lies on a GPU"):
+        OnnxEngine(BUNDLED / "cells.onnx").run(DeviceBatch(4096, (1, 96, 96, 3)))
+
+
+def test_a_batch_on_a_device_is_bound_by_its_address_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brightness_network(tmp_path, "cells", {"monocyte": (1, 0), "basophil": (2, 1)})
+    engine = OnnxEngine(tmp_path / "cells.onnx")
+    images = np.stack([picture(i, side=96) for i in range(70)])
+    monkeypatch.setattr(engine, "_memory", "cpu")  # host memory stands in for a device's
+    found = engine.run(DeviceBatch(images.ctypes.data, images.shape, images))
+    np.testing.assert_allclose(found, OnnxEngine(tmp_path / "cells.onnx").run(images), atol=1e-6)
 
 
 def test_weights_that_changed_since_their_card_was_written_are_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -29,8 +30,8 @@ class Box:
     """A GPU and what drives it.
 
     gpu: its name.  uuid: of this very one.  capability: compute capability, as "9.0".  driver: as "580.65.06", or
-    ``unknown``.  cuda: the newest CUDA that the driver has, as "13.0".  onnxruntime, tensorrt: versions, None where
-    they are not installed.
+    ``unknown``.  cuda: the newest CUDA that the driver has, as "13.0".  onnxruntime, tensorrt, pycuda: versions, None
+    where they are not installed.
     """
 
     gpu: str
@@ -40,6 +41,7 @@ class Box:
     cuda: str
     onnxruntime: str | None = None
     tensorrt: str | None = None
+    pycuda: str | None = None
 
 
 class CudaDriver(Protocol):
@@ -135,6 +137,7 @@ def ask_box(driver: Callable[[], CudaDriver] = LoadedDriver, told_in: Path = DRI
             cuda=f"{newest // 1000}.{newest % 1000 // 10}",
             onnxruntime=onnxruntime_version(),
             tensorrt=tensorrt_version(),
+            pycuda=pycuda_version(),
         )
     )
 
@@ -155,6 +158,14 @@ def tensorrt_version() -> str | None:
     except (ImportError, OSError):  # the bindings without their libraries raise one or the other
         return None
     return str(getattr(tensorrt, "__version__", None) or UNKNOWN)
+
+
+def pycuda_version() -> str | None:
+    """Return PyCUDA's version, None where it is not installed. It is not imported: that would need the driver."""
+    try:
+        return version("pycuda")
+    except PackageNotFoundError:
+        return None
 
 
 def driver_version(text: str) -> str:

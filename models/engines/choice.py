@@ -48,30 +48,26 @@ def choose(wanted: EngineName, standing: Mapping[EngineName, Standing]) -> Choic
     if wanted is EngineName.AUTO:
         return _best(standing)
     stands = standing.get(wanted, Standing(absent="it was not looked for"))
+    asked = f"The settings ask for the engine {wanted} ([engine] name), and"
     if stands.absent:
-        raise EngineRefused(
-            f'[engine] name is "{wanted}", and {stands.absent}. Install what it needs, '
-            'or set it to "auto" or "onnx".'
-        )
+        raise EngineRefused(f'{asked} {stands.absent}. Install what it needs, or set it to "auto" or "onnx".')
     if stands.unverified:
-        raise EngineRefused(
-            f'[engine] name is "{wanted}", and {stands.unverified}. {VERIFY}, or set it to "auto" or "onnx".'
-        )
-    return Choice(wanted, f'[engine] name is "{wanted}".')
+        raise EngineRefused(f'{asked} {stands.unverified}. {VERIFY}, or set it to "auto" or "onnx".')
+    return Choice(wanted, f"The settings ask for {wanted}.")
 
 
 def _best(standing: Mapping[EngineName, Standing]) -> Choice:
-    passed_over: list[str] = []
-    for name in BEST_FIRST:
-        stands = standing.get(name)
-        if stands is None:
-            continue
+    passed_over: dict[str, list[str]] = {}
+    for name in (each for each in BEST_FIRST if each in standing):
+        stands = standing[name]
         if stands.may_count:
-            return Choice(
-                name,
-                "; ".join([f"[engine] name is auto: {name} is the best that may count", *passed_over]) + ".",
-            )
-        passed_over.append(f"{name}: {stands.absent or stands.unverified}")
+            best = f"{name} is the best engine that may count here"
+            return Choice(name, f"{'; '.join([best, *_reasons(passed_over)])}.")
+        passed_over.setdefault(stands.absent or stands.unverified, []).append(name)
     raise EngineRefused(
-        f"No engine may count here ({'; '.join(passed_over) or 'none was found'}). Install hemadiff[cpu]."
+        f"No engine may count here ({'; '.join(_reasons(passed_over)) or 'none was found'}). Install hemadiff[cpu]."
     )
+
+
+def _reasons(passed_over: Mapping[str, list[str]]) -> list[str]:
+    return [f"{' and '.join(names)}: {why}" for why, names in passed_over.items()]

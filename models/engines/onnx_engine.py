@@ -46,8 +46,8 @@ class OnnxEngine:
 
     precision: str | None = None
 
-    def __init__(self, path: Path, provider: Provider = Provider.CPU) -> None:
-        """Load and optimise the network.
+    def __init__(self, path: Path, provider: Provider = Provider.CPU, gpu: str = "") -> None:
+        """Load and optimise the network. gpu: the device's name, for this engine's.
 
         Raises ModelRefused where the file cannot be loaded, EngineRefused where the provider does not run here.
         """
@@ -66,7 +66,7 @@ class OnnxEngine:
             raise EngineRefused(
                 f"ONNX Runtime {onnxruntime.__version__} was asked for {provider}, and {runs} would run. {REMEDY}"
             )
-        self.name = f"ONNX Runtime {onnxruntime.__version__}, {runs}"
+        self.name = ", ".join([f"ONNX Runtime {onnxruntime.__version__}", runs, *([gpu] if gpu else [])])
         self.largest_batch = LARGEST_CUDA_BATCH if provider is Provider.CUDA else LARGEST_BATCH
         self.shape = _shape(self._session)
         self._memory = "cuda" if provider is Provider.CUDA else None
@@ -104,9 +104,12 @@ def open_on_cpu(path: Path) -> OnnxEngine:
     return OnnxEngine(path)
 
 
-def open_on_cuda(path: Path) -> OnnxEngine:
-    """Open an exported network on the first GPU. Raises ModelRefused, EngineRefused where the GPU does not run it."""
-    return OnnxEngine(path, Provider.CUDA)
+def open_on_cuda(path: Path, gpu: str = "") -> OnnxEngine:
+    """Open an exported network on the first GPU, whose name is `gpu`.
+
+    Raises ModelRefused, EngineRefused where the GPU does not run it.
+    """
+    return OnnxEngine(path, Provider.CUDA, gpu)
 
 
 def absent(
