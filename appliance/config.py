@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.camera_source import is_sensor, parse_camera, parse_order
+from appliance.config_engine import EngineSection, EngineSettings, settled
 from appliance.config_microscope import MicroscopeSection, SensorSection, StageSection
 from appliance.config_section import Section, WholePath
 from appliance.config_sources import (
@@ -217,6 +218,7 @@ class Config(BaseSettings):
     calibration: CalibrationSection = CalibrationSection()
     qc: QcSection = QcSection()
     simulator: SimulatorSection = SimulatorSection()
+    engine: EngineSection = EngineSection()
     count: CountSection = CountSection()
     laboratory: LaboratorySection = LaboratorySection()
     web: WebSection = WebSection()
@@ -238,6 +240,11 @@ class Config(BaseSettings):
     def socket_path(self) -> Path:
         """The instrument's socket. Raises ApplianceRefused for a path longer than the system takes."""
         return checked_socket_path(self.instrument.socket or self.store.path.parent / "instrument.sock")
+
+    @property
+    def engine_settings(self) -> EngineSettings:
+        """What runs the networks, the place of its files settled."""
+        return settled(self.engine, self.store.path)
 
     @property
     def lock_path(self) -> Path:

@@ -23,6 +23,7 @@ PATHS = (
     ("instrument", "socket"),
     ("camera", "calibration"),
     ("camera", "key"),
+    ("engine", "cache"),
     ("microscope", "overview", "key"),
 )
 SOURCE = ("camera", "source")

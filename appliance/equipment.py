@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.calibrations import Calibrations
+from appliance.config_engine import EngineSettings
 from appliance.correction import corrected
 from appliance.field_source import FieldSource
 from appliance.frame import Analyser
@@ -29,8 +30,20 @@ class Equipment:
     analyser: Analyser
 
 
+def network_analysers(engine: EngineSettings) -> LoadAnalyser:
+    """Return what loads the bundled networks on the engine of the settings."""
+
+    def load(detector: str, panel: str, specimen: str) -> Analyser:
+        # It takes long enough to leave it until they are needed.
+        from appliance.network_analyser import load_analyser
+
+        return load_analyser(detector, panel, specimen, engine)
+
+    return load
+
+
 def load_network_analyser(detector: str, panel: str, specimen: str) -> Analyser:
-    """Load the bundled networks, which takes long enough to leave it until they are needed."""
+    """Load the bundled networks on the processor."""
     from appliance.network_analyser import load_analyser
 
     return load_analyser(detector, panel, specimen)

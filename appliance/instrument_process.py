@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from appliance.channel import ChannelServer
 from appliance.configured_plan import plan_from_config
 from appliance.counting_scale import planned_scale
-from appliance.equipment import LoadAnalyser, load_network_analyser
+from appliance.equipment import LoadAnalyser, network_analysers
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import open_source
 from appliance.instrument import Instrument
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def served_instrument(
-    config: Config, load_analyser: LoadAnalyser = load_network_analyser
-) -> Iterator[Instrument]:
+def served_instrument(config: Config, load_analyser: LoadAnalyser | None = None) -> Iterator[Instrument]:
     """Run the instrument of these settings in this process, and serve its socket, until the block is left.
+
+    load_analyser: None loads the bundled networks on the engine of the settings.
 
     Raises ApplianceRefused where another instrument has the store or the socket, or the store's folder is missing.
     """
@@ -50,7 +50,7 @@ def served_instrument(
     with Instrument(
         config.store.path,
         configured,
-        load_analyser,
+        load_analyser or network_analysers(config.engine_settings),
         opened,
         planned=partial(planned_scale, config=config),
         judge=partial(marks_of, config),
@@ -65,7 +65,7 @@ def served_instrument(
             server.close()
 
 
-def main(config: Config, load_analyser: LoadAnalyser = load_network_analyser) -> None:
+def main(config: Config, load_analyser: LoadAnalyser | None = None) -> None:
     """Serve the instrument until SIGTERM or SIGINT. Call it from the main thread of a process of its own.
 
     The signals stay blocked and are waited for: a handler could interrupt a thread that holds the very lock it needs.

@@ -1,14 +1,18 @@
-"""The analyser of a CPU: a detector finds white cells, a cascade names them."""
+"""The analyser of fields in host memory: a detector finds white cells, a cascade names them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from appliance.config_engine import EngineSettings
+from appliance.engines import ON_CPU, Opening, choose_engine
 from appliance.frame import Frame
 from calibration import Scale
 from models import AnalysisError, Cell
+from models.card import BUNDLED
 from models.cascade import Cascade, load_cascade
 from models.detector import Detector, NetworkDetector
+from models.engines.engine import OpenEngine
 
 DARKEST_LIGHT = 60  # of 255: the brightest hundredth of a lit field is brighter than this
 
@@ -52,22 +56,32 @@ class NetworkAnalyser:
         self._cascade.warm()
 
 
-def load_analyser(detector: str, panel: str, specimen: str) -> NetworkAnalyser:
+def load_analyser(
+    detector: str, panel: str, specimen: str, engine: EngineSettings = ON_CPU
+) -> NetworkAnalyser:
     """Load and warm the networks of a panel for a specimen. detector: ``network`` or ``saliency``.
 
-    Raises ModelRefused where there are no weights for the panel, or they are damaged.
+    engine: what the settings ask for; by itself the processor's.
+    Raises ModelRefused where there are no weights for the panel, or they are damaged; EngineRefused where the engine
+    asked for is absent or not verified on this box.
     """
-    analyser = NetworkAnalyser(_detector(detector), load_cascade(panel, specimen))
+    return analyser_on(choose_engine(engine, panel).opening, detector, panel, specimen)
+
+
+def analyser_on(opening: Opening, detector: str, panel: str, specimen: str) -> NetworkAnalyser:
+    """Load and warm the networks of a panel where they are to run, verified there or not. Raises ModelRefused."""
+    cascade = load_cascade(panel, specimen, BUNDLED, opening.precision, opening.open_engine)
+    analyser = NetworkAnalyser(_detector(detector, opening.open_engine), cascade)
     analyser.warm()
     return analyser
 
 
-def _detector(kind: str) -> Detector:
+def _detector(kind: str, open_engine: OpenEngine) -> Detector:
     if kind == "saliency":
         from models.saliency import SaliencyDetector
 
         return SaliencyDetector()
-    return NetworkDetector()
+    return NetworkDetector(open_engine=open_engine)
 
 
 def _refuse_unless_usable(frame: Frame, scale: Scale) -> None:

@@ -19,7 +19,7 @@ CASCADE = PixelCascade()
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_home(tmp_path, monkeypatch)
     CASCADE.centres.clear()
-    monkeypatch.setattr("models.cascade.load_cascade", lambda name, specimen: CASCADE)
+    monkeypatch.setattr("models.cascade.load_cascade", lambda *_: CASCADE)
 
 
 def test_the_json_has_exactly_the_published_keys(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from appliance.doctor.finding import Finding, failed, passed
 from appliance.errors import ApplianceError
 from appliance.store_lock import StoreLock, lock_path
 from models.card import BUNDLED
+from models.engines.box import Asked
 from models.errors import ModelRefused
 
 
@@ -168,7 +169,18 @@ def test_the_engine_that_really_runs_is_named(tmp_path: Path, monkeypatch: pytes
         engine, weights = "ONNX Runtime, CPU", "smear-13"
 
     monkeypatch.setattr("appliance.network_analyser.load_analyser", lambda *_: Runs)
-    assert networks.engine(settings(tmp_path)).said == "ONNX Runtime, CPU runs smear-13."
+    found = networks.engine(settings(tmp_path, engine={"name": "onnx"}))
+    assert found.said == "ONNX Runtime, CPU runs smear-13. The settings ask for onnx."
+
+
+def test_an_engine_that_is_absent_is_a_failure_that_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.engines.ask_box", lambda: Asked(None, "no GPU can be used"))
+    found = networks.engine(settings(tmp_path, engine={"name": "tensorrt"}))
+    assert found.verdict is Verdict.FAILED
+    assert "ask for the engine tensorrt" in found.said
+    assert "no GPU can be used" in found.said
 
 
 def test_networks_that_do_not_load_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

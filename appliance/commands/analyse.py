@@ -58,7 +58,7 @@ def analyse(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
-    from appliance.equipment import load_network_analyser
+    from appliance.equipment import network_analysers
     from appliance.image_command import of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
     from appliance.marks import marks_of_expiry
@@ -70,7 +70,8 @@ def analyse(
     panel = panel or config.count.panel
     seen_as = specimen or config.count.specimen
     counted = _counted(panel, seen_as)
-    analyser = load_network_analyser(detector or config.count.detector, panel, seen_as)
+    load = network_analysers(config.engine_settings)
+    analyser = load(detector or config.count.detector, panel, seen_as)
     if setup is not None:
         analyser.check(setup.scale)
 

@@ -53,16 +53,20 @@ def classify(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
+    from appliance.engines import choose_engine
     from appliance.image_command import NotUsable, of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
     from appliance.marks import marks_of_expiry
+    from models.card import BUNDLED
     from models.cascade import load_cascade
 
     setup = stated_setup(um_per_px, session.config)
     for mark in () if setup is None else marks_of_expiry(session.config, setup.scale):
         click.echo(f"Mark: {mark}", err=True)
     seen_as = specimen or session.config.count.specimen
-    cascade = load_cascade(panel or session.config.count.panel, seen_as)
+    panel = panel or session.config.count.panel
+    on = choose_engine(session.config.engine_settings, panel).opening
+    cascade = load_cascade(panel, seen_as, BUNDLED, on.precision, on.open_engine)
     if setup is not None:
         cascade.refuse_too_coarse(setup.scale.um_per_px)
 

@@ -9,6 +9,7 @@ from appliance.doctor.finding import AGAIN, Finding, failed, passed
 from appliance.wording import number_of
 from models import AnalysisError, ModelRefused
 from models.card import BUNDLED, read_card
+from models.errors import EngineRefused
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -29,12 +30,16 @@ def weights(config: Config, folder: Path = BUNDLED) -> Finding:
 
 
 def engine(config: Config) -> Finding:
-    """Whether the networks of the settings run here, and on what."""
+    """Whether the networks of the settings run here, on what, and why on that."""
     try:
+        from appliance.engines import choose_engine
         from appliance.network_analyser import load_analyser
 
-        count = config.count
-        analyser = load_analyser(count.detector, count.panel, count.specimen)
+        count, settings = config.count, config.engine_settings
+        why = choose_engine(settings, count.panel).choice.why
+        analyser = load_analyser(count.detector, count.panel, count.specimen, settings)
+    except EngineRefused as refused:
+        return failed("engine", str(refused), "hemadiff engines list says what each engine lacks.")
     except (ModelRefused, AnalysisError) as refused:
         return failed("engine", str(refused), AGAIN)
     except ImportError as error:
@@ -43,4 +48,4 @@ def engine(config: Config) -> Finding:
             f"The runtime of the networks is missing: {error}.",
             "Install hemadiff[cpu] or hemadiff[gpu].",
         )
-    return passed("engine", f"{analyser.engine} runs {analyser.weights}.")
+    return passed("engine", f"{analyser.engine} runs {analyser.weights}. {why}")
