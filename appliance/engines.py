@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,11 @@ from appliance.config_engine import EngineSettings
 from models.cascade_file import Precision
 from models.engines.box import Asked, Box, ask_box
 from models.engines.choice import READY, Choice, Standing, choose
+from models.engines.cuda_memory import Cuda
 from models.engines.engine import OpenEngine
 from models.engines.names import BEST_FIRST, EngineName, EnginePrecision
 from models.engines.onnx_engine import Provider, absent, open_on_cpu, open_on_cuda
+from models.engines.profiles import FieldSize
 from models.engines.verified import Subject, Verification, find
 from models.errors import EngineRefused
 from models.weights_digest import weights_digest
@@ -33,11 +35,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The engine that counts, and how to open networks on it. box: None where only the processor is used."""
+    """The engine that counts, and why. box: the GPU's; None where only the processor is used."""
 
-    choice: Choice
-    opening: Opening
-    box: Box | None
+    name: EngineName
+    why: str
+    box: Box | None = None
 
 
 def choose_engine(
@@ -46,20 +48,16 @@ def choose_engine(
     ask: Callable[[], Asked] | None = None,
     weights: Callable[[str], str] = weights_digest,
 ) -> Chosen:
-    """Return the engine that counts a panel under these settings, and how to open networks on it.
+    """Return the engine that counts a panel under these settings.
 
     ask: what this box is; the GPU is left alone where the processor is asked for.  weights: the digest of a panel's.
     Raises EngineRefused where the one asked for is absent or not verified, ModelRefused for weights that are damaged.
     """
     if settings.name is EngineName.ONNX:
-        return Chosen(
-            choose(settings.name, {EngineName.ONNX: READY}), opening(settings.name, settings, None), None
-        )
-    box = (ask or ask_box)()
-    digest = weights(panel) if box.box is not None else ""
-    choice = choose(settings.name, standings(settings, digest, box))
-    used = None if choice.name is EngineName.ONNX else box.box
-    return Chosen(choice, opening(choice.name, settings, used), used)
+        return _chosen(choose(settings.name, {EngineName.ONNX: READY}), None)
+    asked = (ask or ask_box)()
+    digest = "" if asked.box is None else weights(panel)
+    return _chosen(choose(settings.name, standings(settings, digest, asked)), asked.box)
 
 
 def standings(settings: EngineSettings, weights: str, asked: Asked) -> Mapping[EngineName, Standing]:
@@ -94,10 +92,18 @@ def why_unverified(found: Verification | None) -> str:
     return ""
 
 
-def opening(name: EngineName, settings: EngineSettings, box: Box | None) -> Opening:
+def opening(
+    name: EngineName,
+    settings: EngineSettings,
+    box: Box | None = None,
+    cuda: Cuda | None = None,
+    fields: Sequence[FieldSize] = (),
+) -> Opening:
     """Return how networks open on an engine, verified or not. Raises EngineRefused where it is absent.
 
-    box: the GPU's; the processor needs none. The processor counts with eight-bit twins, a GPU with float networks.
+    box: the GPU's; the processor needs none.  cuda: of the thread that holds the GPU, for TensorRT.  fields: how large
+    the detector sees this microscope's fields, for TensorRT's plans.
+    The processor counts with eight-bit twins, a GPU with float networks.
     """
     if name is EngineName.ONNX:
         return Opening(open_on_cpu, None)
@@ -105,7 +111,20 @@ def opening(name: EngineName, settings: EngineSettings, box: Box | None) -> Open
         raise EngineRefused(f'The engine {name} needs a GPU, and none is known. Set [engine] name to "onnx".')
     if name is EngineName.ONNX_CUDA:
         return Opening(partial(open_on_cuda, gpu=box.gpu), Precision.FLOAT)
-    raise EngineRefused(f'The engine {name} opens no networks here. Set [engine] name to "onnx".')
+    if cuda is None:
+        raise EngineRefused(
+            f"The engine {name} opens networks only where the GPU is held, and this is not such a place. "
+            'Set [engine] name to "onnx" for it.'
+        )
+    from models.engines.plan_cache import PlanCache
+    from models.engines.tensorrt_opener import TensorRTOpener  # loads TensorRT: there is a GPU
+
+    plans = PlanCache(settings.cache)
+    return Opening(TensorRTOpener(box, cuda, plans, settings.precision, tuple(fields)), Precision.FLOAT)
+
+
+def _chosen(choice: Choice, box: Box | None) -> Chosen:
+    return Chosen(choice.name, choice.why, None if choice.name is EngineName.ONNX else box)
 
 
 def _standing(name: EngineName, settings: EngineSettings, weights: str, asked: Asked) -> Standing:

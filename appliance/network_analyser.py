@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from appliance.config_engine import EngineSettings
-from appliance.engines import ON_CPU, Opening, choose_engine
+from appliance.engines import ON_CPU, Opening, choose_engine, opening
 from appliance.frame import Frame
 from calibration import Scale
 from models import AnalysisError, Cell
@@ -65,13 +65,14 @@ def load_analyser(
     Raises ModelRefused where there are no weights for the panel, or they are damaged; EngineRefused where the engine
     asked for is absent or not verified on this box.
     """
-    return analyser_on(choose_engine(engine, panel).opening, detector, panel, specimen)
+    chosen = choose_engine(engine, panel)
+    return analyser_on(opening(chosen.name, engine, chosen.box), detector, panel, specimen)
 
 
-def analyser_on(opening: Opening, detector: str, panel: str, specimen: str) -> NetworkAnalyser:
+def analyser_on(on: Opening, detector: str, panel: str, specimen: str) -> NetworkAnalyser:
     """Load and warm the networks of a panel where they are to run, verified there or not. Raises ModelRefused."""
-    cascade = load_cascade(panel, specimen, BUNDLED, opening.precision, opening.open_engine)
-    analyser = NetworkAnalyser(_detector(detector, opening.open_engine), cascade)
+    cascade = load_cascade(panel, specimen, BUNDLED, on.precision, on.open_engine)
+    analyser = NetworkAnalyser(_detector(detector, on.open_engine), cascade)
     analyser.warm()
     return analyser
 

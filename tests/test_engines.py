@@ -12,9 +12,12 @@ from builders_engines import BOX, ElsewhereEngine, verification
 from appliance.config import Config, load_config
 from appliance.config_engine import EngineSettings
 from appliance.engines import choose_engine, opening, subject_of
+from appliance.equipment import network_analysers
 from appliance.errors import ApplianceRefused
 from appliance.frame import Frame, Point
+from appliance.instrument import Instrument
 from appliance.network_analyser import analyser_on, load_analyser
+from appliance.plan import Plan
 from calibration import Scale
 from models.cascade_file import Precision
 from models.engines.box import Asked
@@ -32,7 +35,7 @@ def settings(cache: Path, name: EngineName = EngineName.AUTO) -> EngineSettings:
 
 
 def chosen(of: EngineSettings, asked: Asked | None = None) -> EngineName:
-    return choose_engine(of, PANEL, lambda: asked or Asked(BOX), lambda _: WEIGHTS).choice.name
+    return choose_engine(of, PANEL, lambda: asked or Asked(BOX), lambda _: WEIGHTS).name
 
 
 def verified(cache: Path, name: EngineName, *, passed: bool = True) -> None:
@@ -89,7 +92,7 @@ def test_tensorrt_is_refused_where_it_is_not_installed(tmp_path: Path) -> None:
 
 def test_whoever_asks_for_the_processor_does_not_touch_the_gpu(tmp_path: Path) -> None:
     of = settings(tmp_path, EngineName.ONNX)
-    assert choose_engine(of, PANEL, lambda: pytest.fail("The GPU was asked.")).choice.name is EngineName.ONNX
+    assert choose_engine(of, PANEL, lambda: pytest.fail("The GPU was asked.")).name is EngineName.ONNX
 
 
 def test_a_gpu_counts_with_float_networks_and_names_its_device(tmp_path: Path) -> None:
@@ -98,8 +101,32 @@ def test_a_gpu_counts_with_float_networks_and_names_its_device(tmp_path: Path) -
     assert getattr(on.open_engine, "keywords", None) == {"gpu": "NVIDIA H100"}
 
 
+@pytest.mark.parametrize("name", [EngineName.ONNX_CUDA, EngineName.TENSORRT])
+def test_no_network_opens_on_a_gpu_that_is_not_known(tmp_path: Path, name: EngineName) -> None:
+    with pytest.raises(EngineRefused, match=f"engine {name} needs a GPU"):
+        opening(name, settings(tmp_path))
+
+
+def test_tensorrt_opens_nothing_where_the_gpu_is_not_held(tmp_path: Path) -> None:
+    with pytest.raises(EngineRefused, match="only where the GPU is held"):
+        opening(EngineName.TENSORRT, settings(tmp_path), BOX)
+
+
+def test_an_instrument_begins_no_run_without_the_engine_that_its_settings_ask_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.engines.ask_box", lambda: Asked(None, "no GPU can be used"))
+    plan, load = Plan(camera="simulated"), network_analysers(settings(tmp_path, EngineName.TENSORRT))
+    with Instrument(tmp_path / "s.sqlite", lambda: plan, load) as instrument:
+        instrument.prepare()
+        seen = instrument.broadcast.snapshot()["instrument"]
+        assert "ask for the engine tensorrt" in (seen["why_not"] or "")
+        with pytest.raises(EngineRefused):
+            instrument.start()
+
+
 def test_what_networks_run_on_is_named_with_every_result() -> None:
-    on = replace(opening(EngineName.ONNX, settings(Path()), None), open_engine=ElsewhereEngine)
+    on = replace(opening(EngineName.ONNX, settings(Path())), open_engine=ElsewhereEngine)
     analyser = analyser_on(on, "network", PANEL, "blood")
     scale = Scale.stated(0.1)
     blank = np.full((200, 200, 3), 225, np.uint8)

@@ -53,7 +53,7 @@ def classify(
     Exit status: 0 done (skipped images are named), 1 the analysis of an image failed, 2 nothing could be used.
     """
     refuse_unwritable(out)
-    from appliance.engines import choose_engine
+    from appliance.engines import choose_engine, opening
     from appliance.image_command import NotUsable, of_image, specimen_said, work_through
     from appliance.image_input import stated_setup
     from appliance.marks import marks_of_expiry
@@ -65,7 +65,9 @@ def classify(
         click.echo(f"Mark: {mark}", err=True)
     seen_as = specimen or session.config.count.specimen
     panel = panel or session.config.count.panel
-    on = choose_engine(session.config.engine_settings, panel).opening
+    engine = session.config.engine_settings
+    chosen = choose_engine(engine, panel)
+    on = opening(chosen.name, engine, chosen.box)
     cascade = load_cascade(panel, seen_as, BUNDLED, on.precision, on.open_engine)
     if setup is not None:
         cascade.refuse_too_coarse(setup.scale.um_per_px)

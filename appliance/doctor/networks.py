@@ -36,7 +36,7 @@ def engine(config: Config) -> Finding:
         from appliance.network_analyser import load_analyser
 
         count, settings = config.count, config.engine_settings
-        why = choose_engine(settings, count.panel).choice.why
+        why = choose_engine(settings, count.panel).why
         analyser = load_analyser(count.detector, count.panel, count.specimen, settings)
     except EngineRefused as refused:
         return failed("engine", str(refused), "hemadiff engines list says what each engine lacks.")
