@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ class OnnxEngine:
         name = self.shape.input
         if not isinstance(part, DeviceBatch):
             return np.asarray(self._session.run(None, {name: np.ascontiguousarray(part)})[0])
+        # Bound by its address, and the answer to host memory: the runtime waits for the device before it returns.
         binding = self._session.io_binding()
         binding.bind_input(name, self._memory, part.device, np.uint8, part.shape, part.address)
         binding.bind_output(self.shape.outputs[0], "cpu")
@@ -132,6 +134,7 @@ def _session(path: Path, provider: Provider) -> Any:
     return onnxruntime.InferenceSession(str(path), _options(provider), providers=providers, enable_fallback=0)
 
 
+@cache
 def _load_libraries_of_cuda() -> None:
     """They may lie among Python's packages, where only the runtime itself looks for them."""
     preload = getattr(onnxruntime, "preload_dlls", None)
