@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 import models.gpu
+from models.engines.engine import Batch, DeviceBatch
+from models.engines.onnx_engine import open_on_cpu
 
 KERNELS = Path(models.gpu.__file__).parent / "kernels"
 ON_HOST = Path(__file__).parent / "kernels_on_host.cpp"
@@ -239,3 +241,18 @@ def on_device(address: int, shape: tuple[int, ...]) -> Any:
     """What lies in the stand-in's memory."""
     held = (ctypes.c_ubyte * int(np.prod(shape))).from_address(address)
     return np.ctypeslib.as_array(held).reshape(shape).copy()
+
+
+class EngineOnStandIn:
+    """An engine of the processor that takes batches from the stand-in's memory, and only those."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = open_on_cpu(path)
+        self.name = f"{self._engine.name}, stand-in"
+        self.precision = self._engine.precision
+        self.shape = self._engine.shape
+        self.largest_batch = self._engine.largest_batch
+
+    def run(self, batch: Batch) -> Any:
+        assert isinstance(batch, DeviceBatch)
+        return self._engine.run(on_device(batch.address, batch.shape))
