@@ -103,7 +103,7 @@ def opening(
 
     box: the GPU's; the processor needs none.  cuda: of the thread that holds the GPU, for TensorRT.  fields: how large
     the detector sees this microscope's fields, for TensorRT's plans.
-    The processor counts with eight-bit twins, a GPU with float networks.
+    The processor counts with eight-bit twins, a GPU with float networks; TensorRT with twins where INT8 is asked for.
     """
     if name is EngineName.ONNX:
         return Opening(open_on_cpu, None)
@@ -120,7 +120,9 @@ def opening(
     from models.engines.tensorrt_opener import TensorRTOpener  # loads TensorRT: there is a GPU
 
     plans = PlanCache(settings.cache)
-    return Opening(TensorRTOpener(box, cuda, plans, settings.precision, tuple(fields)), Precision.FLOAT)
+    eight_bit = settings.precision is EnginePrecision.INT8
+    opener = TensorRTOpener(box, cuda, plans, settings.precision, tuple(fields))
+    return Opening(opener, Precision.INT8 if eight_bit else Precision.FLOAT)
 
 
 def _chosen(choice: Choice, box: Box | None) -> Chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,11 @@ import onnxruntime
 from builders_plans import box, classifier, images, with_tensorrt
 from standin_tensorrt import Habits, StandInCuda, tensorrt
 
+from appliance.config_engine import EngineSettings
+from appliance.engines import opening
+from models.cascade_file import Precision
 from models.engines.engine import DeviceBatch
-from models.engines.names import EnginePrecision
+from models.engines.names import EngineName, EnginePrecision
 from models.engines.plan_cache import PlanCache
 from models.engines.profiles import FieldSize
 from models.errors import AnalysisError, EngineRefused
@@ -168,6 +172,23 @@ def test_a_plan_that_gives_no_float32_is_refused(bench: Bench) -> None:
     bench.habits.gives = "HALF"
     with pytest.raises(EngineRefused, match="not images of uint8 and float32 out"):
         bench.open(build=False)
+
+
+@pytest.mark.parametrize(
+    ("precision", "networks"),
+    [
+        (EnginePrecision.FP16, Precision.FLOAT),
+        (EnginePrecision.INT8, Precision.INT8),
+        ("fp32", Precision.FLOAT),
+    ],
+)
+def test_eight_bits_are_counted_in_by_the_eight_bit_twin(
+    bench: Bench, precision: Any, networks: Precision
+) -> None:
+    settings = EngineSettings(EngineName.TENSORRT, EnginePrecision(precision), bench.folder)
+    with pytest.MonkeyPatch.context() as loaded:
+        loaded.setitem(sys.modules, "models.engines.tensorrt_opener", bench.modules.opener)
+        assert opening(EngineName.TENSORRT, settings, box(), bench.cuda).precision is networks
 
 
 def test_without_a_plan_the_engine_is_refused_with_what_to_do(bench: Bench) -> None:
