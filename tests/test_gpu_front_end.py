@@ -22,7 +22,7 @@ from standin_pycuda import StandInDriver, on_device
 
 from models.errors import AnalysisError, EngineRefused
 from models.gpu.device import Device
-from models.gpu.memory import Lane
+from models.gpu.memory import AT_ONCE, Lane
 from models.resample import to_scale
 from models.views import HostPicture, View
 
@@ -158,6 +158,12 @@ def test_light_is_judged_by_every_eighth_pixel_of_the_corrected_frame(shared: St
 def test_the_detectors_field_tells_its_sizes(shared: StandInDriver) -> None:
     shrunk = field_of(front_end(shared, optics(421, 387)), noise(421, 387)).shrunk
     assert (shrunk.columns, shrunk.rows, shrunk.width, shrunk.height) == (105, 97, 421, 387)
+
+
+def test_a_table_larger_than_what_is_copied_at_once_is_copied_whole(shared: StandInDriver) -> None:
+    table = np.random.default_rng(1).integers(0, 256, AT_ONCE + 1001, np.uint8)
+    memory = Lane(stand_in(shared)).holding(table)
+    assert np.array_equal(on_device(memory.address, table.shape), table)
 
 
 def test_memory_is_taken_once_for_a_run() -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from models.gpu.device import Device
 from models.gpu.driver import NON_BLOCKING, Allocation, Event, Function
 
+AT_ONCE = 1 << 24  # bytes of a table that are page-locked while it is copied
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceMemory:
@@ -60,11 +62,14 @@ class Lane:
     def holding(self, values: NDArray[Any]) -> DeviceMemory:
         """Return memory on the device that holds an array, copied when it returns."""
         memory = self.allocate(values.nbytes)
+        given = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         # From other than page-locked memory CUDA may return before all is copied, and this lane would not wait for it.
-        host = self.page_locked(values.nbytes)
-        host[:] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        self.to_device(memory.address, host)
-        self.synchronise()
+        host = self.page_locked(min(values.nbytes, AT_ONCE))
+        for first in range(0, given.size, AT_ONCE):
+            part = given[first : first + AT_ONCE]
+            host[: part.size] = part
+            self.to_device(memory.address + first, host[: part.size])
+            self.synchronise()
         return memory
 
     def page_locked(self, nbytes: int) -> NDArray[np.uint8]:
