@@ -92,8 +92,9 @@ def build_plan(
         made = _until_stopped(
             lambda: compile_network(onnx, network.shape.input, profiles, timings, monitor, path.stem), stop
         )
+        plan = cache.keep(subject, profiles, made.plan)
         cache.keep_timings(subject, made.timings)
-        return cache.keep(subject, profiles, made.plan)
+        return plan
 
 
 def compile_network(
