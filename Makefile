@@ -10,7 +10,7 @@ demo: .venv/.run
 	mkdir -p $(dir $(DEMO_STORE))
 	HEMADIFF_STORE__PATH=$(DEMO_STORE) $(BIN)/hemadiff serve --simulate --start
 
-test: check
+test: check .venv/tensorrt-10 .venv/tensorrt-11
 	sh scripts/chromium.sh
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
@@ -31,6 +31,12 @@ bench: .venv/.test
 	PYTHON=$(PYTHON) sh scripts/install.sh requirements/test.lock
 	touch $@ .venv/.run
 
+# The bindings alone of both TensorRTs, to check our calls against; without them that test skips and says so.
+.venv/tensorrt-%: requirements/tensorrt-%.lock .venv/.test
+	rm -rf $@
+	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ -r $<
+	mkdir -p $@ && touch $@
+
 # Needs uv. PyTorch is left to whoever installs it: its builds differ in hashes, not in name.
 LOCK := uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	pyproject.toml requirements/build.in --extra cpu
@@ -40,6 +46,9 @@ lock:
 	$(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --extra test --extra report --extra train \
 		-c requirements/test.lock -c requirements/torch.in --no-emit-package torch $(LOCK_OPTIONS) \
 		-o requirements/train.lock
+	for each in 10.16.1.11:cu12 11.4.0.106:cu13; do version=$${each%:*}; echo "tensorrt-$${each#*:}-bindings==$$version" | \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --no-deps - -o requirements/tensorrt-$${version%%.*}.lock; done
 
 clean:
 	rm -rf .venv build dist var *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
