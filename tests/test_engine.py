@@ -70,7 +70,7 @@ def test_a_gpu_that_the_runtime_was_not_built_for_is_refused_and_nothing_runs_in
 def test_a_provider_that_another_one_replaced_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     class Replaced(onnxruntime.InferenceSession):
         def __init__(self, path: str, options: Any, providers: list[Any], **rest: Any) -> None:
-            super().__init__(path, options, providers=["CPUExecutionProvider"], **rest)
+            super().__init__(path, None, providers=["CPUExecutionProvider"], **rest)
 
     monkeypatch.setattr("models.engines.onnx_engine.absent", lambda _: "")
     monkeypatch.setattr(onnxruntime, "InferenceSession", Replaced)
@@ -158,3 +158,19 @@ def test_a_bundled_network_is_installed_again(monkeypatch: pytest.MonkeyPatch, t
 
 def test_the_networks_that_are_installed_with_hemadiff_are_known_by_name() -> None:
     assert sorted(path.stem for path in BUNDLED.glob("*.onnx")) == sorted(BUNDLED_NETWORKS)
+
+
+def test_a_network_that_the_processor_would_run_in_part_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ONNX Runtime refuses it itself, here with another provider in place of CUDA's, which runs no node at all."""
+    if "AzureExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has no provider that runs nothing")
+    session = onnxruntime.InferenceSession
+
+    def with_another(path: str, options: Any, providers: list[Any], **rest: Any) -> Any:
+        assert [name for name, _ in providers] == ["CUDAExecutionProvider"]
+        return session(path, options, providers=["AzureExecutionProvider"], **rest)
+
+    monkeypatch.setattr("models.engines.onnx_engine.absent", lambda _: "")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", with_another)
+    with pytest.raises(EngineRefused, match="assigned to the default CPU EP"):
+        open_on_cuda(BUNDLED / "detector.onnx")

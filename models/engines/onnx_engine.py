@@ -130,7 +130,7 @@ def _session(path: Path, provider: Provider) -> Any:
         if said := absent(provider):
             raise EngineRefused(f"{said[0].upper()}{said[1:]}. {REMEDY}")
         _load_libraries_of_cuda()
-        providers = [(str(provider), _CUDA_OPTIONS), str(Provider.CPU)]
+        providers = [(str(provider), _CUDA_OPTIONS)]  # the processor's is not named: see _options
     return onnxruntime.InferenceSession(str(path), _options(provider), providers=providers, enable_fallback=0)
 
 
@@ -151,6 +151,8 @@ def _options(provider: Provider) -> Any:
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if provider is Provider.CUDA:
         options.use_deterministic_compute = True  # the same slide gives the same count
+        # A node that the GPU cannot run would be run by the processor without a word: then the network is refused.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return options
 
 
