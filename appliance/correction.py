@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from appliance.frame import Analyser, Frame
 from calibration import CalibrationRefused, Scale
@@ -12,6 +13,14 @@ from models import Cell
 
 FLAT_FIELD = "flat_field"
 """Under which name a record's parts hold it."""
+
+
+@runtime_checkable
+class EvensItself(Protocol):
+    """An analyser that makes frames even where it has them, as on a GPU."""
+
+    def evened_by(self, flat_field: FlatField) -> Analyser:
+        """Return the same analyser, but one that sees every frame as an even lamp would have given it."""
 
 
 class CorrectingAnalyser:
@@ -67,4 +76,11 @@ def flat_field_of(record: CalibrationRecord) -> FlatField | None:
 def corrected(analyser: Analyser, record: CalibrationRecord | None) -> Analyser:
     """Return what analyses frames of a calibration: the analyser itself where there is nothing to correct."""
     flat_field = None if record is None else flat_field_of(record)
-    return analyser if flat_field is None else CorrectingAnalyser(analyser, flat_field)
+    return analyser if flat_field is None else evened(analyser, flat_field)
+
+
+def evened(analyser: Analyser, flat_field: FlatField) -> Analyser:
+    """Return the analyser that sees every frame made even, once: by itself where it can do that."""
+    if isinstance(analyser, EvensItself):
+        return analyser.evened_by(flat_field)
+    return CorrectingAnalyser(analyser, flat_field)

@@ -78,7 +78,12 @@ def why_absent(name: EngineName, asked: Asked) -> str:
     if asked.box is None:
         return asked.why_none
     if name is EngineName.TENSORRT:
-        return "" if asked.box.tensorrt else "TensorRT is not installed"
+        missing = [
+            what
+            for what, there in (("TensorRT", asked.box.tensorrt), ("PyCUDA", asked.box.pycuda))
+            if not there
+        ]
+        return f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} not installed" if missing else ""
     return absent(Provider.CUDA)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from appliance.calibrations import Calibrations
 from appliance.config_engine import EngineSettings
 from appliance.correction import corrected
+from appliance.expected_frames import FrameSize
 from appliance.field_source import FieldSource
 from appliance.frame import Analyser
 from appliance.plan import Plan
@@ -30,14 +31,19 @@ class Equipment:
     analyser: Analyser
 
 
-def network_analysers(engine: EngineSettings) -> LoadAnalyser:
-    """Return what loads the bundled networks on the engine of the settings."""
+def network_analysers(
+    engine: EngineSettings, frames: Callable[[], FrameSize | None] = lambda: None
+) -> LoadAnalyser:
+    """Return what loads the bundled networks on the engine of the settings.
+
+    frames: says what the settings' camera gives, for an engine that is made ready for it.
+    """
 
     def load(detector: str, panel: str, specimen: str) -> Analyser:
         # It takes long enough to leave it until they are needed.
         from appliance.network_analyser import load_analyser
 
-        return load_analyser(detector, panel, specimen, engine)
+        return load_analyser(detector, panel, specimen, engine, frames)
 
     return load
 

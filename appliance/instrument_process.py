@@ -22,6 +22,7 @@ from appliance.configured_plan import plan_from_config
 from appliance.counting_scale import planned_scale
 from appliance.equipment import LoadAnalyser, network_analysers
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.expected_frames import expected_frames
 from appliance.field_source import open_source
 from appliance.instrument import Instrument
 from appliance.marks import marks_of
@@ -50,7 +51,7 @@ def served_instrument(config: Config, load_analyser: LoadAnalyser | None = None)
     with Instrument(
         config.store.path,
         configured,
-        load_analyser or network_analysers(config.engine_settings),
+        load_analyser or network_analysers(config.engine_settings, partial(expected_frames, config)),
         opened,
         planned=partial(planned_scale, config=config),
         judge=partial(marks_of, config),

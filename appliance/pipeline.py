@@ -22,6 +22,7 @@ from appliance.red_cell_check import RedCellCheck
 from appliance.red_cell_watch import RedCellWatch
 from calibration import CalibrationRefused
 from models import AnalysisError, Cell, ModelRefused
+from models.errors import GpuFailed
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +201,8 @@ class Pipeline:
             CalibrationRefused,
         ) as refusal:  # true of every field: going on would skip them all
             return Broken(str(refusal), resumable=False)
+        except GpuFailed as failure:  # of every further field too, but a person can mend it
+            return Broken(str(failure), resumable=True)
         except AnalysisError as error:
             return _not_known(field, error)
         except Exception as error:

@@ -97,12 +97,7 @@ class FlatField:
 
         Rounded once, to the nearest level; what is saturated stays so. Raises CalibrationRefused for another size.
         """
-        if pixels.shape != self._gain.shape or pixels.dtype != np.uint8:
-            shown = " × ".join(str(side) for side in (*pixels.shape[1::-1], *pixels.shape[2:]))
-            raise CalibrationRefused(
-                f"A frame of {shown} px ({pixels.dtype}) does not fit the flat field of {self.width_px} × "
-                f"{self.height_px} px in RGB. Use the calibration of this camera setting, or calibrate it."
-            )
+        self.refuse_another_size(pixels)
         pixels = np.ascontiguousarray(pixels)
         even = np.empty_like(pixels)
         work = None if self._offset is None else np.empty((STRIP_ROWS, *pixels.shape[1:]), dtype=np.float32)
@@ -115,6 +110,15 @@ class FlatField:
                 cv2.multiply(pixels[rows], self._gain[rows], dst=strip, dtype=cv2.CV_32F)
                 cv2.subtract(strip, self._offset[rows], dst=even[rows], dtype=cv2.CV_8U)
         return even
+
+    def refuse_another_size(self, pixels: NDArray[np.uint8]) -> None:
+        """Raise CalibrationRefused for a picture that it is not for."""
+        if pixels.shape != self._gain.shape or pixels.dtype != np.uint8:
+            shown = " × ".join(str(side) for side in (*pixels.shape[1::-1], *pixels.shape[2:]))
+            raise CalibrationRefused(
+                f"A frame of {shown} px ({pixels.dtype}) does not fit the flat field of {self.width_px} × "
+                f"{self.height_px} px in RGB. Use the calibration of this camera setting, or calibrate it."
+            )
 
     def to_bytes(self) -> bytes:
         """Return it as a calibration's record keeps it; `read_flat_field` reads it."""

@@ -18,3 +18,7 @@ class AnalysisError(RuntimeError):
     def __init__(self, sentence: str, reason: str = "analysis failed") -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class GpuFailed(AnalysisError):
+    """The GPU itself failed, not the analysis of one field: the next field would fail too. Names CUDA's error."""

@@ -23,6 +23,7 @@ BOX = Box(
     cuda="13.0",
     onnxruntime="1.31.1",
     tensorrt="10.16.1",
+    pycuda="2026.1",
 )
 
 

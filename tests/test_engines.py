@@ -90,6 +90,11 @@ def test_tensorrt_is_refused_where_it_is_not_installed(tmp_path: Path) -> None:
         chosen(settings(tmp_path, EngineName.TENSORRT), Asked(replace(BOX, tensorrt=None)))
 
 
+def test_tensorrt_is_refused_without_pycuda_which_holds_the_gpu_for_it(tmp_path: Path) -> None:
+    with pytest.raises(EngineRefused, match="PyCUDA is not installed"):
+        chosen(settings(tmp_path, EngineName.TENSORRT), Asked(replace(BOX, pycuda=None)))
+
+
 def test_whoever_asks_for_the_processor_does_not_touch_the_gpu(tmp_path: Path) -> None:
     of = settings(tmp_path, EngineName.ONNX)
     assert choose_engine(of, PANEL, lambda: pytest.fail("The GPU was asked.")).name is EngineName.ONNX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,13 @@ def engine(config: Config) -> Finding:
     """Whether the networks of the settings run here, on what, and why on that."""
     try:
         from appliance.engines import choose_engine
+        from appliance.expected_frames import expected_frames
         from appliance.network_analyser import load_analyser
 
         count, settings = config.count, config.engine_settings
         why = choose_engine(settings, count.panel).why
-        analyser = load_analyser(count.detector, count.panel, count.specimen, settings)
+        frames = partial(expected_frames, config)
+        analyser = load_analyser(count.detector, count.panel, count.specimen, settings, frames)
     except EngineRefused as refused:
         return failed("engine", str(refused), "hemadiff engines list says what each engine lacks.")
     except (ModelRefused, AnalysisError) as refused:
