@@ -6,6 +6,8 @@ second stage is left out), no guidance, and our own detector's speed, which work
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,23 +23,30 @@ PATCH_UM_PER_PX = 0.20
 class PublishedMethod:
     """A field in, the label number of each whole cell out."""
 
-    def __init__(self, threads: int) -> None:
-        """Build the network with random weights, for so many threads."""
+    def __init__(self, threads: int, device: str = "cpu") -> None:
+        """Build the network with random weights, for so many threads. device: "cuda" for a GPU."""
         torch.set_num_threads(threads)
         torch.manual_seed(1)
         self.detector = SaliencyDetector()
-        self.network = Vgg16(LABELS).eval()
+        self.network = Vgg16(LABELS).eval().to(device)
+        self.device = device
 
     def analyse(self, pixels: NDArray[np.uint8], um_per_px: float) -> list[int]:
         """Return one label number for each cell whose window lies in the field."""
         found = self.detector.detect(pixels, um_per_px)
+        return self.name_at(pixels, um_per_px, [(cell.x, cell.y) for cell in found])
+
+    def name_at(
+        self, pixels: NDArray[np.uint8], um_per_px: float, centres: Sequence[tuple[float, float]]
+    ) -> list[int]:
+        """Return one label number for each place (x, y in px) whose window lies in the field, one after the other."""
         scaled = to_scale(pixels, um_per_px, PATCH_UM_PER_PX)
         ratio_x, ratio_y = scaled.shape[1] / pixels.shape[1], scaled.shape[0] / pixels.shape[0]
-        patches = (window(scaled, cell.x * ratio_x, cell.y * ratio_y, SIDE_PX) for cell in found)
+        patches = (window(scaled, x * ratio_x, y * ratio_y, SIDE_PX) for x, y in centres)
         return [self.classify(patch[None])[0] for patch in patches if patch is not None]
 
     def classify(self, patches: NDArray[np.uint8]) -> list[int]:
         """Return the label number of each of N×96×96×3 patches, in one batch."""
-        batch = torch.from_numpy(np.stack([to_yuv(patch) for patch in patches]))
+        batch = torch.from_numpy(np.stack([to_yuv(patch) for patch in patches])).to(self.device)
         with torch.inference_mode():
             return [int(label) for label in self.network(batch).argmax(dim=1)]
