@@ -80,6 +80,7 @@ def train() -> None:
     help="Epochs after those, at a lower rate.",
 )
 @click.option("--without", type=click.Choice(["pbc", "mll"]), help="Leave out a laboratory, to test on it.")
+@click.option("--teacher", type=FOLDER, help="A larger network's checkpoint, whose answers are learnt too.")
 def cells(
     epochs: int,
     seed: int,
@@ -89,6 +90,7 @@ def cells(
     network: str,
     refine: int,
     without: str | None,
+    teacher: Path | None,
 ) -> None:
     """The cell classifier of the panel smear-13."""
     name = network if network != SHIPS else "cells"
@@ -100,7 +102,13 @@ def cells(
 
     coarse = 0 if network == "vgg16" else round(epochs * COARSE_SHARE)
     training = CellTraining(
-        epochs, seed, refined=refine, coarse_epochs=coarse, network=network, without=without or ""
+        epochs,
+        seed,
+        refined=refine,
+        coarse_epochs=coarse,
+        network=network,
+        without=without or "",
+        teacher=str(teacher or ""),
     )
     title = "Cell classifier of the panel smear-13" + (f", trained without {without}" if without else "")
     making = Making(name, title, data_folder(data), out or Path("runs") / name, weights)
@@ -110,18 +118,28 @@ def cells(
 
 @train.command()
 @options(10)
+@click.option("--network", default=SHIPS, show_default=True, type=click.Choice([SHIPS, "vgg16"]))
 @click.option(
     "--start",
-    default=Path("runs/cells/checkpoint.pt"),
-    show_default=True,
     type=FOLDER,
-    help="The global network's checkpoint, whose features the specialist begins with.",
+    help="The global network's checkpoint, whose features the specialist begins with. Default: runs/cells, or "
+    "runs/vgg16 for that network.",
 )
 def neutrophils(
-    epochs: int, seed: int, data: Path | None, out: Path | None, weights: Path, start: Path
+    epochs: int,
+    seed: int,
+    data: Path | None,
+    out: Path | None,
+    weights: Path,
+    network: str,
+    start: Path | None,
 ) -> None:
-    """The specialist that tells band from segmented neutrophils."""
+    """The specialist that tells band from segmented neutrophils: the second stage of Choi 2017."""
+    name = "neutrophils" if network == SHIPS else f"neutrophils-{network}"
+    if weights == BUNDLED and network != SHIPS:
+        raise click.UsageError(f"{name} does not ship. Name its folder: --weights runs")
     _prepare_pytorch()
+    from models.training.schedule import CHECKPOINT
     from models.training.train_cells import CellTraining
 
     training = CellTraining(
@@ -131,17 +149,59 @@ def neutrophils(
         refined=0,
         coarse_epochs=0,
         steps_per_epoch=40,
+        network=network,
         labels=("band_neutrophil", "segmented_neutrophil"),
     )
     making = Making(
-        "neutrophils",
+        name,
         "Specialist for band and segmented neutrophils",
         data_folder(data),
-        out or Path("runs/neutrophils"),
+        out or Path("runs") / name,
         weights,
     )
+    begin = start or Path("runs") / ("cells" if network == SHIPS else network) / CHECKPOINT
     with _saying_what_is_kept(making.out):
-        make_cells(making, training, start)
+        make_cells(making, training, begin)
+
+
+def _places(_: click.Context, __: click.Parameter, value: str | None) -> list[tuple[int, int]] | None:
+    """Return the places of the table that 1x8,8x1 names: oversampling, then augmentation. Raises BadParameter."""
+    if value is None:
+        return None
+    pairs = [place.strip().split("x") for place in value.split(",")]
+    if any(len(pair) != 2 or not set(pair) <= {"1", "2", "4", "8"} for pair in pairs):
+        raise click.BadParameter(
+            f'"{value}" is no list of places such as 1x8,8x1; each number is 1, 2, 4 or 8.'
+        )
+    return [(int(one), int(other)) for one, other in pairs]
+
+
+@train.command()
+@click.option("--steps", default=5000, show_default=True, type=click.IntRange(1), help="Of each network.")
+@click.option("--network", default="vgg16", show_default=True, type=click.Choice([SHIPS, "vgg16"]))
+@click.option(
+    "--cells", "places", callback=_places, help="Only these, as 1x8,8x1 (oversampling x augmentation)."
+)
+@click.option("--seed", default=1, show_default=True)
+@data_option
+@click.option(
+    "--out", default=Path("runs/table"), show_default=True, type=FOLDER, help="Continued where unfinished."
+)
+def table(
+    steps: int, network: str, places: list[tuple[int, int]] | None, seed: int, data: Path | None, out: Path
+) -> None:
+    """Oversampling × augmentation, 1, 2, 4 and 8 each way, equal numbers of every label (after Choi's thesis).
+
+    Judged on val. A line of JSON for each network goes to OUT/table.jsonl; one that has its line is not trained again.
+    """
+    _prepare_pytorch()
+    from models.training.oversampling import TIMES, train_table, training_of
+
+    wanted = places or [(one, other) for one in TIMES for other in TIMES]
+    trainings = [training_of(steps, seed, network, *place) for place in wanted]
+    out.mkdir(parents=True, exist_ok=True)
+    with _saying_what_is_kept(out):
+        train_table(data_folder(data), out, trainings, Console())
 
 
 @train.command()

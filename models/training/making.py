@@ -77,6 +77,7 @@ def _card_text(making: Making, trained: TrainedCells, settings: dict[str, float]
     command = "neutrophils" if training.labels else "cells"
     command += f" --network {training.network}" if training.network != SHIPS else ""
     command += f" --without {training.without}" if training.without else ""
+    command += f" --teacher {training.teacher}" if training.teacher else ""
     refine = "" if training.labels else f" --refine {training.refined}"
     return CardText(
         title=making.title,

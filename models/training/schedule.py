@@ -21,7 +21,9 @@ _T = TypeVar("_T")
 CHECKPOINT = "checkpoint.pt"  # in the folder of a training
 WARM_UP = 0.05  # of all steps
 AVERAGE_DECAY = 0.998
-TYPED = {"refined": "--refine"} | {key: f"--{key}" for key in ("epochs", "seed", "network", "without")}
+TYPED = {"refined": "--refine"} | {
+    key: f"--{key}" for key in ("epochs", "seed", "network", "without", "teacher")
+}
 """What a person types for a setting; the others have no option."""
 DERIVED = {"coarse_epochs": "epochs"}  # follows from the other
 REFINING, LOWEST = 0.5, 1e-3  # of the highest rate
@@ -122,7 +124,8 @@ class Trainee:
                 "Name another --out folder, or delete it and train anew."
             )
         mine = asdict(self._training)
-        differing = [key for key in mine if begun.get(key) != mine[key]]
+        # An older version did not know every setting; one that says nothing now is as it was then.
+        differing = [key for key in mine if begun.get(key, "") != mine[key]]
         other = [
             f"{TYPED.get(key, key)} {_shown(begun.get(key))}, not {_shown(mine[key])}"
             for key in differing
@@ -154,7 +157,7 @@ def _cosine(done: float) -> float:
 
 
 def begin_with_features(network: nn.Module, path: Path) -> None:
-    """Give a network the averaged weights of a checkpoint, all but the last layer.
+    """Give a network the averaged weights of a checkpoint, all but the last layer, whose outputs are others.
 
     Raises ValueError where there is no such checkpoint, or it is of another kind of network.
     """
@@ -163,9 +166,10 @@ def begin_with_features(network: nn.Module, path: Path) -> None:
             f"There is no checkpoint {path} to begin with. Train that network first, or name another."
         )
     state: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)["average"]
-    features = {name: value for name, value in state.items() if not name.startswith("classify.")}
     mine = network.state_dict()
-    shapes = {name: value.shape for name, value in mine.items() if not name.startswith("classify.")}
+    last = next(reversed(mine)).rpartition(".")[0] + "."
+    features = {name: value for name, value in state.items() if not name.startswith(last)}
+    shapes = {name: value.shape for name, value in mine.items() if not name.startswith(last)}
     if {name: value.shape for name, value in features.items()} != shapes:
         raise ValueError(f"{path} is the checkpoint of another kind of network. Name one of this kind.")
     network.load_state_dict(mine | features)

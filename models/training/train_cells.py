@@ -32,6 +32,7 @@ from models.training.schedule import (
     generator,
     progress_bar,
 )
+from models.training.teacher import Teacher, load_teacher
 from models.training.vgg16 import Vgg16Cells
 
 BATCH = 64
@@ -49,7 +50,7 @@ class CellTraining(Training):
     (progressive resolution: Howard 2018, DAWNBench; Tan & Le 2021).
     refined: in these nothing is mixed and no neighbour laid beside a cell.
     network: one of `NETWORKS`.  without: a source that is left out, to see how the network does there.
-    labels: the only ones trained on; empty for all.
+    labels: the only ones trained on; empty for all.  teacher: the checkpoint whose answers are learnt too.
     """
 
     epochs: int = 30
@@ -62,6 +63,7 @@ class CellTraining(Training):
     network: str = SHIPS
     without: str = ""
     labels: tuple[str, ...] = ()
+    teacher: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -104,13 +106,16 @@ def train_cells(
         network.begin_with_photographs()
     trainee = Trainee(network, training)
     trainee.resume(out / CHECKPOINT, console)  # or refuse, before any work
+    teacher = None
+    if training.teacher:
+        teacher = load_teacher(Path(training.teacher), NETWORKS, training.outputs, len(OUTPUTS))
     console.print("Cutting crops out of the labelled images ...")
     crops = stacked(_wanted(data, "train", training))
     validation = stacked(_named(data, "val", training))
     whole = training.epochs + training.refined
     for epoch in trainee.epochs():
         started = time.monotonic()
-        loss = _epoch(trainee, crops, training, epoch)
+        loss = _epoch(trainee, crops, training, epoch, teacher)
         trainee.save(out / CHECKPOINT)
         report = {"epoch": epoch, "loss": loss, "s": time.monotonic() - started}
         said = f"epoch {epoch + 1}/{whole}  loss {loss:.3f}"
@@ -135,7 +140,9 @@ def _wanted(data: Path, split: str, training: CellTraining) -> Iterator[Crop]:
     return chain(_named(data, split, training), (crop for crop in others if crop[2] != training.without))
 
 
-def _epoch(trainee: Trainee, crops: Crops, training: CellTraining, epoch: int) -> float:
+def _epoch(
+    trainee: Trainee, crops: Crops, training: CellTraining, epoch: int, teacher: Teacher | None
+) -> float:
     random = generator(training.seed, epoch)
     torch.manual_seed(random.initial_seed())  # dropout draws from the global generator
     trainee.network.train()
@@ -148,6 +155,8 @@ def _epoch(trainee: Trainee, crops: Crops, training: CellTraining, epoch: int) -
             each = loss_of_each(scores.float(), batch.labels, training.outputs)
             others = loss_of_each(scores.float(), batch.labels_laid_over, training.outputs)
             loss = (batch.own * each + (1 - batch.own) * others).mean()
+            if teacher is not None:
+                loss = teacher.blended(loss, batch.images, scores.float())
             trainee.learn(loss)
             total += float(loss.detach())
     return total / training.steps_per_epoch
