@@ -61,6 +61,7 @@ COMMANDS = {
         "appliance.commands.config:config", "Show the settings in force and where each comes from."
     ),
     "doctor": Lazy("appliance.commands.doctor:doctor", "Check the whole instrument, and say what to do."),
+    "engines": Lazy("appliance.commands.engines:engines", "List, build and verify what runs the networks."),
     "backup": Lazy("appliance.commands.backup:backup", "Back the database up, while it is in use."),
     "restore": Lazy("appliance.commands.backup:restore", "Put a backup in place of the database."),
     "accounts": Lazy("appliance.commands.accounts:accounts", "List, make and open accounts of the page."),

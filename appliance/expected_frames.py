@@ -6,7 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.card import read_card
 from models.engines.profiles import FieldSize, field_size
+from models.weights_digest import DETECTOR
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -39,6 +41,11 @@ def expected_frames(config: Config) -> FrameSize | None:
         return None
     um_per_px = _um_per_px(config)
     return None if um_per_px is None else FrameSize(camera.width_px, camera.height_px, um_per_px)
+
+
+def detector_fields(frames: FrameSize | None) -> tuple[FieldSize, ...]:
+    """Return how large the detector sees a run's fields, for plans; none where nobody knows."""
+    return () if frames is None else (frames.seen_at(read_card(DETECTOR).um_per_px),)
 
 
 def _simulated(config: Config) -> FrameSize | None:

@@ -6,16 +6,14 @@ from collections.abc import Callable
 
 from appliance.config_engine import EngineSettings
 from appliance.engines import opening
-from appliance.expected_frames import FrameSize
+from appliance.expected_frames import FrameSize, detector_fields
 from appliance.gpu_analyser import Gpu, GpuAnalyser, Networks
 from appliance.network_analyser import detector_of
-from models.card import BUNDLED, read_card
+from models.card import BUNDLED
 from models.cascade import load_cascade
 from models.engines.box import Box
 from models.engines.names import EngineName
-from models.engines.profiles import FieldSize
 from models.gpu.memory import Lane
-from models.weights_digest import DETECTOR
 
 KERNELS = "kernels"
 
@@ -36,15 +34,10 @@ def gpu_analyser(
     detector, panel, specimen = of
 
     def load(lane: Lane) -> Networks:
-        on = opening(name, settings, box, lane, fields_of(frames))
+        on = opening(name, settings, box, lane, detector_fields(frames))
         cascade = load_cascade(panel, specimen, BUNDLED, on.precision, on.open_engine)
         return Networks(detector_of(detector, on.open_engine), cascade)
 
     analyser = GpuAnalyser(take(load, kernels=settings.cache / KERNELS))
     analyser.warm(frames)
     return analyser
-
-
-def fields_of(frames: FrameSize | None) -> tuple[FieldSize, ...]:
-    """Return how large the detector sees a run's fields, for plans; none where nobody knows."""
-    return () if frames is None else (frames.seen_at(read_card(DETECTOR).um_per_px),)
