@@ -66,18 +66,19 @@ class Gpu:
     def __init__(
         self,
         load: Callable[[Lane], Networks],
-        open_device: Callable[[], Device] = Device,
+        open_device: Callable[[], Device] | None = None,
         compiler: Callable[[Device], Compiler] | None = None,
         kernels: Path | None = None,
     ) -> None:
         """Take the device and load the networks, in the thread that owns both.
 
-        load: is given the stream on which they may run.  kernels: where those that were compiled are kept.
+        load: is given the stream on which they may run.  open_device, compiler: PyCUDA's first GPU and NVRTC by
+        themselves.  kernels: where those that were compiled are kept.
         Raises EngineRefused where there is no device or no compiler, ModelRefused as `load` does.
         """
         self._owner = OwnerThread("gpu")
         try:
-            self._held = self._owner.do(_take, load, open_device, compiler or _nvrtc(kernels))
+            self._held = self._owner.do(_take, load, open_device or Device, compiler or _nvrtc(kernels))
         except BaseException:
             self._owner.end(lambda: None, LET_GO_WITHIN_S)
             raise

@@ -7,29 +7,39 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders_engines import BOX, verification
 from builders_gpu import NAMES, Pixels, flat_field_of_size
 from builders_smear import photograph
 from standin_pycuda import EngineOnStandIn, StandInCompiler, StandInDriver
 
+from appliance.config_engine import EngineSettings
 from appliance.correction import CorrectingAnalyser, evened
+from appliance.engines import subject_of
+from appliance.equipment import network_analysers
 from appliance.expected_frames import FrameSize
 from appliance.frame import Frame, Point
 from appliance.gpu_analyser import Gpu, GpuAnalyser, Networks
-from appliance.network_analyser import NetworkAnalyser, detector_of
+from appliance.network_analyser import NetworkAnalyser, analyser_by, detector_of
 from appliance.pipeline import Broken
 from calibration import CalibrationRefused, Scale
 from models import AnalysisError, Cell, ModelRefused
 from models.cascade import load_cascade
 from models.cascade_file import Precision
+from models.engines.box import Asked
 from models.engines.engine import Batch, DeviceBatch
+from models.engines.names import EngineName, EnginePrecision
+from models.engines.onnx_engine import open_on_cpu
+from models.engines.verified import keep
 from models.errors import EngineRefused, GpuFailed
 from models.gpu.device import Device
 from models.gpu.memory import Lane
+from models.weights_digest import weights_digest
 
 SCALE = Scale.stated(0.1)
 OF = ("smear-13", "blood")
@@ -79,13 +89,7 @@ def own() -> Iterator[Fixture]:
 
 @pytest.fixture(scope="module")
 def processor() -> NetworkAnalyser:
-    return NetworkAnalyser(detector_of("network", _open()), load_cascade(*OF, precision=Precision.FLOAT))
-
-
-def _open() -> Any:
-    from models.engines.onnx_engine import open_on_cpu
-
-    return open_on_cpu
+    return NetworkAnalyser(detector_of("network", open_on_cpu), load_cascade(*OF, precision=Precision.FLOAT))
 
 
 def smear(columns: int = 3) -> Pixels:
@@ -292,3 +296,35 @@ def test_a_run_pauses_when_the_gpu_fails(own: Fixture) -> None:
     assert isinstance(outcome, Broken)
     assert outcome.resumable
     assert "CUDA_ERROR_OUT_OF_MEMORY" in outcome.reason
+
+
+def test_an_engine_that_was_verified_counts_on_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = StandInDriver()
+    settings = EngineSettings(EngineName.AUTO, EnginePrecision.FP16, tmp_path)
+    weights = weights_digest("smear-13")
+    keep(verification(subject_of(EngineName.ONNX_CUDA, settings, weights, BOX)), tmp_path)
+    monkeypatch.setattr("appliance.engines.ask_box", lambda: Asked(BOX))
+    monkeypatch.setattr("appliance.engines.absent", lambda _: "")
+    monkeypatch.setattr("appliance.engines.open_on_cuda", lambda path, gpu: Engine(path))
+    monkeypatch.setattr("appliance.gpu_analyser.Device", lambda: Device(0, driver, NAMES))
+    monkeypatch.setattr("appliance.gpu_analyser._nvrtc", lambda kernels: lambda device: StandInCompiler())
+    load = network_analysers(settings, lambda: FrameSize(720, 720, 0.1))
+    analyser = load("network", "smear-13", "blood")
+    assert isinstance(analyser, GpuAnalyser)
+    taken = len(driver.allocated)
+    assert analyser.analyse(frame(smear(2)), SCALE)
+    assert len(driver.allocated) == taken
+    analyser.close()
+
+
+def test_without_pycuda_the_processor_prepares_the_frames_for_a_gpus_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = EngineSettings(EngineName.ONNX_CUDA, EnginePrecision.FP16, tmp_path)
+    monkeypatch.setattr("appliance.engines.open_on_cuda", lambda path, gpu: Engine(path))
+    without = replace(BOX, pycuda=None)
+    analyser = analyser_by(EngineName.ONNX_CUDA, settings, without, ("network", *OF))
+    assert isinstance(analyser, NetworkAnalyser)
+    assert "prepared by the GPU" not in analyser.engine
