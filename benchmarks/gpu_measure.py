@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gpu_busy import gpu_seconds
 from benchmarks.gpu_fields import WHAT, Fields
+from benchmarks.gpu_graph import Cost, cost_of
 from benchmarks.gpu_options import Options
 from benchmarks.gpu_paths import FieldPath, places_of
 from benchmarks.gpu_peaks import BANDWIDTH
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[Figure], None]
 MARGIN_UM = 10.5  # half a view, and what guidance shifts it by
-CANNOT = (AnalysisError, ModelRefused, ImportError, OSError, RuntimeError, ValueError)
+CANNOT = (AssertionError, AnalysisError, ModelRefused, ImportError, OSError, RuntimeError, ValueError)
 
 
 def open_and_warm(who: str, options: Options, fields: Fields, tell: Tell, began_s: float) -> Opened | None:
@@ -52,6 +54,8 @@ def measure(who: str, options: Options, fields: Fields, opened: Opened, tell: Te
     items = options.items if VARIANTS[who].ours or "c" not in options.items else options.items + "ab"
     _part(tell, "c", who, "PyTorch against ONNX Runtime", lambda: _agreement(who, options, opened, fields))
     warm(partial(path.look, fields.pixels[0]), options.warm_s)
+    if options.on_card:
+        _part(tell, "", who, "SM clock", lambda: _clock(who))
     if "a" in items:
         _part(tell, "a", who, "a field", lambda: _field(who, options, fields, path))
     if "b" in items:
@@ -65,7 +69,7 @@ def measure(who: str, options: Options, fields: Fields, opened: Opened, tell: Te
             _part(tell, "d", who, network, partial(_network, who, options, fields, opened, network))
 
 
-def _part(tell: Tell, item: str, who: str, what: str, work: Callable[[], Sequence[Figure]]) -> None:
+def _part(tell: Tell, item: str, who: str, what: str, work: Callable[[], Iterable[Figure]]) -> None:
     """Tell what a part gives, or why it gives nothing: the others are measured all the same."""
     try:
         for figure in work():
@@ -74,24 +78,21 @@ def _part(tell: Tell, item: str, who: str, what: str, work: Callable[[], Sequenc
         tell(Absent(item, who, what, f"failed: {error}"))
 
 
-def _field(who: str, options: Options, fields: Fields, path: FieldPath) -> list[Figure]:
+def _field(who: str, options: Options, fields: Fields, path: FieldPath) -> Iterator[Figure]:
     frame = np.ascontiguousarray(fields.pixels[0])
     width, height = fields.size
     times = partial(milliseconds, repeats=options.repeats, most_s=options.most_s)
     note = f"{width}×{height} px at {fields.um_per_px:.3g} µm/px, wall time"
-    found: list[Figure] = [
-        measured("a", who, "detector, per field", "ms", times(partial(path.detect, frame)), note)
-    ]
+    yield measured("a", who, "detector, per field", "ms", times(partial(path.detect, frame)), note)
     for cells in options.cells:
         places = places_of(path, frame, cells, MARGIN_UM / fields.um_per_px)
         named = path.look(frame, places)
         said = f"{named.again} of {named.named} looked at again"
         what = f"field with {cells} cells, to labels"
-        found.append(measured("a", who, what, "ms", times(partial(path.look, frame, places)), said))
+        yield measured("a", who, what, "ms", times(partial(path.look, frame, places)), said)
         if named.again < named.named and path.look(frame, places, always=True).again:
             always = times(partial(path.look, frame, places, always=True))
-            found.append(measured("a", who, f"{what}, all looked at again", "ms", always))
-    return found
+            yield measured("a", who, f"{what}, all looked at again", "ms", always)
 
 
 def _count(who: str, options: Options, fields: Fields, path: FieldPath) -> list[Figure]:
@@ -122,6 +123,11 @@ def _gpu_work(who: str, fields: Fields, path: FieldPath) -> list[Figure]:
     ]
 
 
+def _clock(who: str) -> list[Figure]:
+    told = tell_card().get("clocks.sm", "")
+    return [measured("", who, "SM clock, warmed up", "MHz", [float(told)])] if told.isdigit() else []
+
+
 def _memory(who: str, options: Options) -> list[Figure]:
     used = used_mib(tell_card())
     if used is None:
@@ -130,41 +136,38 @@ def _memory(who: str, options: Options) -> list[Figure]:
     return [measured("f", who, "GPU memory", "MiB", [used - options.used_mib], note)]
 
 
-def _network(who: str, options: Options, fields: Fields, opened: Opened, name: str) -> list[Figure]:
+def _network(who: str, options: Options, fields: Fields, opened: Opened, name: str) -> Iterator[Figure]:
     """A network alone, its batch on the device where that can be, against the floor of its card."""
-    from benchmarks.gpu_graph import cost_of
-
     assert opened.open_engine is not None
-    card_file = read_card(name)
-    engine: Any = opened.open_engine(card_file.path)
-    precision = VARIANTS[who].precision
-    card = _card(options)
-    found: list[Figure] = []
+    path = read_card(name).path
+    engine: Any = opened.open_engine(path)
     for shape in _shapes(name, options, fields):
-        cost = cost_of(card_file.path, shape)
         batch, where = _batch(shape, options)
         times = milliseconds(partial(engine.run, batch), options.repeats, options.most_s)
         what = f"{name}, batch {shape[0]}"
-        found.append(measured("d", who, what, "ms", times, f"{where}, the answer copied back; wall time"))
-        gpu = _device_times(engine, batch, options)
-        if not gpu:
-            continue
-        note, ratio = f"GPU time; {precision}", None
-        if card is not None:
-            floor = floor_of(cost, card, precision)
-            ratio = float(np.median(gpu)) / (1000 * floor.by_layer_s)
-            note += (
-                f"; ratio: to the floor by layer ({1000 * floor.by_layer_s:.3g} ms, "
-                f"strict {1000 * floor.strict_s:.3g} ms)"
-            )
-        found.append(measured("d", who, f"{what}, GPU", "ms", gpu, note, ratio))
-    return found
+        yield measured("d", who, what, "ms", times, f"{where}, the answer copied back; wall time")
+        if options.on_card:
+            try:
+                gpu = _device_times(engine, batch, options)
+            except CANNOT as error:
+                yield Absent("d", who, f"{what}, GPU", f"failed: {error}")
+                continue
+            yield _against_floor(who, what, gpu, cost_of(path, shape), options)
+
+
+def _against_floor(who: str, what: str, gpu_ms: list[float], cost: Cost, options: Options) -> Figure:
+    precision, card = VARIANTS[who].precision, _card(options)
+    note, ratio = f"GPU time; {precision}", None
+    if card is not None:
+        floor = floor_of(cost, card, precision)
+        ratio = statistics.median(gpu_ms) / (1000 * floor.by_layer_s)
+        each = f"{1000 * floor.by_layer_s:.3g} ms, strict {1000 * floor.strict_s:.3g} ms"
+        note += f"; ratio: to the floor by layer ({each})"
+    return measured("d", who, f"{what}, GPU", "ms", gpu_ms, note, ratio)
 
 
 def _device_times(engine: Any, batch: Batch, options: Options) -> list[float]:
     """The GPU's own time of a batch, ms: by events where PyTorch queues it, else by CUDA's profiler."""
-    if not options.on_card:
-        return []
     if hasattr(engine, "queue"):
         pictures = engine.upload(batch)
         return event_milliseconds(partial(engine.queue, pictures), max(3, options.repeats // 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,20 @@ from standin_pycuda import EngineOnStandIn, StandInDriver
 
 from benchmarks.gpu_busy import KERNELS, ON_DEVICE, busy_seconds
 from benchmarks.gpu_fields import Fields, keep, read_fields, ways
+from benchmarks.gpu_measure import _against_floor, _part
 from benchmarks.gpu_options import Options
 from benchmarks.gpu_paths import DevicePath, HostPath, Seen, places_of
-from benchmarks.gpu_peaks import peaks_in
+from benchmarks.gpu_peaks import BANDWIDTH, peaks_in
 from benchmarks.gpu_roofline import DATA_SHEETS, FP16, FP32, Card, floor_of
-from benchmarks.gpu_row import Absent, Figure, markdown, measured
+from benchmarks.gpu_row import Absent, Figure, Measured, markdown, measured
 from benchmarks.gpu_run import Run, against_published, once, told_in
-from benchmarks.gpu_timing import milliseconds
+from benchmarks.gpu_timing import milliseconds, tell_card, used_mib
 from benchmarks.gpu_variants import VARIANTS, chosen
 from models.card import BUNDLED
 from models.cascade import load_cascade
 from models.cascade_file import Precision
 from models.detector import NetworkDetector
-from models.errors import EngineRefused
+from models.errors import AnalysisError, EngineRefused
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'hemadiff[train]'")
 
@@ -172,6 +174,49 @@ def test_ratios_are_to_the_published_way_where_both_did_the_same() -> None:
         figure.ratio for figure in against_published([ours, theirs, other]) if not isinstance(figure, Absent)
     ]
     assert ratios == [pytest.approx(20), pytest.approx(1), None]
+
+
+def test_a_time_stands_beside_the_floor_of_its_card() -> None:
+    options = Options(peaks=((BANDWIDTH, 100.0), (FP32, 1e9)))
+    cost = Cost(flops=1000, weights=10, given=60, answered=5, layers=())  # 1.2 s to move
+    found = _against_floor("onnx-cuda", "cells, batch 1", [2400.0], cost, options)
+    assert isinstance(found, Measured)
+    assert found.ratio == pytest.approx(2.0)
+    assert "strict 1.2e+03 ms" in found.note
+
+
+def test_without_the_cards_peaks_there_is_no_ratio() -> None:
+    found = _against_floor("onnx-cuda", "cells, batch 1", [2.0], Cost(1, 1, 1, 1, ()), Options())
+    assert isinstance(found, Measured)
+    assert found.ratio is None
+
+
+def test_a_part_that_fails_keeps_what_it_told_and_says_why() -> None:
+    told: list[Figure] = []
+
+    def failing() -> Iterator[Figure]:
+        yield measured("a", "onnx-cuda", "one", "ms", [1.0])
+        raise AnalysisError("The GPU fell off.")
+
+    _part(told.append, "a", "onnx-cuda", "a field", failing)
+    assert [type(each) for each in told] == [Measured, Absent]
+    assert "The GPU fell off" in markdown(told)
+
+
+def test_what_nvidia_smi_says_is_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "nvidia-smi"
+    command.write_text('#!/bin/sh\necho "NVIDIA H100, 580.159.04, 1980, 2619, 40, 120.5, 1234, 81559"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    told = tell_card()
+    assert told["clocks.sm"] == "1980"
+    assert used_mib(told) == 1234.0
+
+
+def test_without_nvidia_smi_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert tell_card() == {}
+    assert used_mib({}) is None
 
 
 def test_peaks_become_the_cards_own_bytes_and_flops_a_second() -> None:
