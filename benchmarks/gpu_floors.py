@@ -5,7 +5,7 @@ FLOPs and bytes are counted from the networks' files; floors are computed from c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.gpu_graph import Cost, cost_of
 from benchmarks.gpu_roofline import DATA_SHEETS, FP16, FP32, floor_of
@@ -26,6 +26,8 @@ COUNT = (
 )
 """500 cells in 40 fields, field by field: first looks, then 12 views of every fifth cell by both networks."""
 
+Costs = Sequence[tuple[str, tuple[int, ...], Cost]]
+
 
 def main() -> None:
     """Print both tables."""
@@ -34,7 +36,7 @@ def main() -> None:
     print("\n".join(floors(costs)))
 
 
-def counted(costs: list[tuple[str, tuple[int, ...], Cost]]) -> Iterator[str]:
+def counted(costs: Costs) -> Iterator[str]:
     """Yield the table of what networks cost."""
     yield "| network | batch | GFLOP | weights, MB | least bytes, MB (FP32 / FP16) | by layer, MB (FP32 / FP16) |"
     yield "|---|---|---|---|---|---|"
@@ -47,13 +49,13 @@ def counted(costs: list[tuple[str, tuple[int, ...], Cost]]) -> Iterator[str]:
         yield f"| {name} | {_batch(shape)} | {number(cost.flops / GIGA)} | {weights} | {least} | {layers} |"
 
 
-def floors(costs: list[tuple[str, tuple[int, ...], Cost]]) -> Iterator[str]:
+def floors(costs: Costs) -> Iterator[str]:
     """Yield the table of the least times on the cards of the data sheets, ms: strict, then by layer."""
     heads = [f"{card.name}, {precision.upper()}" for card in DATA_SHEETS for precision in (FP32, FP16)]
     yield f"| network | batch | {' | '.join(heads)} |"
     yield "|---" * (len(heads) + 2) + "|"
     for name, shape, cost in costs:
-        yield f"| {name} | {_batch(shape)} | {' | '.join(_floors(cost, 1))} |"
+        yield f"| {name} | {_batch(shape)} | {' | '.join(_floors(cost))} |"
     total = [0.0] * len(heads)
     for name, shape, times in COUNT:
         cost = cost_of(read_card(name).path, shape)
@@ -62,11 +64,11 @@ def floors(costs: list[tuple[str, tuple[int, ...], Cost]]) -> Iterator[str]:
     yield f"| 500 cells, 40 fields | | {' | '.join(f'– / {number(1000 * t)}' for t in total)} |"
 
 
-def _floors(cost: Cost, times: int) -> Iterator[str]:
+def _floors(cost: Cost) -> Iterator[str]:
     for card in DATA_SHEETS:
         for precision in (FP32, FP16):
             floor = floor_of(cost, card, precision)
-            yield f"{number(1000 * times * floor.strict_s)} / {number(1000 * times * floor.by_layer_s)}"
+            yield f"{number(1000 * floor.strict_s)} / {number(1000 * floor.by_layer_s)}"
 
 
 def _batch(shape: tuple[int, ...]) -> str:
