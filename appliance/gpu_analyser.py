@@ -140,7 +140,7 @@ class GpuAnalyser:
     def warm(self, frames: FrameSize | None) -> None:
         """Run everything once, so that the first field takes no longer than the others.
 
-        frames: what the run's will be; None where nobody knows, and then only the networks are run.
+        frames: what the run's will be; None where nobody knows, and then only classifiers are run.
         """
         self._gpu.do(lambda held: _warm(held, frames, self._flat_field))
 
@@ -248,8 +248,7 @@ def _front_end_for(held: _Held, frames: FrameSize, flat_field: FlatField | None)
 def _warm(held: _Held, frames: FrameSize | None, flat_field: FlatField | None) -> None:
     detector, cascade = held.networks.detector, held.networks.cascade
     cascade.warm()
-    if frames is None:
-        detector.detect(np.full((96, 96, 3), 200, np.uint8), 0.4)
+    if frames is None:  # and a detector's plan takes fields of the run's size alone
         return
     blank = np.full((frames.height, frames.width, 3), 200, np.uint8)
     end = _front_end_for(held, frames, flat_field)

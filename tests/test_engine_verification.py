@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from models.errors import EngineRefused
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 OF = ("network", "smear-13", "blood")
-FEW = replace(IN_FLOATING_POINT, fewest=40)
+FEW = replace(IN_FLOATING_POINT, fewest=24)
 Change = Callable[[np.ndarray], np.ndarray]
 
 
@@ -51,6 +52,7 @@ class Changed(OnnxEngine):
         return type(self).change(numbers) if numbers.ndim == 2 else numbers
 
 
+@cache
 def analyser(change: Change | None = None) -> NetworkAnalyser:
     engine = OnnxEngine if change is None else type("Posing", (Changed,), {"change": staticmethod(change)})
     return analyser_on(Opening(engine, Precision.FLOAT), *OF)  # type: ignore[arg-type]
@@ -72,9 +74,9 @@ def other_labels(numbers: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def small() -> ReferenceSet:
-    """Two fields with four cells each, and five cells."""
-    cells = [photograph(nucleus_um=n, cell_um=c) for n, c in ((3.5, 6.0), (4.5, 6.5), (2.5, 5.0), (3.0, 7.0))]
-    field = np.vstack([np.hstack(cells[:2]), np.hstack(cells[2:])])
+    """Two fields with two cells each, and three cells."""
+    cells = [photograph(nucleus_um=3.5, cell_um=6.0), photograph(nucleus_um=4.5, cell_um=6.5)]
+    field = np.hstack(cells)
     patches = [np.ascontiguousarray(each[84:276:2, 84:276:2]) for each in cells]
     known = tuple(ReferenceCell(patch, "lymphocyte") for patch in patches)
     unknown = ReferenceCell(np.ascontiguousarray(drawn_picture(96, 96)), None)
@@ -87,9 +89,9 @@ def expected(small: ReferenceSet) -> Answers:
 
 
 def test_every_symmetry_of_a_cell_is_asked_about(small: ReferenceSet) -> None:
-    assert small.patches.shape == (40, 96, 96, 3)
-    assert len({patch.tobytes() for patch in small.patches[::5]}) > 1
-    assert small.truth == (*["lymphocyte"] * 4, None) * 8
+    assert small.patches.shape == (24, 96, 96, 3)
+    assert len({patch.tobytes() for patch in small.patches[::3]}) > 1
+    assert small.truth == ("lymphocyte", "lymphocyte", None) * 8
 
 
 def test_cells_are_asked_about_in_batches_of_every_size_and_stay_in_order() -> None:
@@ -109,7 +111,7 @@ def test_the_processor_posing_as_another_engine_passes(small: ReferenceSet, expe
     found = verify(subject(), small, expected, analyser, AT, told.append, FEW)
     assert found.passed
     assert found.measured["labels equal"] == 1
-    assert found.measured["cells in fields"] >= 6
+    assert found.measured["cells in fields"] >= 3
     assert found.measured["cells of the laboratory's own"] == 1
     assert sum(told) == work(small)
 
@@ -146,16 +148,19 @@ def test_an_engine_that_fails_on_the_way_has_failed(small: ReferenceSet, expecte
     assert found.said == ("The GPU failed: CUDA_ERROR_ILLEGAL_ADDRESS.",)
 
 
-@pytest.mark.parametrize("frames", [FrameSize(900, 640, 0.1), FrameSize(700, 500, 0.137)], ids=str)
-def test_the_drawn_set_is_the_same_every_time_and_as_the_camera_sees_it(frames: FrameSize) -> None:
-    drawn = reference_pictures("smear-13", frames, count=2)
-    assert drawn.digest == reference_pictures("smear-13", frames, count=2).digest
-    assert [field.shape for field in drawn.fields] == [(frames.height, frames.width, 3)] * 2
-    assert drawn.um_per_px == frames.um_per_px
+def test_the_drawn_set_is_the_same_every_time() -> None:
+    frames = FrameSize(700, 500, 0.1)
+    one, other = (reference_pictures("smear-13", frames, count=1) for _ in range(2))
+    assert one.digest == other.digest
+
+
+def test_fields_are_drawn_as_the_camera_would_see_them_and_their_cells_cut_out() -> None:
+    drawn = reference_pictures("smear-13", FrameSize(700, 500, 0.137), count=2)
+    assert [field.shape for field in drawn.fields] == [(500, 700, 3)] * 2
+    assert drawn.um_per_px == 0.137
     assert len(drawn.cells) >= 3
-    assert all(
-        cell.patch.shape == (96, 96, 3) and cell.patch[40:56, 40:56, 1].mean() < 160 for cell in drawn.cells
-    )
+    assert all(cell.patch.shape == (96, 96, 3) for cell in drawn.cells)
+    assert all(cell.patch[40:56, 40:56, 1].mean() < 160 for cell in drawn.cells)  # a nucleus in the middle
 
 
 def test_a_laboratory_without_counts_has_no_cells_of_its_own(tmp_path: Path) -> None:
@@ -192,6 +197,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: ReferenceSet) ->
     monkeypatch.setattr("models.engines.box.ask_box", lambda: Asked(BOX))
     monkeypatch.setattr("appliance.engines.absent", lambda _: "")
     monkeypatch.setattr("appliance.engine_verification.reference_pictures", lambda *_: small)
+    monkeypatch.setattr("appliance.engine_verification.analyser_on", lambda *_: analyser())
     monkeypatch.setattr("appliance.verifying.criteria", lambda _: FEW)
     monkeypatch.setattr("appliance.engine_list.missing_plans", lambda *_: [])
     return at_home(tmp_path, monkeypatch).parent / "engines"

@@ -72,6 +72,12 @@ def on_stand_in(detector: str = "network", engine: Any = Engine) -> Fixture:
     return Fixture(driver, gpu, GpuAnalyser(gpu))
 
 
+@pytest.fixture(autouse=True)
+def warmed_by_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor is no GPU."""
+    monkeypatch.setattr("appliance.gpu_analyser.WARM_CELLS", (1,))
+
+
 @pytest.fixture(scope="module")
 def shared() -> Iterator[GpuAnalyser]:
     made = on_stand_in()
@@ -92,7 +98,7 @@ def processor() -> NetworkAnalyser:
     return NetworkAnalyser(detector_of("network", open_on_cpu), load_cascade(*OF, precision=Precision.FLOAT))
 
 
-def smear(columns: int = 3) -> Pixels:
+def smear(columns: int = 2) -> Pixels:
     cells = [photograph(nucleus_um=2.5 + n % 3, cell_um=5.0 + n % 4 / 2) for n in range(2 * columns)]
     return np.vstack([np.hstack(cells[:columns]), np.hstack(cells[columns:])])
 
@@ -147,7 +153,7 @@ def test_a_frame_of_another_size_than_the_flat_fields_is_refused(shared: GpuAnal
 
 
 def test_frames_of_several_sizes_follow_one_another(shared: GpuAnalyser, processor: NetworkAnalyser) -> None:
-    for columns in (2, 3, 2):
+    for columns in (1, 2, 1):
         pixels = smear(columns)
         assert same(shared.analyse(frame(pixels), SCALE), processor.analyse(frame(pixels), SCALE))
 
@@ -181,8 +187,7 @@ def test_what_prepares_the_frames_is_named(shared: GpuAnalyser) -> None:
 def test_it_may_be_asked_from_any_thread(shared: GpuAnalyser) -> None:
     found: list[list[Cell]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(shared.analyse(frame(smear(2)), SCALE)))
-        for _ in range(2)
+        threading.Thread(target=lambda: found.append(shared.analyse(frame(smear()), SCALE))) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -192,7 +197,7 @@ def test_it_may_be_asked_from_any_thread(shared: GpuAnalyser) -> None:
 
 
 def test_the_classical_detector_finds_the_same_cells_in_corrected_frames(processor: NetworkAnalyser) -> None:
-    made, pixels = on_stand_in("saliency"), smear(2)
+    made, pixels = on_stand_in("saliency"), smear()
     flat_field = flat_field_of_size(pixels.shape[1], pixels.shape[0])
     on_processor = NetworkAnalyser(made.gpu.detector, load_cascade(*OF, precision=Precision.FLOAT))
     found = evened(made.analyser, flat_field).analyse(frame(pixels), SCALE)
@@ -204,7 +209,7 @@ def test_the_classical_detector_finds_the_same_cells_in_corrected_frames(process
 def test_an_error_of_cuda_is_the_gpus_failure_by_its_name(own: Fixture) -> None:
     own.driver.fails = "cuMemcpyHtoDAsync failed: out of memory"
     with pytest.raises(GpuFailed, match=r"CUDA_ERROR_OUT_OF_MEMORY .*Restart the instrument"):
-        own.analyser.analyse(frame(smear(2)), SCALE)
+        own.analyser.analyse(frame(smear()), SCALE)
 
 
 def test_an_engine_that_does_not_name_cudas_error_has_it_named(own: Fixture) -> None:
@@ -214,7 +219,7 @@ def test_an_engine_that_does_not_name_cudas_error_has_it_named(own: Fixture) -> 
 
     own.gpu.detector._engine.run = broken  # type: ignore[attr-defined]
     with pytest.raises(GpuFailed, match="CUDA_ERROR_OUT_OF_MEMORY"):
-        own.analyser.analyse(frame(smear(2)), SCALE)
+        own.analyser.analyse(frame(smear()), SCALE)
 
 
 def test_a_network_that_fails_on_a_sound_gpu_is_an_error_of_that_field(own: Fixture) -> None:
@@ -223,7 +228,7 @@ def test_a_network_that_fails_on_a_sound_gpu_is_an_error_of_that_field(own: Fixt
 
     own.gpu.detector._engine.run = broken  # type: ignore[attr-defined]
     with pytest.raises(AnalysisError, match="no number") as caught:
-        own.analyser.analyse(frame(smear(2)), SCALE)
+        own.analyser.analyse(frame(smear()), SCALE)
     assert not isinstance(caught.value, GpuFailed)
 
 
@@ -232,19 +237,19 @@ def test_after_an_error_that_passed_the_next_field_is_whole(own: Fixture, proces
     own.driver.fails = "cuLaunchKernel failed: out of memory"
     for _ in range(3):
         with pytest.raises(GpuFailed):
-            own.analyser.analyse(frame(smear(2)), SCALE)
+            own.analyser.analyse(frame(smear()), SCALE)
     own.driver.fails = ""
-    assert same(own.analyser.analyse(frame(smear(2)), SCALE), processor.analyse(frame(smear(2)), SCALE))
+    assert same(own.analyser.analyse(frame(smear()), SCALE), processor.analyse(frame(smear()), SCALE))
 
 
 def test_memory_is_taken_by_the_warming_up_and_not_by_the_first_field(own: Fixture) -> None:
     own.analyser.warm(FrameSize(720, 720, 0.1))
     taken = len(own.driver.allocated)
-    own.analyser.analyse(frame(smear(2)), SCALE)
+    own.analyser.analyse(frame(smear()), SCALE)
     assert len(own.driver.allocated) == taken
 
 
-def test_it_warms_up_without_knowing_the_frames(own: Fixture) -> None:
+def test_without_knowing_the_frames_it_warms_up_what_needs_none(own: Fixture) -> None:
     own.analyser.warm(None)
     assert own.driver.allocated == []
 
@@ -252,7 +257,7 @@ def test_it_warms_up_without_knowing_the_frames(own: Fixture) -> None:
 def test_the_device_is_let_go_of_once_nobody_needs_it() -> None:
     made = on_stand_in()
     driver = made.driver
-    made.analyser.analyse(frame(smear(2)), SCALE)
+    made.analyser.analyse(frame(smear()), SCALE)
     del made
     assert driver.context.said == ["retain", "push", "pop", "detach"]
 
@@ -262,7 +267,7 @@ def test_a_gpu_that_was_let_go_of_analyses_nothing() -> None:
     made.gpu.close()
     made.gpu.close()
     with pytest.raises(GpuFailed, match="was let go of"):
-        made.analyser.analyse(frame(smear(2)), SCALE)
+        made.analyser.analyse(frame(smear()), SCALE)
 
 
 def test_networks_that_are_refused_let_go_of_the_device() -> None:
@@ -287,7 +292,7 @@ def test_a_run_pauses_when_the_gpu_fails(own: Fixture) -> None:
 
         def fields(self, first: int = 0) -> Iterator[Frame]:
             own.driver.fails = "cuLaunchKernel failed: out of memory"
-            yield frame(smear(2))
+            yield frame(smear())
 
         def __getattr__(self, name: str) -> Any:
             return None if name in ("planned", "survey") else lambda: None
@@ -314,7 +319,7 @@ def test_an_engine_that_was_verified_counts_on_the_gpu(
     analyser = load("network", "smear-13", "blood")
     assert isinstance(analyser, GpuAnalyser)
     taken = len(driver.allocated)
-    assert analyser.analyse(frame(smear(2)), SCALE)
+    assert analyser.analyse(frame(smear()), SCALE)
     assert len(driver.allocated) == taken
     analyser.close()
 
