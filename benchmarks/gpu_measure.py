@@ -200,7 +200,7 @@ def _batch(shape: tuple[int, int, int, int], options: Options) -> tuple[Batch, s
         import torch
     except ImportError:
         return pictures, "from host memory"
-    held = torch.from_numpy(pictures).to("cuda")
+    held = torch.from_numpy(pictures).to(options.device)
     torch.cuda.synchronize()
     return DeviceBatch(held.data_ptr(), shape, held), "on the device"
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders_gpu import front_end, optics
+from builders_gpu import front_end, optics, stand_in
 from builders_smear import photograph
-from standin_pycuda import EngineOnStandIn, StandInDriver
+from standin_pycuda import EngineOnStandIn, StandInCompiler, StandInDriver
 
+from benchmarks import gpu_measure, gpu_variants
 from benchmarks.gpu_busy import KERNELS, ON_DEVICE, busy_seconds
 from benchmarks.gpu_fields import Fields, keep, read_fields, ways
-from benchmarks.gpu_measure import _against_floor, _part
+from benchmarks.gpu_measure import _against_floor, _part, open_and_warm
 from benchmarks.gpu_options import Options
 from benchmarks.gpu_paths import DevicePath, HostPath, Seen, places_of
 from benchmarks.gpu_peaks import BANDWIDTH, peaks_in
@@ -29,6 +30,8 @@ from models.card import BUNDLED
 from models.cascade import load_cascade
 from models.cascade_file import Precision
 from models.detector import NetworkDetector
+from models.engines.box import Box
+from models.engines.engine import DeviceBatch
 from models.errors import AnalysisError, EngineRefused
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'hemadiff[train]'")
@@ -307,3 +310,50 @@ def test_both_ways_to_labels_see_the_same_and_fields_that_overlap_lose_none(fram
     assert (
         device.look(frames[0], places, always=True) == host.look(frames[0], places, always=True) == Seen(5, 5)
     )
+
+
+@pytest.fixture
+def standing_in_for_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card by the stand-in, a profiler that always says the same, and an nvidia-smi."""
+    driver = StandInDriver()
+    monkeypatch.setattr(gpu_variants, "_box", lambda _: Box("GPU", "1", "9.0", "580", "13.0"))
+    monkeypatch.setattr(gpu_variants, "_device", lambda: stand_in(driver))
+    monkeypatch.setattr("models.gpu.nvrtc_library.find_nvrtc", lambda _: None)
+    monkeypatch.setattr("models.gpu.program.Compiler", lambda _: StandInCompiler())
+    monkeypatch.setattr("models.engines.onnx_engine.open_on_cuda", lambda path, gpu: EngineOnStandIn(path))
+
+    def busy(work: Callable[[], object]) -> tuple[float, float]:
+        work()
+        return 0.2, 0.1
+
+    def on_host(shape: tuple[int, int, int, int], _: Options) -> tuple[DeviceBatch, str]:
+        pictures = np.zeros(shape, np.uint8)
+        return DeviceBatch(pictures.ctypes.data, shape, pictures), "on the device"
+
+    monkeypatch.setattr(gpu_measure, "gpu_seconds", busy)
+    monkeypatch.setattr(gpu_measure, "_batch", on_host)
+    command = tmp_path / "nvidia-smi"
+    command.write_text('#!/bin/sh\necho "GPU, 580, 1980, 2619, 40, [N/A], 1234, 81559"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+
+@pytest.mark.usefixtures("standing_in_for_a_card")
+def test_on_a_card_every_item_is_told(frames: list[np.ndarray]) -> None:
+    peaks = ((BANDWIDTH, 3e12), (FP32, 5e13))
+    options = Options(
+        repeats=1, cells=(2,), batches=(2,), warm_s=0.0, most_s=0.0, peaks=peaks, used_mib=234.0
+    )
+    fields = Fields(np.stack(frames[:2]), SIMULATED_UM_PER_PX)
+    told: list[Figure] = []
+    opened = open_and_warm("onnx-cuda", options, fields, told.append, 0.0)
+    assert opened is not None
+    gpu_measure.measure("onnx-cuda", options, fields, opened, told.append)
+    assert [each for each in told if isinstance(each, Absent)] == []
+    by_name = {each.what: each for each in told if isinstance(each, Measured)}
+    assert {each.item for each in told} == {"", "a", "b", "d", "e", "f"}
+    assert by_name["GPU memory"].median == 1000.0
+    assert by_name["SM clock, warmed up"].median == 1980
+    assert by_name["cells, batch 2, GPU"].median == pytest.approx(10.0)  # a tenth of a second in ten rounds
+    assert (by_name["cells, batch 2, GPU"].ratio or 0) > 100
+    assert {"detector, batch 1, GPU", "cells-residual, batch 2, GPU", "500 cells, GPU work"} <= set(by_name)
