@@ -68,7 +68,7 @@ def test_the_number_of_steps_is_the_one_asked_for() -> None:
     assert training.epochs * training.steps_per_epoch == 5000
 
 
-class Small(torch.nn.Module):  # type: ignore[misc]
+class Small(torch.nn.Module):
     """A classifier that costs nothing."""
 
     def __init__(self, outputs: int) -> None:
@@ -99,8 +99,8 @@ def test_a_table_that_was_cut_goes_on_with_what_it_lacks(
     train = oversampling._trained
 
     def noted(*given: object) -> object:
-        trained.append(given[3])  # type: ignore[arg-type]
-        return train(*given)  # type: ignore[arg-type]
+        trained.append(given[3])
+        return train(*given)
 
     monkeypatch.setattr(oversampling, "_trained", noted)
     assert train_table(data, tmp_path / "cut", both, QUIET) == whole
@@ -117,7 +117,7 @@ def test_a_place_that_the_table_has_not_is_refused(capsys: pytest.CaptureFixture
     assert '"1x3" is no list of places' in capsys.readouterr().err
 
 
-class Saying(torch.nn.Module):  # type: ignore[misc]
+class Saying(torch.nn.Module):
     """A network that always says the same."""
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
