@@ -17,7 +17,7 @@ from builders_web import settings, until
 
 from appliance.audit import AuditTrail
 from appliance.calibrating.bench import Bench
-from appliance.calibrating.runner import Engineer, Runner
+from appliance.calibrating.runner import Engineer, RoutineStopped, Runner
 from appliance.calibrating.steps import Expose, GoTo, Known, Lay, Mend, Routine, Take, Tell
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
 from appliance.errors import ApplianceError, ApplianceRefused
@@ -26,7 +26,6 @@ from appliance.servicing.at_page import AtPage
 from appliance.servicing.service import Service
 from appliance.servicing.session import IDLE_S, Session, Verdict
 from appliance.servicing.sight import histogram, sight_of
-from appliance.servicing.watched import RoutineStopped, watched
 from appliance.store import Store
 from calibration.errors import CalibrationRefused
 from calibration.setup import Setup
@@ -145,43 +144,48 @@ def test_a_routine_waits_for_nobody_who_is_gone() -> None:
 # A routine that others look on
 
 
-def routine_of(*steps: Any) -> Routine[list[Any]]:
-    came = []
-    for step in steps:
-        try:
-            came.append((yield step))
-        except CalibrationRefused as refusal:
-            came.append(str(refusal))
-    return came
+class NoMicroscope:
+    """Nothing is moved by routines that only speak."""
 
 
-def test_a_routine_that_is_watched_gets_what_it_would_get_alone() -> None:
+def alone(engineer: AtPage) -> Runner:
+    return Runner(NoMicroscope(), engineer)  # type: ignore[arg-type]
+
+
+def three_words() -> Routine[str]:
+    for word in "abc":
+        yield Tell(word)
+    return "Passed."
+
+
+def test_who_looks_on_sees_every_step_and_what_came_of_it() -> None:
     seen: list[Any] = []
-    looked_on = watched(
-        routine_of(Tell("a"), Mend("b")), lambda step, came: seen.append((step, came)), lambda: False
-    )
-    assert next(looked_on) == Tell("a")
-    assert looked_on.send(None) == Mend("b")
-    with pytest.raises(StopIteration) as end:
-        looked_on.send(True)
-    assert end.value.value == [None, True]
-    assert seen == [(Tell("a"), None), (Mend("b"), True)]
+    assert alone(AtPage()).run(three_words(), lambda step, came: seen.append((step, came))) == "Passed."
+    assert seen == [(Tell("a"), None), (Tell("b"), None), (Tell("c"), None)]
 
 
-def test_what_a_step_refuses_is_the_watched_routines_to_answer() -> None:
-    looked_on = watched(routine_of(Take()), lambda step, came: None, lambda: False)
-    next(looked_on)
-    with pytest.raises(StopIteration) as end:
-        looked_on.throw(CalibrationRefused("Too dark."))
-    assert end.value.value == ["Too dark."]
+def test_what_a_step_refuses_is_the_routines_to_answer_while_others_look_on() -> None:
+    def routine() -> Routine[str]:
+        try:
+            yield Mend("The lamp is off.")
+        except CalibrationRefused as refusal:
+            return str(refusal)
+        return "Passed."
+
+    class Refusing(AtPage):
+        def mend(self, sentence: str) -> bool:
+            raise CalibrationRefused("Too dark.")
+
+    seen: list[Any] = []
+    assert alone(Refusing()).run(routine(), lambda step, came: seen.append(step)) == "Too dark."
+    assert seen == []
 
 
 def test_a_routine_that_is_stopped_takes_no_further_step() -> None:
-    stopped = threading.Event()
-    looked_on = watched(routine_of(Tell("a"), Tell("b")), lambda step, came: stopped.set(), stopped.is_set)
-    next(looked_on)
+    engineer, stopped = AtPage(), threading.Event()
     with pytest.raises(RoutineStopped, match="Nothing of it is on record"):
-        looked_on.send(None)
+        alone(engineer).run(three_words(), lambda step, came: stopped.set(), stopped.is_set)
+    assert engineer.told == ["a"]
 
 
 # What a picture tells

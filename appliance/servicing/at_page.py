@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from appliance.calibrating.runner import RoutineStopped
 from appliance.errors import ApplianceRefused
-from appliance.servicing.watched import RoutineStopped
 
 KEPT = 200
 LOOK_EVERY_S = 0.5
