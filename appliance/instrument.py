@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from appliance.audit import AuditTrail
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
+from appliance.cause import Cause
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.configured_plan import plan_or_why_not
 from appliance.counting_scale import PlannedScale, planned_scale
@@ -225,7 +226,7 @@ class Instrument:
         paused = self._store.unfinished_runs()
         if paused:
             record = self._store.run(paused[-1])
-            self._take_in_hand(record, remembered(self._store, record, record.reason))
+            self._take_in_hand(record, remembered(self._store, record, record.reason, record.cause))
 
     def _see_what_is_in_force(self) -> None:
         """Ask once, and not for every change that is published."""
@@ -307,7 +308,7 @@ class Instrument:
             by_resuming = confirmed(record, self._store.red_cells(record.id))
             self._store.add_marks(record.id, (*marks, *by_resuming), datetime.now(UTC))
             record = self._store.run(record.id)
-        run = remembered(self._store, record, record.reason)
+        run = remembered(self._store, record, record.reason, record.cause)
         self._on_trail(by, "resume", record.id)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
         return record.id
@@ -336,7 +337,7 @@ class Instrument:
 
     def _put_down(self) -> None:
         if self._in_hand is not None and self._in_hand.busy:
-            self._in_hand.handle(Interrupted(SHUT_DOWN))
+            self._in_hand.handle(Interrupted(SHUT_DOWN, Cause.SHUT_DOWN))
         self._store.close()
 
     def _refuse_while_busy(self) -> None:

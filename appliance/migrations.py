@@ -250,6 +250,12 @@ def nothing_only_added_is_replaced(db: Database) -> None:
         _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
 
 
+@migrations()
+def causes(db: Database) -> None:
+    """The kind of what paused or ended a run: what to do about it depends on that."""
+    db.conn.execute("ALTER TABLE runs ADD COLUMN cause TEXT NOT NULL DEFAULT ''")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

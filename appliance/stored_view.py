@@ -13,7 +13,9 @@ def stored_view(store: Path, run_id: str) -> RunView:
     """Return the view of a run on record. Raises ApplianceRefused where there is none of that id."""
     with Store.read_only(store) as opened:
         record = opened.run(run_id)
-        run = remembered(opened, record, record.reason).to(record.state, record.reason)
+        run = remembered(opened, record, record.reason, record.cause).ends(
+            record.state, record.reason, record.cause
+        )
         latest = [
             cell_view(cell.id, cell.label, cell.probability, cell.views, run.tally)
             for cell in opened.latest_cells(record.id, LATEST)
