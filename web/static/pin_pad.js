@@ -2,12 +2,16 @@
 
 import { _ } from "./words.js";
 
-const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "⌫", "0"];
+const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", null, "0", "⌫"]; // as on a telephone, 0 under 8
 
 for (const field of document.querySelectorAll("[data-pin]")) {
   const pad = document.createElement("div");
   pad.className = "pin-pad";
   for (const digit of DIGITS) {
+    if (digit === null) {
+      pad.append(document.createElement("span"));
+      continue;
+    }
     const key = document.createElement("button");
     key.type = "button";
     key.textContent = digit;
