@@ -150,6 +150,15 @@ def planned_scale(plan: Plan, config: Config | None = None) -> PlannedScale:
     return PlannedScale(NOT_CALIBRATED) if found is None else PlannedScale.of(found.scale)
 
 
+def not_counted_with(config: Config) -> list[str]:
+    """Return what to say where a calibration comes into force and the settings state another scale."""
+    if config.camera.um_per_px is None and config.camera.calibration is None:
+        return []
+    return [
+        "Counts go on under what the settings state until [camera] um_per_px and calibration are taken out."
+    ]
+
+
 def measured_in_force(config: Config) -> str | None:
     """Return the id of the calibration in force for the microscope of the settings; None where there is none."""
     found = _planned_in_force(config)

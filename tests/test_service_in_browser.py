@@ -67,6 +67,8 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         page.get_by_text("engineer has the microscope in hand.").wait_for()
         page.get_by_role("img", name="What the camera sees now").wait_for()
         page.get_by_role("button", name="z −").click()
+        page.get_by_text("How thoroughly").click()
+        page.get_by_label("Watch the stage stand still").check()
         page.get_by_role("button", name="Begin the routine").click()
         page.get_by_text("Put a clean slide on the stage.").wait_for()
         assert page.get_by_role("button", name="x +").is_disabled()
@@ -82,3 +84,5 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         "service_answer",
     ]
     assert dict(fake.asked)["service_jog"] == {"by": "engineer", "dz": -1}
+    extent = {"returns": 30, "tilt": True, "drift": True, "overview": True}
+    assert dict(fake.asked)["service_routine"]["extent"] == extent

@@ -27,6 +27,7 @@ from appliance.accounts.roles import Permission
 from appliance.backup import back_up
 from appliance.calibrations import Calibrations
 from appliance.certificate import certificate_pdf
+from appliance.counting_scale import not_counted_with
 from appliance.doctor import Finding
 from appliance.doctor.finding import passed
 from appliance.doctor.records import BACKUPS
@@ -155,7 +156,8 @@ def _calibrations(pages: Blueprint, rooms: Rooms) -> None:
             rooms.instrument.ask("use_calibration", name=name, by=who().name, confirmed=confirmed)
         except (ApplianceRefused, CalibrationRefused) as refusal:
             return render_template("error.html", sentence=str(refusal)), 409
-        flash(gettext("%(name)s is in force. Counts from now on use it.", name=name))
+        stated = not_counted_with(rooms.config)
+        flash(" ".join(stated) or gettext("%(name)s is in force. Counts from now on use it.", name=name))
         return redirect(url_for("service.calibration", name=name), 303)
 
 

@@ -22,7 +22,7 @@ ASKS: Mapping[str, tuple[str, ...]] = {
     "home": (),
     "camera": ("exposure_us", "gain"),
     "lamp": ("share",),
-    "routine": ("name", "here", "ruler", "note"),
+    "routine": ("name", "here", "ruler", "extent", "note"),
     "stop": (),
 }
 """What the page may ask of the session, and what belongs to it."""

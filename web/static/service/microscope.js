@@ -120,11 +120,12 @@ part("lamp")?.addEventListener("submit", (event) => {
 part("lamp-usual")?.addEventListener("click", () => order("lamp", { share: null }));
 part("routine")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const { name, here, note, pitch_um, grid, pitch_uncertainty_um, serial, certificate } = event.target.elements;
+  const { name, here, note, pitch_um, grid, pitch_uncertainty_um, serial, certificate, returns, tilt, drift, overview } = event.target.elements;
   const ruler = {
     pitch_um: Number(pitch_um.value), grid: grid.checked, pitch_uncertainty_um: Number(pitch_uncertainty_um.value),
     serial: serial.value, certificate: certificate.value,
   };
-  order("routine", { name: name.value, here: here.checked, note: note.value, ruler });
+  const extent = { returns: Number(returns.value), tilt: tilt.checked, drift: drift.checked, overview: overview.checked };
+  order("routine", { name: name.value, here: here.checked, note: note.value, ruler, extent });
 });
 keepLooking();
