@@ -138,18 +138,21 @@ class Service:
         return {}
 
     def _routine(
-        self, by: str = "", name: str = "", here: bool = False, ruler: Any = None, note: str = "", **_: Any
+        self, by: str = "", name: str = "", here: bool = False, note: str = "", **form: Any
     ) -> dict[str, Any]:
-        """Begin a routine. ruler: what the engineer says of it, as `RulerOnStage` has it."""
+        """Begin a routine. form: of its ruler and extent, as `ruler_of` and `extent_of` take them."""
         session = self._in_hand()
         self._refuse_perfect()
-        from appliance.servicing.measuring import Asked, measure, ruler_of
+        from appliance.servicing.measurement import Measurement
+        from appliance.servicing.measuring import extent_of, measure, ruler_of
         from appliance.servicing.routines import NAMES
 
         if name not in NAMES:
             raise ApplianceRefused(f'There is no routine "{name}". There are: {", ".join(NAMES)}.')
-        asked = Asked(name, by or session.by, ruler_of(ruler or {}), str(note)[:500], here is True)
-        session.begin_routine(name, partial(measure, self._config, asked))
+        ruler, extent = ruler_of(form.get("ruler")), extent_of(form.get("extent"))
+        wanted = Measurement(self._config, name, ruler, extent, by or session.by, str(note)[:500])
+        wanted.refuse_before()
+        session.begin_routine(name, partial(measure, wanted, here is True))
         return {}
 
     def _refuse_perfect(self) -> None:
