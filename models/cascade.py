@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Precision, Recipe, Specialist, Task, cascades_in, read_cascade, twin
+from models.cascade_file import (
+    COARSEST,
+    Precision,
+    Recipe,
+    Specialist,
+    Task,
+    bundled_recipe,
+    read_cascade,
+    twin,
+)
 from models.cells import Opinion, Patch, Probabilities
 from models.engine import Engine
 from models.errors import ModelRefused
@@ -25,7 +34,6 @@ from models.resample import to_scale, window
 from models.temperatures import Temperatures
 
 ALWAYS = 2.0  # no probability reaches it
-COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
 
 
 class Cascade:
@@ -232,11 +240,7 @@ def load_cascade(
 
     precision: of its global network; None for the one that counts, eight-bit where the cascade has such a network.
     """
-    if not (folder / f"{name}.toml").is_file():
-        load_panel(name)
-        bundled = ", ".join(cascades_in(folder)) or "none"
-        raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
-    return Cascade(read_cascade(name, folder).at(precision), specimen, folder)
+    return Cascade(bundled_recipe(name, folder).at(precision), specimen, folder)
 
 
 def load_cascades(

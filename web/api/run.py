@@ -62,7 +62,7 @@ def _counting(api: APIBlueprint, rooms: Rooms) -> None:
     def start(body: StartAsked) -> tuple[Response, int]:
         """Start a count."""
         try:
-            plan = plan_from_config(rooms.config, specimen=body.specimen)
+            plan = plan_from_config(rooms.config, specimen=body.specimen, panel=body.panel)
             plan = replace(
                 plan,
                 min_cells=plan.min_cells if body.min_cells is None else body.min_cells,
