@@ -27,15 +27,16 @@ NOT_CALIBRATED = "not calibrated"
 
 @dataclass(frozen=True, slots=True)
 class PlannedScale:
-    """The scale that a plan's camera will have. source: None where it is known only when the camera is opened."""
+    """The scale that a plan's camera will have. source, um_per_px: None where the camera must be opened to know."""
 
     id: str
     source: str | None = None
+    um_per_px: float | None = None
 
     @classmethod
     def of(cls, scale: Scale) -> PlannedScale:
         """Return what is planned with a scale that is known."""
-        return cls(scale.id, scale.source)
+        return cls(scale.id, scale.source, scale.um_per_px)
 
 
 def setup_in_use(config: Config, camera: str) -> Setup:
