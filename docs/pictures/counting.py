@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from docs.pictures.browser import Browser
 from docs.pictures.people import make_accounts
-from docs.pictures.scenes import COUNTED, DESK, PHONE, TOUCHSCREEN
+from docs.pictures.scenes import COUNTED, PHONE, TOUCHSCREEN
 from docs.pictures.served import client_of, serving
 
 SAMPLE = "26-004711"
@@ -57,14 +57,14 @@ def counted(page: Page, cells: int) -> None:
 
 
 def while_it_runs(browser: Browser) -> None:
-    """Take the running count as others see it: in the dark, on a phone, at a desk with the slide."""
+    """Take the running count as others see it: in the dark, on a phone, and the slide large."""
     with browser.opened("/", "robin", TOUCHSCREEN, "dim") as page:
         counted(page, COUNTED)
         browser.keep("running-dim", page)
     with browser.opened("/", "ward-3", PHONE) as page:
         counted(page, COUNTED)
         browser.keep("phone", page)
-    with browser.opened("/", "ana", DESK) as page:
+    with browser.opened("/", "ana", TOUCHSCREEN) as page:
         counted(page, COUNTED)
         page.locator("#slide-open").click()
         browser.keep("slide", page)

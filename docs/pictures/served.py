@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.channel_client import InstrumentClient
+from appliance.channel_client import InstrumentClient, InstrumentGone
 from appliance.config import load_config
 
 FILE = "hemadiff.sqlite"
+READY_WITHIN_S = 180.0  # on a busy machine
 SERVE = [sys.executable, "-c", "from appliance.cli import main; main()", "serve", "--simulate", "--port", "0"]
 
 
@@ -30,6 +32,7 @@ def serving(folder: Path, **settings: str) -> Iterator[str]:
             found = re.search(r"http://\S+", process.stdout.readline())
             if found is None:
                 raise SystemExit(f"The page is not served:\n{(folder / 'log').read_text()}")
+            _await(client_of(folder))
             yield found.group().rstrip("/")
         finally:
             process.terminate()
@@ -39,6 +42,19 @@ def serving(folder: Path, **settings: str) -> Iterator[str]:
 def client_of(folder: Path) -> InstrumentClient:
     """Return a way to ask the instrument that works on the folder's store."""
     return InstrumentClient(load_config(env=_environment(folder)).socket_path)
+
+
+def _await(instrument: InstrumentClient) -> None:
+    """Wait until the instrument answers."""
+    end = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            instrument.status()
+            return
+        except InstrumentGone:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
 
 
 def _environment(folder: Path) -> dict[str, str]:
