@@ -251,9 +251,39 @@ def nothing_only_added_is_replaced(db: Database) -> None:
 
 
 @migrations()
+def sessions_and_wrong_tries(db: Database) -> None:
+    """Wrong tries by name and way, whose secret somebody else chose, and what was ended before its time."""
+    db.conn.execute(
+        "CREATE TABLE sign_in_failures (name TEXT NOT NULL REFERENCES accounts (name), way TEXT NOT NULL, "
+        "count INTEGER NOT NULL, latest TEXT NOT NULL, PRIMARY KEY (name, way)) STRICT"
+    )
+    for column in ("failures", "failed_at"):
+        db.conn.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
+    for column in ("password_given", "pin_given"):
+        db.conn.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("CREATE TABLE ended_sessions (id TEXT PRIMARY KEY, expires TEXT NOT NULL) STRICT")
+    db.conn.execute("ALTER TABLE links ADD COLUMN ended TEXT")
+
+
+@migrations()
 def causes(db: Database) -> None:
     """The kind of what paused or ended a run: what to do about it depends on that."""
     db.conn.execute("ALTER TABLE runs ADD COLUMN cause TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()
+def withdrawn_from_labelling(db: Database) -> None:
+    """Fields and sets that labelling leaves out from then on, and that were put back; the last row of each stands."""
+    db.conn.execute(
+        "CREATE TABLE label_withdrawals (id INTEGER PRIMARY KEY, label_set TEXT REFERENCES label_sets (id), "
+        "field INTEGER REFERENCES label_fields (id), withdrawn INTEGER NOT NULL CHECK (withdrawn IN (0, 1)), "
+        "who TEXT NOT NULL, at TEXT NOT NULL, CHECK ((label_set IS NULL) <> (field IS NULL))) STRICT"
+    )
+    _only_added(db, "label_withdrawals")
+    there = "EXISTS (SELECT 1 FROM label_withdrawals WHERE rowid = NEW.rowid)"
+    _refused(db, "label_withdrawals_no_replace", f"INSERT ON label_withdrawals WHEN {there}")
+    for column in ("label_set", "field"):
+        db.conn.execute(f"CREATE INDEX label_withdrawals_{column} ON label_withdrawals ({column}, id)")
 
 
 def _only_added(db: Database, table: str) -> None:

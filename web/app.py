@@ -22,6 +22,7 @@ from web import (
     languages,
     links,
     live,
+    me,
     navigation,
     qc,
     review,
@@ -49,7 +50,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc, service, labelling)
+PARTS: Sequence[Part] = (live, me, accounts, links, review, runs, qc, service, labelling)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 
