@@ -232,7 +232,7 @@ def test_a_count_that_this_version_cannot_read_does_not_hide_the_others(path: Pa
 )
 def test_a_mark_that_says_too_little_or_too_much_is_refused(path: Path, said: dict[str, Any]) -> None:
     with Store(path) as store, pytest.raises(ApplianceRefused):
-        mark_qc(store, at(1), **{"run": RUN, "field": 0, "present": True, **said})
+        mark_qc(store, at(1), **{"by": "robin", "run": RUN, "field": 0, "present": True, **said})
 
 
 # The control

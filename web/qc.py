@@ -125,7 +125,7 @@ def _obey(pages: Blueprint, config: Config, asking: _Asking) -> None:
     @pages.post("/<run>/mark")
     @allow(Permission.QC)
     def mark(run: str) -> Response:
-        return asking.ask("mark_qc", run=run, **_wanted(*MARK))
+        return asking.ask("mark_qc", by=who().name, run=run, **_wanted(*MARK))
 
     @pages.post("/<run>/record")
     @allow(Permission.QC)

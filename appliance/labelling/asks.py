@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
+from appliance.labelling import withdrawals
 from appliance.labelling.additions import add_picture, add_run_picture, join_cells, put_cells
 from appliance.labelling.pictures import size_of
 from appliance.labelling.reading import LabelCell, Origin
@@ -27,6 +28,8 @@ from models.crops import PATCH_PX
 from models.panel import UNIDENTIFIED, Specimen, load_panel
 
 LONGEST_NAME = 60
+MOST_AT_ONCE = 10  # pictures; the instrument's one writer takes them in less time than a field may wait
+MOST_SINGLES = 200  # cells without a field
 MOST_LABELS = 40
 LABEL = re.compile(r"[a-z][a-z0-9_]{1,40}")
 SMEAR = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -58,7 +61,7 @@ def make_label_set(
             "labels": dumps(chosen), "wanted": wanted, "who": by, "at": iso(at),
         }  # fmt: skip
         store.insert("label_sets", row)
-        AuditTrail(store).add(by, "label", row["id"], {"made": name}, at=at)
+        AuditTrail(store).add(by, "label", row["id"], {"made": True}, at=at)  # its name is typed: not here
     return {"set": row["id"]}
 
 
@@ -73,7 +76,7 @@ def add_label_field(
     smear: str,
 ) -> dict[str, Any]:
     """Take a picture, as `pictures.taken` leaves it (base64). um_per_px: as a person states it."""
-    by, into = person(by), LabelSets(store).get(set)
+    by, into = person(by), LabelSets(store).standing(set)
     with _once(store):
         field = add_picture(store, into, _bytes(picture), _number(um_per_px), _smear(smear), by, at)
         AuditTrail(store).add(by, "label", into.id, {"field": field, "um_per_px": um_per_px}, at=at)
@@ -89,8 +92,10 @@ def add_run_fields(
     run: str,
     numbers: list[int],
 ) -> dict[str, Any]:
-    """Take kept pictures of a run's fields. numbers: their places in the plan; empty for all that are kept."""
-    by, into = person(by), LabelSets(store).get(set)
+    """Take kept pictures of a run's fields, a few an ask: counts wait meanwhile. numbers: their places in the plan."""
+    if not isinstance(numbers, list) or not 0 < len(numbers) <= MOST_AT_ONCE:
+        raise ApplianceRefused(f"Ask for 1 to {MOST_AT_ONCE} pictures, and then for the others.")
+    by, into = person(by), LabelSets(store).standing(set)
     with _once(store):
         fields = add_run_picture(store, into, store.run(written(run, "id of the run", 40)), numbers, by, at)
         AuditTrail(store).add(by, "label", into.id, {"fields": fields}, at=at)
@@ -110,7 +115,7 @@ def import_label_field(
     cells: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Take a picture with its labels. cells: x, y, label, radius_um (or null) and crop (base64) of each."""
-    by, into = person(by), LabelSets(store).get(set)
+    by, into = person(by), LabelSets(store).standing(set)
     with _once(store):
         field = add_picture(
             store, into, _bytes(picture), _number(um_per_px), _smear(smear), by, at,
@@ -133,7 +138,9 @@ def import_label_singles(
     cells: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Take cells without a field. cells: crop (96×96, base64), label and smear of each."""
-    by, into = person(by), LabelSets(store).get(set)
+    if not isinstance(cells, list) or len(cells) > MOST_SINGLES:
+        raise ApplianceRefused(f"Ask for {MOST_SINGLES} cells at most, and then for the others.")
+    by, into = person(by), LabelSets(store).standing(set)
     with _once(store):
         for cell in cells:
             row = {
@@ -155,7 +162,7 @@ def join_run_cells(
     labels: list[str],
 ) -> dict[str, Any]:
     """Let the cells of a signed run join, with the labels that were signed. labels: only these; empty for all."""
-    by, into = person(by), LabelSets(store).get(set)
+    by, into = person(by), LabelSets(store).standing(set)
     with _once(store):
         joined = join_cells(store, into, store.run(written(run, "id of the run", 40)), labels, by, at)
         AuditTrail(store).add(by, "label", into.id, {"joined": joined}, at=at)
@@ -169,6 +176,7 @@ def propose_label_cells(
     by, sets = person(by), LabelSets(store)
     place = sets.field(field)
     reading = sets.reading(place)
+    reading.refuse_withdrawn()
     if reading.readers or not reading.wanted:
         raise ApplianceRefused(f"Somebody labels field {field} already. Propose before that.")
     new = [_place(place, cell) for cell in cells]
@@ -243,7 +251,7 @@ ASKS: Mapping[str, Any] = {
         make_label_set, add_label_field, add_run_fields, import_label_field, import_label_singles, join_run_cells,
         propose_label_cells, mark_label_cell, finish_label_field, settle_label_cell, label_set_exported,
     )
-}  # fmt: skip
+} | withdrawals.ASKS  # fmt: skip
 QUIET = tuple(ASKS)
 """None of them changes what followers of a count see."""
 
