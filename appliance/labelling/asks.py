@@ -246,12 +246,15 @@ def label_set_exported(store: Store, at: datetime, *, by: str, set: str, layout:
 
 
 ASKS: Mapping[str, Any] = {
-    each.__name__: each
-    for each in (
-        make_label_set, add_label_field, add_run_fields, import_label_field, import_label_singles, join_run_cells,
-        propose_label_cells, mark_label_cell, finish_label_field, settle_label_cell, label_set_exported,
-    )
-} | withdrawals.ASKS  # fmt: skip
+    **{
+        each.__name__: each
+        for each in (
+            make_label_set, add_label_field, add_run_fields, import_label_field, import_label_singles, join_run_cells,
+            propose_label_cells, mark_label_cell, finish_label_field, settle_label_cell, label_set_exported,
+        )
+    },
+    **withdrawals.ASKS,
+}  # fmt: skip
 QUIET = tuple(ASKS)
 """None of them changes what followers of a count see."""
 
