@@ -332,6 +332,17 @@ def test_a_kept_field_of_a_run_has_the_runs_calibration_at_the_pictures_own_scal
     assert asked(store, "add_run_fields", set=set_id, run="0c0ffee", numbers=[0, 1, 2]) == {"fields": []}
 
 
+def test_more_than_a_few_pictures_an_ask_are_refused(store: Store) -> None:
+    with pytest.raises(ApplianceRefused, match="1 to 10 pictures"):
+        asked(store, "add_run_fields", set=a_set(store), run=RUN, numbers=list(range(11)))
+
+
+def test_what_a_set_is_called_is_not_on_the_trail(store: Store) -> None:
+    set_id = a_set(store)
+    (line,) = AuditTrail(store).entries()
+    assert (line.subject, dict(line.details)) == (set_id, {"made": True})
+
+
 def test_cells_of_a_signed_run_join_as_they_were_signed_and_each_once(store: Store) -> None:
     ended(store, labels=("lymphocyte", "blast", "artefact", None))
     set_id = a_set(store)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from appliance.config import Config
 from appliance.configured_plan import plan_from_config
+from appliance.audit import AuditTrail
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_pictures import FieldPictures, picture_of
 from appliance.qc_desk import mark_qc, record_qc
@@ -247,6 +248,18 @@ def test_the_control_takes_what_was_marked(path: Path) -> None:
     assert said["passed"]
     assert said["said"].startswith("Passed. 6 of 7 cells located: 85.7 %")
     assert (control.result.located, control.result.missed, control.run) == (6, 1, RUN)
+
+
+def test_who_marked_and_who_recorded_is_on_the_trail(path: Path) -> None:
+    with Store(path) as store:
+        gone_over(store, 0, 1, 2)
+        marked(store, 2, "missed", x=200, y=200)
+        record_qc(store, at(200), **SAID)
+        recorded, mark, *_ = AuditTrail(store).entries()
+    assert (mark.who, mark.what, mark.subject) == ("robin", "quality control", RUN)
+    assert dict(mark.details) == {"field": 2, "kind": "missed", "present": True}
+    assert (recorded.who, recorded.subject) == (SAID["by"], RUN)
+    assert dict(recorded.details) == {"passed": True, "located": 6, "missed": 1, "false finds": 0}
 
 
 def test_a_control_before_every_field_is_gone_over_is_refused(path: Path) -> None:

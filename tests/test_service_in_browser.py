@@ -46,7 +46,8 @@ class Guided(FakeInstrument):
             case "service_begin":
                 self.state = READY
             case "service_routine":
-                waits = {"wanted": "slide", "sentence": "Put a clean slide on the stage.", "slide": "blank"}
+                asked = {"wanted": "slide", "sentence": "Put a clean slide on the stage.", "slide": "blank"}
+                waits = {**asked, "number": 3}
                 self.state = {
                     **READY,
                     "doing": "flat_field",
@@ -83,6 +84,7 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         "service_routine",
         "service_answer",
     ]
+    assert dict(fake.asked)["service_answer"] == {"by": "engineer", "yes": True, "question": 3}
     assert dict(fake.asked)["service_jog"] == {"by": "engineer", "dz": -1}
     extent = {"returns": 30, "tilt": True, "drift": True, "overview": True}
     assert dict(fake.asked)["service_routine"]["extent"] == extent

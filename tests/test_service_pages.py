@@ -230,6 +230,17 @@ def bundled(config: Config, fake: FakeInstrument, log: list[str]) -> dict[str, s
         return {name.partition("/")[2]: archive.read(name).decode() for name in archive.namelist()}
 
 
+def test_who_took_the_diagnostics_is_on_the_trail(bundled: dict[str, str], fake: FakeInstrument) -> None:
+    assert fake.asked[-1] == ("diagnostics_taken", {"by": "engineer"})
+
+
+def test_the_diagnostics_are_had_of_an_instrument_that_does_not_answer(
+    config: Config, fake: FakeInstrument
+) -> None:
+    fake.dies()
+    assert a_client(config).get("/service/diagnostics.zip").status_code == 200
+
+
 def test_the_diagnostics_hold_no_patients_number(bundled: dict[str, str]) -> None:
     assert [name for name, text in bundled.items() if NUMBER in text] == []
 

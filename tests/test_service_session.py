@@ -104,7 +104,7 @@ def test_a_routine_waits_until_the_slide_lies_there() -> None:
     thread, came = asked(engineer, lambda: engineer.lay("blank", "Put a clean slide on the stage."))
     assert engineer.question is not None
     assert engineer.question.slide == "blank"
-    engineer.answer(True)
+    engineer.answer(True, engineer.question.number)
     thread.join(10)
     assert came == [None]
     assert engineer.told == ["Put a clean slide on the stage. Done."]
@@ -114,14 +114,30 @@ def test_a_routine_waits_until_the_slide_lies_there() -> None:
 def test_whether_something_was_put_right_is_answered_on_the_page(yes: bool) -> None:
     engineer = AtPage()
     thread, came = asked(engineer, lambda: engineer.mend("The lamp is off."))
-    engineer.answer(yes)
+    assert engineer.question is not None
+    engineer.answer(yes, engineer.question.number)
     thread.join(10)
     assert came == [yes]
 
 
+def test_a_second_touch_does_not_answer_the_next_question() -> None:
+    engineer = AtPage()
+    first, _ = asked(engineer, lambda: engineer.lay("blank", "Put a clean slide on the stage."))
+    assert engineer.question is not None
+    number = engineer.question.number
+    engineer.answer(True, number)
+    first.join(10)
+    second, came = asked(engineer, lambda: engineer.confirm("Is it right?"))
+    with pytest.raises(ApplianceRefused, match="Read the one that stands there now"):
+        engineer.answer(True, number)
+    assert came == []
+    engineer.stop()
+    second.join(10)
+
+
 def test_an_answer_that_nobody_waits_for_is_refused() -> None:
     with pytest.raises(ApplianceRefused, match="No routine waits"):
-        AtPage().answer(True)
+        AtPage().answer(True, 1)
 
 
 def test_a_routine_that_waits_can_be_stopped() -> None:
@@ -367,13 +383,27 @@ def test_who_served_and_when_is_on_the_trail(tmp_path: Path) -> None:
     assert lines[::-1] == [("robert", "service begun"), ("robert", "service ended")]
 
 
+def test_a_session_belongs_to_whoever_began_it_and_an_administrator_may_end_it(tmp_path: Path) -> None:
+    asks: dict[str, dict[str, Any]] = {
+        "jog": {"dx": 1}, "start": {}, "home": {}, "camera": {"exposure_us": 100}, "lamp": {"share": 0.5},
+        "routine": {"name": "flat_field"}, "answer": {"yes": True, "question": 1}, "end": {},
+    }  # fmt: skip
+    with Scope() as scope, serving(tmp_path, scope) as made:
+        made.answer("service_begin", {"by": "robert"})
+        for what, said in asks.items():
+            with pytest.raises(ApplianceRefused, match="robert has the microscope for service"):
+                made.answer(f"service_{what}", {"by": "antoni", **said})
+        made.answer("service_end", {"by": "ada", "anybodys": True})
+        until(lambda: made._service is not None and made._service.held_by is None, "it is let go")
+
+
 def test_nobody_jogs_before_a_session_began(tmp_path: Path) -> None:
     with (
         Scope() as scope,
         serving(tmp_path, scope) as made,
         pytest.raises(ApplianceRefused, match="Begin one"),
     ):
-        made.answer("service_jog", {"dx": 1})
+        made.answer("service_jog", {"by": "robert", "dx": 1})
 
 
 @pytest.mark.parametrize("dx", ["1", True, None, float("nan"), 1e9])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from appliance.accounts.roles import Permission
 from appliance.backup import back_up
 from appliance.calibrations import Calibrations
 from appliance.certificate import certificate_pdf
+from appliance.channel_client import InstrumentGone, NoAnswer
 from appliance.counting_scale import not_counted_with
 from appliance.doctor import Finding
 from appliance.doctor.finding import passed
@@ -197,6 +198,9 @@ def _taken_away(pages: Blueprint, rooms: Rooms) -> None:
         finally:
             if store is not None:
                 store.close()
+        # The bundle is for when the instrument does not answer, too: then no line of the trail is to be had.
+        with suppress(InstrumentGone, NoAnswer):
+            rooms.instrument.ask("diagnostics_taken", by=who().name)
         answer = no_store(Response(made, mimetype="application/zip"))
         name = f"hemadiff-diagnostics-{now:%Y%m%dT%H%M%SZ}.zip"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -16,7 +16,7 @@ from web.rooms import Rooms
 ASKS: Mapping[str, tuple[str, ...]] = {
     "begin": ("at_reference",),
     "end": (),
-    "answer": ("yes",),
+    "answer": ("yes", "question"),
     "jog": ("dx", "dy", "dz"),
     "start": (),
     "home": (),
@@ -67,7 +67,10 @@ def add(pages: Blueprint, rooms: Rooms) -> None:
     def ask(what: str) -> Response:
         if what not in ASKS:
             abort(404, gettext("The microscope cannot be asked for that."))
-        return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **_wanted(what))))
+        wanted = _wanted(what)
+        if what == "end":
+            wanted["anybodys"] = may_here(Permission.ADMINISTER)
+        return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **wanted)))
 
 
 def _wanted(what: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def events(
             message = follower.next(look_every_s)
         except BroadcastClosed:
             return
+        if message is not None and gone():  # what came may be another patient's, to a link of the one before
+            return
         if message is not None:
             quiet = 0
             yield _event(message["event"], message)

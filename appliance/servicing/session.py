@@ -118,10 +118,10 @@ class Session:
             raise ApplianceRefused("There is no picture yet.")
         return sight.jpeg
 
-    def answer(self, yes: bool) -> None:
-        """Answer what a routine waits for."""
+    def answer(self, yes: bool, question: int) -> None:
+        """Answer what a routine waits for. question: its number."""
         self._asked = self._clock()
-        self._engineer.answer(yes)
+        self._engineer.answer(yes, question)
 
     def jog(self, dx_um: float, dy_um: float, dz_um: float) -> Point:
         """Move so far, within the limits; return where the stage then is. Raises ApplianceRefused beyond them."""

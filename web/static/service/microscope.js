@@ -107,7 +107,7 @@ part("begin").addEventListener("submit", (event) => {
 });
 for (const each of document.querySelectorAll("[data-jog]")) each.addEventListener("click", () => jog(each.dataset.jog));
 for (const each of document.querySelectorAll("[data-ask]")) each.addEventListener("click", () => order(each.dataset.ask));
-for (const each of document.querySelectorAll("[data-yes]")) each.addEventListener("click", () => order("answer", { yes: each.dataset.yes === "yes" }));
+for (const each of document.querySelectorAll("[data-yes]")) each.addEventListener("click", () => order("answer", { yes: each.dataset.yes === "yes", question: Number(part("question").dataset.number) }));
 part("camera")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const { exposure_us, gain } = event.target.elements;
