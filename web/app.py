@@ -34,6 +34,7 @@ from web import (
 from web.api import blueprint
 from web.hub import Hub, TooManyViewers
 from web.problems import problem
+from web.readers import Readers
 from web.rooms import Rooms
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = guard.behind(app.wsgi_app, config.web.trusted_proxies)  # type: ignore[method-assign,assignment]
-    rooms = Rooms(config, hub, instrument, _digest(Path(app.root_path)))
+    rooms = Rooms(config, hub, instrument, _digest(Path(app.root_path)), Readers(config.store.path))
     sessions.install(app, config.store.path.parent)
     languages.install(app)
     _guard(app, config)

@@ -13,6 +13,7 @@ from appliance.channel_client import InstrumentClient
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from web.hub import Hub
+from web.readers import Readers
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The settings, what the instrument says, a way to ask it for a change; digest: of the page's own files."""
+    """The settings, what the instrument says, a way to ask it for a change, and ways to read the store.
+
+    digest: of the page's own files.
+    """
 
     config: Config
     hub: Hub
     instrument: InstrumentClient
     digest: str
+    readers: Readers
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Read the store; what it does not hold is a missing page."""
         try:
-            with Store.read_only(self.config.store.path) as store:
+            with self.readers.store() as store:
                 yield store
         except ApplianceRefused as missing:
             abort(404, str(missing))
