@@ -79,7 +79,7 @@ def _moment(at: datetime) -> str:
 
 
 def _written_as() -> str:
-    """Return whose way of writing days and times: English ones count to 24 and begin with the day, as laboratories do."""
+    """Return whose way of writing days and times: English ones begin with the day and count 24 hours."""
     language = str(get_locale() or "en")
     return "en_GB" if language == "en" else language
 
