@@ -69,8 +69,8 @@ def take_in_hand(page: Page) -> None:
 
 
 def calibrate(page: Page) -> None:
-    """Run a routine to its verdict."""
+    """Begin a routine and wait until it asks something, or has its verdict."""
     take_in_hand(page)
     page.get_by_role("button", name="Begin the routine").click()
-    page.locator("#verdict").wait_for()
+    page.locator("#question, #verdict, #wrong").locator("visible=true").first.wait_for(timeout=60_000)
     page.wait_for_timeout(1500)

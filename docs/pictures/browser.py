@@ -17,6 +17,8 @@ ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+PICTURES_ARE_THERE = """[...document.images].filter((each) => each.checkVisibility()
+  && each.getBoundingClientRect().top < innerHeight).every((each) => each.complete)"""
 ARRIVED_MS = 600  # bars glide to their places, pictures fade in
 
 
@@ -45,6 +47,7 @@ class Browser:
 
     def keep(self, name: str, page: Page) -> None:
         """Keep what a page shows now."""
+        page.wait_for_function(f"() => {PICTURES_ARE_THERE}")
         page.wait_for_timeout(ARRIVED_MS)
         if not self._only or name in self._only:
             (self._folder / f"{name}.png").write_bytes(small_png(page.screenshot()))

@@ -44,6 +44,7 @@ def _put_count(store: Store, like: RunRecord, at: datetime) -> None:
     pictures, tally = FieldPictures(store), Tally(_for_control(like).rules())
     cells, fields = store.cells(like.id), store.fields(like.id)
     kept = [number for number in pictures.numbers(like.id) if any(cell.field == number for cell in cells)]
+    kept.sort(key=lambda number: -sum(cell.field == number for cell in cells))
     for index, number in enumerate(kept[:FIELDS]):
         (field,) = (each for each in fields if each.number == number)
         assert field.size_px is not None
@@ -57,7 +58,7 @@ def _put_count(store: Store, like: RunRecord, at: datetime) -> None:
             pictures.keep(RUN, index, pictures.picture(like.id, number), at)
     store.set_state(RUN, State.COMPLETED, "Counted for quality control.", at)
     for index in range(2):
-        mark_qc(store, at, run=RUN, field=index, kind="gone over", present=True)
+        mark_qc(store, at, by="robin", run=RUN, field=index, kind="gone over", present=True)
 
 
 def _for_control(like: RunRecord) -> Plan:

@@ -16,6 +16,8 @@ from models.panel import UNIDENTIFIED
 
 SAMPLE = 200
 DIFFERS = 19  # every so-many-th cell the second reader names otherwise
+REVIEWED = {"segmented_neutrophil": "band_neutrophil", "monocyte": "lymphocyte"}
+REVIEWED_OF_EACH = 2
 OTHERWISE = {
     "segmented_neutrophil": "band_neutrophil",
     "band_neutrophil": "segmented_neutrophil",
@@ -25,7 +27,8 @@ OTHERWISE = {
 
 
 def read_again(store: Store, run: RunRecord, now: datetime) -> None:
-    """Let a second reader go through a sample of the cells."""
+    """Let the reviewer change some labels, and a second reader go through a sample of the cells."""
+    _review(store, run, now)
     DESK["begin_second_reading"](store, now, run=run.id, by="mina", sample=SAMPLE)
     case = open_case(store, run.id)
     reading = second_reading(store, run.id, case.machine, "mina")
@@ -38,6 +41,14 @@ def read_again(store: Store, run: RunRecord, now: datetime) -> None:
     for label, cells in said.items():
         DESK["label_second"](store, now, run=run.id, cells=cells, to=label, by="mina")
     DESK["finish_second_reading"](store, now, run=run.id, by="mina")
+
+
+def _review(store: Store, run: RunRecord, now: datetime) -> None:
+    labels = open_case(store, run.id).labels
+    for was, to in REVIEWED.items():
+        cells = [cell for cell, label in labels.items() if label == was][:REVIEWED_OF_EACH]
+        expected = [was] * len(cells)
+        DESK["reclassify"](store, now, run=run.id, cells=cells, to=to, expected=expected, by="ana")
 
 
 def name_the_unidentified(instrument: InstrumentClient, path: Path) -> None:

@@ -16,7 +16,7 @@ from docs.pictures.reading import newest_count
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-TOUCHSCREEN, DESK, PHONE = (1024, 600), (1440, 900), (390, 844)
+TOUCHSCREEN, DESK, PHONE = (1024, 600), (1280, 800), (390, 844)
 COUNTED = 220
 
 
