@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from flask.testing import FlaskClient
 from appliance.accounts.passes import Passes
 from appliance.store import Store
 from web.app import create_app
+from web.stream import events
 
 
 @pytest.fixture
@@ -37,8 +39,6 @@ def a_link(page: Any, by: FlaskClient) -> tuple[str, str]:
     """The word and the id of a link that somebody made."""
     word = by.post("/runs/c0ffee00/link").text.split("/watch/")[1].split("<")[0]
     with Store.read_only(page.config.store.path) as store:
-        from datetime import UTC, datetime
-
         return word, Passes(store).links(datetime.now(UTC))[0].id
 
 
@@ -79,3 +79,16 @@ def test_a_phone_that_watches_opens_no_page_of_people(page: Any) -> None:
     word, _ = a_link(page, person(page, "robin"))
     phone, _ = opened(page, word)
     assert [phone.get(path).status_code for path in ("/links", "/me")] == [403, 403]
+
+
+def test_a_link_is_not_told_how_the_next_run_begins() -> None:
+    others = False
+
+    class Following:
+        def next(self, within_s: float) -> Any:
+            nonlocal others
+            others = True  # while it was waited for, another run began
+            return {"event": "run", "run": {"run": "decade00"}}
+
+    told = list(events(Following(), lambda: others, "page"))  # type: ignore[arg-type]
+    assert [each.split(b"\n")[0] for each in told] == [b"event: beat"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from builders_people import PASSWORD, PIN, a_person, kept_password, kept_pin
 from builders_web import FakeInstrument, a_hub, settings
 
+from appliance.accounts import secret
 from appliance.accounts.lockout import MOST_STRANGERS, Failures, Lockout, Strangers, Way
-from appliance.errors import ApplianceRefused
+from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.service_desk import at_desk
 from appliance.store import Store
 from web.app import create_app
 from web.hub import Hub
+from web.rate import Rate
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FAR = {"REMOTE_ADDR": "192.0.2.7", "wsgi.url_scheme": "https"}
@@ -110,6 +113,19 @@ def test_a_new_password_opens_every_way(page: Any) -> None:
         said = {"by": "command line", "name": "robin", "password": kept_password(), "disabled": False}
         at_desk(store, "change_account", said)
         assert Lockout(store).locked(datetime.now(UTC)) == frozenset()
+
+
+def test_who_waits_too_long_for_others_to_sign_in_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr(secret, "_AT_ONCE", BoundedSemaphore(1))
+    with secret._AT_ONCE, pytest.raises(ApplianceError, match="Too many people"):
+        secret.fits(None, "anything")
+
+
+def test_one_network_of_version_6_has_one_rate() -> None:
+    rate = Rate(at_once=2, per_minute=1, clock=lambda: 0.0)
+    tries = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.7", "::ffff:192.0.2.7")
+    assert [rate.allows(address) for address in tries] == [True, True, False, True, True, True]
 
 
 def test_names_that_are_nobodys_are_remembered_only_so_many() -> None:

@@ -15,9 +15,9 @@ from builders_qc import HEIGHT, RUN, WIDTH, a_qc_run, found, gone_over, marked
 from builders_store import NOON, at, counted_run, unreadable
 from PIL import Image
 
+from appliance.audit import AuditTrail
 from appliance.config import Config
 from appliance.configured_plan import plan_from_config
-from appliance.audit import AuditTrail
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_pictures import FieldPictures, picture_of
 from appliance.qc_desk import mark_qc, record_qc

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from appliance.accounts import secret
-from appliance.errors import ApplianceRefused
+from appliance.errors import ApplianceError, ApplianceRefused
 from web.access import go_on_as, personal, who
 from web.proving import Proving
 from web.rooms import Rooms
@@ -35,7 +35,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
                 password=secret.hash_password(password) if password else None,
                 pin=secret.hash_pin(pin) if pin else None,
             )  # fmt: skip
-        except ApplianceRefused as refusal:
+        except (ApplianceRefused, ApplianceError) as refusal:
             return render_template("me.html", wrong=str(refusal)), 409
         go_on_as(me.name, int(said["epoch"]))
         flash(gettext("It is changed. Wherever else you were signed in, you are not any more."))

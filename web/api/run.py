@@ -17,6 +17,7 @@ from calibration import CalibrationRefused
 from models import ModelRefused
 from web.access import allow, goes_on, no_store, who
 from web.api.shapes import ResumeAsked, RunAsked, StartAsked, Started, State
+from web.blind import without_labels
 from web.hub import Hub
 from web.rooms import Rooms
 from web.stream import events
@@ -37,7 +38,8 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
     @allow(Permission.WATCH)
     def state() -> Response:
         """What the instrument does now."""
-        return no_store(jsonify({**hub.snapshot(), "page": digest}))
+        snapshot = without_labels(rooms, who().name)(hub.snapshot())
+        return no_store(jsonify({**snapshot, "page": digest}))
 
     @api.get("/events", tags=[TAG], responses={200: {"content": {"text/event-stream": {}}}})
     @allow(Permission.WATCH)
@@ -47,7 +49,8 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
         follower = seat.__enter__()
         left: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
         still = goes_on()
-        told = events(follower, lambda: left() or not still(), digest)
+        seen = without_labels(rooms, who().name)
+        told = events(follower, lambda: left() or not still(), digest, seen=seen)
         answer = no_store(Response(told, mimetype="text/event-stream"))
         answer.call_on_close(lambda: seat.__exit__(None, None, None))
         answer.headers["X-Accel-Buffering"] = "no"
