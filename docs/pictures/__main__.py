@@ -12,10 +12,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from docs.pictures.browser import Browser, chromium
-from docs.pictures.counting import count, look_for_cells_in_vain
+from docs.pictures.counting import count
+from docs.pictures.others import calibrate, look_for_cells_in_vain
 from docs.pictures.past import prepare
 from docs.pictures.reading import name_the_unidentified, sign
-from docs.pictures.scenes import AFTER, READ, SIGNED, Scene, places_in
+from docs.pictures.scenes import AFTER, READ, SCENES, SIGNED, Scene, places_in
 from docs.pictures.served import FILE, client_of, serving
 
 HERE = Path(__file__).parent
@@ -36,10 +37,13 @@ def main() -> None:
         if not (counted / FILE).is_file():
             counted.mkdir(parents=True, exist_ok=True)
             count(browser, counted)
-        shutil.copytree(counted, work / "after", ignore=shutil.ignore_patterns("*.sock", "*.lock"))
-        take_after(browser, work / "after")
-        (work / "empty").mkdir()
-        look_for_cells_in_vain(browser, work / "empty")
+        if not given.only or {scene.name for scene in SCENES} & {*given.only}:
+            shutil.copytree(counted, work / "after", ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+            take_after(browser, work / "after")
+        for name, take in (("no-smear", look_for_cells_in_vain), ("calibrating", calibrate)):
+            if not given.only or name in given.only:
+                (work / name).mkdir()
+                take(browser, work / name)
     say_sizes(HERE.glob("*.png"))
 
 

@@ -30,7 +30,7 @@ DONE: tuple[tuple[int, int, int], ...] = (  # located, missed, false finds
 def put_controls(store: Store, counted: RunRecord, now: datetime) -> None:
     """Put a control on record for every other day, and a count for one that is half gone over."""
     for number, numbers in enumerate(DONE):
-        at = now - timedelta(days=2 * (len(DONE) - number), hours=number % 3)
+        at = now - timedelta(days=2 * (len(DONE) - 1 - number), hours=5 + number % 3)
         note = "new immersion oil" if number == len(DONE) // 2 else ""
         QcHistory(store).record(judge_qc(*numbers), "robin", "QC 7", at, note=note)
     _put_count(store, counted, now - timedelta(minutes=40))

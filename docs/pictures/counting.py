@@ -1,4 +1,4 @@
-"""The one simulated count: pictures before it, while it runs, and paused; and a slide with nothing on it."""
+"""The one simulated count: pictures before it, while it runs, and paused."""
 
 from __future__ import annotations
 
@@ -68,17 +68,3 @@ def while_it_runs(browser: Browser) -> None:
         counted(page, COUNTED)
         page.locator("#slide-open").click()
         browser.keep("slide", page)
-
-
-def look_for_cells_in_vain(browser: Browser, folder: Path) -> None:
-    """Take what the screen says of a slide without a smear."""
-    with serving(folder, HEMADIFF_SIMULATOR__SLIDE="blank") as address:
-        browser.at(address)
-        make_accounts(client_of(folder))
-        with browser.opened("/", "robin", TOUCHSCREEN) as page:
-            page.get_by_role("button", name="Start a count").click()
-            page.get_by_role("button", name="Start the count").click()
-            page.locator(
-                "body:is([data-state=failed], [data-state=insufficient], [data-state=paused])"
-            ).wait_for()
-            browser.keep("no-smear", page)
