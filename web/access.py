@@ -33,6 +33,7 @@ PUBLIC = "public"
 PERSONAL = "personal"
 OF_A_LINK = frozenset(
     {
+        "api.brief",
         "api.state",
         "api.stream",
         "live.field",
@@ -126,7 +127,7 @@ def goes_on() -> Callable[[], bool]:
         account = known.account(person.name)
         if account is None or account.disabled or account.epoch != epoch or this in known.ended():
             return False
-        return time.time() < until
+        return bool(time.time() < until)
 
     return still
 
