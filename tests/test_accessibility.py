@@ -23,6 +23,8 @@ PAGES = (
     "/service/microscope",
     "/accounts",
     "/audit",
+    "/me",
+    "/links",
 )
 
 
