@@ -17,6 +17,7 @@ from models import ModelRefused
 from web import (
     access,
     accounts,
+    earlier,
     guard,
     labelling,
     languages,
@@ -51,7 +52,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, me, accounts, links, review, runs, qc, service, labelling)
+PARTS: Sequence[Part] = (live, me, accounts, links, review, runs, earlier, qc, service, labelling)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 

@@ -18,7 +18,7 @@ from appliance.review.notes import notes
 from appliance.review.reclassifications import undoable
 from appliance.review.second_reading import refuse_second_reader, second_readers
 from appliance.review.signature import signatures, standing
-from appliance.review.trend import patient_runs, trend
+from appliance.review.trend import trend
 from appliance.rules import Rules
 from appliance.store import Store
 from appliance.tally import Row, Tally
@@ -38,6 +38,7 @@ from web.api.review_shapes import (
     TrendRun,
     TrendSaid,
 )
+from web.earlier import patient_runs_here
 from web.rooms import Rooms
 
 
@@ -130,7 +131,7 @@ def tally_said(tally: Tally, machine: Tally, least: int) -> TallySaid:
 
 def trend_said(store: Store, case: Case) -> TrendSaid:
     """Return the patient's runs and every class through them."""
-    points = patient_runs(store, case.run.id)
+    points = patient_runs_here(store, case.run.id)
     return TrendSaid(
         runs=[
             TrendRun(
