@@ -10,8 +10,8 @@ from PIL import Image
 
 FLAT = 48
 """So many of the commonest colours stay exactly as they are: the page's own. The rest are shared out over pictures."""
-SHARED = (160, 112, 80, 56, 40, 24)
-ENOUGH_BYTES = 105_000
+SHARED = (160, 112, 80, 56, 44)
+ENOUGH_BYTES = 80_000
 """The first of the above with which a picture is no larger, is taken."""
 
 
