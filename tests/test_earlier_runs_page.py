@@ -74,7 +74,7 @@ def test_the_page_says_the_reviewed_percentages_in_a_table_beside_the_chart(conf
         reclassify(store, [1, 2], "blast")
     page = a_client(config).get(f"/runs/{RUN}/earlier").text
     blast = page[page.index('id="class-blast"') : page.index('id="class-monocyte"')]
-    assert re.findall(r'<td class="n">([\d.]+)</td>', blast) == ["0.0", "50.0", "50.0"]
+    assert re.findall(r'<td class="n">(\d+\.\d)</td>', blast) == ["0.0", "50.0", "50.0"]
     assert blast.count("<svg") == 1
     assert "this run" in blast
 
@@ -94,5 +94,7 @@ def test_charts_can_be_read_on_the_touchscreen(browser, config):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert chart.bounding_box()["height"] < TOUCHSCREEN["height"]
         assert table.bounding_box()["x"] > chart.bounding_box()["x"]
+        beside = page.locator(".trend .wide").first
+        assert beside.evaluate("each => each.scrollWidth <= each.clientWidth")
         drawn_px = chart.bounding_box()["width"] / 520 * 13
         assert drawn_px >= 12

@@ -12,7 +12,7 @@ WIDE, HIGH = 520.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 24.0, 12.0, 30.0
 STEPS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 25.0)
 MOST_LINES = 4
-MOST_DAYS = 5
+MOST_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
