@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_labelling import a_set, with_field
 from builders_people import a_person, kept_pin
 from builders_review import RUN, ended
 from builders_web import FakeInstrument, a_run, served, settings
@@ -13,6 +14,7 @@ from appliance.store import Store
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+SET = "Marrow 2026"
 PAGES = (
     "/",
     "/runs",
@@ -25,6 +27,9 @@ PAGES = (
     "/audit",
     "/me",
     "/links",
+    "/labelling",
+    f"/labelling/{SET}",
+    "/labelling/fields/1",
 )
 
 
@@ -34,6 +39,7 @@ def address(tmp_path):
     a_person(config, "reviewer", "kim", pin=kept_pin())
     with Store(config.store.path) as store:
         ended(store, record_number="H-1234")
+        with_field(store, a_set(store, SET))
     fake = FakeInstrument(config.socket_path, a_run("completed"), store=config.store.path)
     with served(config) as address:
         yield address
@@ -53,7 +59,10 @@ def test_pages_can_be_read_by_everybody(browser, address, theme):
         wrong = {}
         for place in PAGES:
             page.goto(f"{address}{place}")
-            page.wait_for_load_state("networkidle" if place != "/" else "load")
+            # Labelling and the live page (a stream) have all they show once they are loaded.
+            page.wait_for_load_state(
+                "load" if place == "/" or place.startswith("/labelling") else "networkidle"
+            )
             if place == "/":
                 page.locator("body[data-state=completed]").wait_for()
             if found := broken(page):
