@@ -113,6 +113,7 @@ function noticeFor(state) {
   if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
   const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
   const { reason: text, cause } = snapshot.run;
+  if (tone === "good" && ADVICE[cause]) return { tone, title, icon, text: "", marks, advice: { ...ADVICE[cause], happened: text } };
   return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice: ADVICE[cause] };
 }
 
