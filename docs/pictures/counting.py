@@ -1,4 +1,4 @@
-"""The one simulated count: pictures before it, while it runs, and paused."""
+"""The one simulated count: pictures before it and while it runs."""
 
 from __future__ import annotations
 
@@ -30,12 +30,7 @@ def count(browser: Browser, folder: Path) -> None:
             counted(page, COUNTED)
             browser.keep("running", page)
             while_it_runs(browser)
-            page.get_by_role("button", name="Pause").click()
-            page.get_by_role("button", name="Resume").wait_for()
-            browser.keep("paused", page)
-            page.get_by_role("button", name="Resume").click()
             page.locator("body[data-state=completed]").wait_for(timeout=600_000)
-            browser.keep("completed", page)
 
 
 def start(browser: Browser, page: Page) -> None:

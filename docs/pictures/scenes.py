@@ -33,14 +33,13 @@ class Scene:
 
 
 LIVE: Sequence[str] = (
-    "first-start", "sign-in", "home", "start", "running", "running-dim", "phone", "slide", "paused", "completed",
+    "first-start", "sign-in", "home", "start", "running", "running-dim", "phone", "slide",
     "no-smear", "calibrating",
 )  # fmt: skip
 """Pictures that `counting` and `others` take, of what moves."""
 
 AFTER: Sequence[Scene] = (
     Scene("review", "/runs/{run}/review", "ana", DESK, acts.gallery),
-    Scene("review-touch", "/runs/{run}/review", "ana", TOUCHSCREEN, acts.gallery),
     Scene("closer", "/runs/{run}/review", "ana", DESK, acts.enlarge),
 )
 """As long as cells are unidentified."""

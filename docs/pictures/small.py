@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FLAT = 80
+FLAT = 44
 """So many of the commonest colours stay exactly as they are, and so do the page's own. The rest are shared out."""
 OWN = tuple(
     int(colour, 16)
@@ -18,8 +18,8 @@ OWN = tuple(
         r"#([0-9a-f]{6})", (Path(__file__).parents[2] / "web/static/colours.css").read_text()
     )
 )
-SHARED = (160, 112, 80, 56, 44)
-ENOUGH_BYTES = 80_000
+SHARED = (160, 112, 80, 56, 40, 28, 20)
+ENOUGH_BYTES = 70_000
 """The first of the above with which a picture is no larger, is taken."""
 
 
