@@ -18,7 +18,7 @@ OWN = tuple(
         r"#([0-9a-f]{6})", (Path(__file__).parents[2] / "web/static/colours.css").read_text()
     )
 )
-SHARED = (160, 112, 80, 56, 40, 28, 20)
+SHARED = (160, 112, 80, 56, 40, 26, 14)
 ENOUGH_BYTES = 70_000
 """The first of the above with which a picture is no larger, is taken."""
 
