@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from docs.pictures.browser import Browser, chromium
@@ -65,7 +65,7 @@ def take_after(browser: Browser, folder: Path) -> None:
         take(SIGNED)
 
 
-def say_sizes(files: Collection[Path]) -> None:
+def say_sizes(files: Iterable[Path]) -> None:
     """Print the size of each picture, and fail where one or all of them are too large for a repository."""
     sizes = {file.name: file.stat().st_size for file in sorted(files)}
     for name, size in sizes.items():

@@ -54,7 +54,6 @@ READ: Sequence[Scene] = (
 SIGNED: Sequence[Scene] = (
     Scene("run", "/runs/{run}", "ana", DESK),
     Scene("runs", "/runs", "ana"),
-    Scene("runs-phone", "/runs", "ana", PHONE),
     Scene("label-sets", "/labelling", "mina"),
     Scene("label-set", "/labelling/{set}", "mina", DESK),
     Scene("label-field", "/labelling/fields/{field}", "mina", TOUCHSCREEN, acts.choose_a_cell),
