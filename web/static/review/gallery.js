@@ -39,7 +39,7 @@ export function makeGallery(place, told) {
     };
     const done = new WeakSet();
     const once = (image) => { if (!done.has(image)) { done.add(image); next(); } };
-    for (; lanes < LANES; ) { lanes += 1; next(); }
+    for (let lane = 0; lane < LANES; lane += 1) { lanes += 1; next(); } // a lane with nothing to fetch ends at once
   }
 
   function drawSection(section) {
