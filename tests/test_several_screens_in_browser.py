@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_review import RUN, review_store
 from builders_web import FakeInstrument, a_run, counted, served, settings, until
 
 from appliance.cause import Cause
 from appliance.config import Config
+from appliance.store import Store
 
 PHONE = {"width": 390, "height": 844}
+LABELS = ("lymphocyte",) * 12 + ("monocyte",) * 6 + ("segmented_neutrophil",) * 12 + ("blast", "unidentified")
 
 
 @pytest.fixture
@@ -45,6 +48,48 @@ def test_a_count_is_started_by_touch_and_watched_on_a_phone(browser: Any, config
         for screen in (touch, phone):
             screen.locator("#notice-do", has_text="have the cells reviewed").wait_for()
     fake.dies()
+
+
+def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
+    browser: Any, config: Config
+) -> None:
+    review_store(config.store.path, labels=LABELS, record_number="H-2207").close()
+    fake = FakeInstrument(config.socket_path, None, config.store.path)
+    with served(config) as address:
+        with shown(browser, f"{address}/runs/{RUN}/review", DESK, "reviewer") as desk:
+            desk.get_by_role("button", name="Show the unidentified").click()
+            read_as(desk, 32, "Blast")
+            sign(desk, "preliminary", "reviewer")
+        with shown(browser, f"{address}/runs/{RUN}/review", DESK, "administrator") as other:
+            sign(other, "final", "administrator")
+            read_as(other, 31, "Monocyte")
+            sign(other, "amended", "administrator")
+            other.goto(f"{address}/runs/{RUN}")
+            with other.expect_download() as report:
+                other.get_by_role("link", name="Report as PDF").click()
+            assert Path(report.value.path()).read_bytes().startswith(b"%PDF")
+    fake.dies()
+    with Store(config.store.path) as store:
+        signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))
+    assert [(row["who"], row["status"]) for row in signed] == [
+        ("reviewer", "preliminary"),
+        ("administrator", "final"),
+        ("administrator", "amended"),
+    ]
+
+
+def read_as(page: Any, cell: int, label: str) -> None:
+    page.locator(f"[data-cell='{cell}'] button").click()
+    labels = page.get_by_role("group", name="Give the selected cells this label")
+    labels.get_by_role("button", name=label, exact=True).click()
+
+
+def sign(page: Any, status: str, who: str) -> None:
+    page.get_by_role("button", name="Sign …").click()
+    page.get_by_role("radio", name=status).check()
+    page.get_by_label("Note with the signature").fill("Read cell by cell.")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.get_by_text(f"Signed as {status} by {who}.").first.wait_for()
 
 
 def test_of_two_operators_one_starts_and_the_other_is_told(browser: Any, config: Config) -> None:
