@@ -33,6 +33,11 @@ function free(yes) {
   for (const each of document.querySelectorAll("form[data-free] button")) each.disabled = !yes;
 }
 
+function titleOf(routine) {
+  const found = [...document.querySelectorAll("#routine option")].find((each) => each.value === routine);
+  return found ? found.textContent : routine.replaceAll("_", " ");
+}
+
 function showPhase(state) {
   const open = state.phase === "ready" || state.phase === "opening";
   part("begin").hidden = open;
@@ -40,7 +45,7 @@ function showPhase(state) {
   if (part("end")) part("end").hidden = !open;
   const said = {
     opening: _("The microscope is being opened and homed."),
-    ready: state.doing ? _("A routine is going on: {what}.", { what: state.doing.replaceAll("_", " ") }) : _("{who} has the microscope in hand.", { who: state.by }),
+    ready: state.doing ? _("A routine is going on: {what}.", { what: titleOf(state.doing) }) : _("{who} has the microscope in hand.", { who: state.by }),
     over: [_("The session is over."), state.trouble].filter(Boolean).join(" "),
   }[state.phase] ?? "";
   if (part("phase").textContent !== said) part("phase").textContent = said;
