@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from builders_review import RUN, ask, ended, reclassify, signed
 from builders_store import at
 
+from appliance.reports import fitted
 from appliance.reports.fitted import broken, width_em
 from appliance.reports.report_pdf import report_pdf, report_sheets
 from appliance.reports.result import Pictures, result_of
@@ -109,6 +111,21 @@ def test_no_line_is_wider_than_its_place(text):
     lines = broken(text, 8, 300)
     assert max(width_em(line) * 8 for line in lines) <= 300
     assert len("".join("".join(lines).split())) == len("".join(text.split()))
+
+
+@pytest.mark.parametrize("text", ["W" * 4000, "i" * 4000, "-" * 1999 + " " + "=" * 2000, "漢" * 4000])
+def test_the_longest_word_is_measured_a_few_times_and_no_more(text, monkeypatch):
+    measured = Counter()
+    real = fitted._advance
+
+    def counting(letter):
+        measured["letters"] += 1
+        return real(letter)
+
+    monkeypatch.setattr(fitted, "_advance", counting)
+    lines = broken(text, 8, 506)
+    assert "".join(lines).replace(" ", "") == fitted.shown(text).replace(" ", "")
+    assert measured["letters"] <= 4 * len(text)
 
 
 def test_a_note_of_whatever_letters_makes_the_same_file_twice(store):

@@ -24,11 +24,9 @@ def shown(text: str) -> str:
 
 def broken(text: str, size_pt: float, wide_pt: float) -> list[str]:
     """Return the lines of a text, none wider than that; its own ends of lines are kept. No line for an empty text."""
-    return (
-        [line for own in shown(text).strip().split("\n") for line in _broken(own, wide_pt / size_pt)]
-        if (text.strip())
-        else []
-    )
+    if not text.strip():
+        return []
+    return [line for own in shown(text).strip().split("\n") for line in _broken(own, wide_pt / size_pt)]
 
 
 def width_em(text: str) -> float:
@@ -37,17 +35,27 @@ def width_em(text: str) -> float:
 
 
 def _broken(own: str, wide_em: float) -> Iterator[str]:
-    line = ""
+    """Measure every letter a few times at most: a note may be one word of thousands of letters."""
+    line, wide = "", 0.0
     for piece in re.findall(r"\S+\s*|\s+", own):
-        if line and width_em((line + piece).rstrip()) > wide_em:
+        if line and wide + width_em(piece.rstrip()) > wide_em:
             yield line.rstrip()
-            line = ""
-        while width_em(piece.rstrip()) > wide_em:  # a word longer than a line
-            fits = next(n for n in range(len(piece), 0, -1) if n == 1 or width_em(piece[:n]) <= wide_em)
-            yield piece[:fits]
-            piece = piece[fits:]
-        line += piece
+            line, wide = "", 0.0
+        *whole, rest = _cut(piece, wide_em)
+        yield from whole
+        line, wide = line + rest, wide + width_em(rest)
     yield line.rstrip()
+
+
+def _cut(piece: str, wide_em: float) -> Iterator[str]:
+    """Cut a word longer than a line. What stands last is the rest of it, with the spaces that follow it."""
+    begin, wide = 0, 0.0
+    for n, letter in enumerate(piece.rstrip()):
+        wide += _advance(letter)
+        if wide > wide_em and n > begin:
+            yield piece[begin:n]
+            begin, wide = n, _advance(letter)
+    yield piece[begin:]
 
 
 @cache
