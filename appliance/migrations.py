@@ -1,6 +1,7 @@
 """The tables of the store, and how an older store becomes a newer one.
 
-A migration that has been released stays as it is.
+A migration that has been released stays as it is, by its name too: a store that has one of an unknown name was written
+by a newer version, and is refused.
 """
 
 from __future__ import annotations
@@ -237,6 +238,14 @@ def labelling(db: Database) -> None:
         ("singles", "label_set"),
     ):
         db.conn.execute(f"CREATE INDEX label_{table}_{column} ON label_{table} ({column}, id)")
+
+
+@migrations()
+def people_are_never_replaced(db: Database) -> None:
+    """What people did, said and signed is not replaced either."""
+    for table in ("audit", "reclassifications", "second_readings", "signatures", "notes"):
+        there = f"SELECT 1 FROM {table} WHERE rowid = NEW.rowid"
+        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
 
 
 @migrations()
