@@ -41,7 +41,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def withdraw_field(store: Store, field: int, withdrawn: bool = True) -> None:
-    asked(store, "withdraw_label_field", field=field, withdrawn=withdrawn)
+    set_id = LabelSets(store).field(field).set
+    asked(store, "withdraw_label_field", set=set_id, field=field, withdrawn=withdrawn)
 
 
 def withdraw_set(store: Store, set_id: str, withdrawn: bool = True) -> None:
@@ -141,6 +142,14 @@ def test_whether_it_is_withdrawn_is_said_plainly(store: Store, withdrawn: Any) -
         withdraw_set(store, a_set(store), withdrawn)
 
 
+def test_a_field_of_another_set_is_not_withdrawn(store: Store) -> None:
+    one, other = a_set(store, "One"), a_set(store, "Other")
+    field = with_field(store, other)
+    with pytest.raises(ApplianceRefused, match="none of the set One"):
+        asked(store, "withdraw_label_field", set=one, field=field, withdrawn=True)
+    assert not LabelSets(store).field(field).withdrawn
+
+
 def test_a_withdrawal_is_a_row_that_stays_and_a_line_of_the_trail(store: Store) -> None:
     _, first, _ = two_fields(store)
     withdraw_field(store, first)
@@ -176,23 +185,53 @@ def anna(tmp_path: Path) -> Iterator[Any]:
 def test_a_field_is_withdrawn_and_put_back_on_the_sets_page(store: Store, anna: Any) -> None:
     set_id, first, _ = two_fields(store)
     place = f"/labelling/{set_id}"
-    anna.post(f"{place}/withdraw", data={"field": first})
+    anna.post(f"{place}/withdraw", data={"what": "field", "field": first})
     page = anna.get(place).text
     assert ("Fields: 1 of 1 done" in page, "Withdrawn: a field of smear 1" in page) == (True, True)
     assert "This field is withdrawn" in anna.get(f"/labelling/fields/{first}").text
-    anna.post(f"{place}/withdraw", data={"field": first, "withdrawn": "no"})
+    anna.post(f"{place}/withdraw", data={"what": "field", "field": first, "withdrawn": "no"})
     assert "Fields: 2 of 2 done" in anna.get(place).text
 
 
 def test_a_set_is_withdrawn_and_put_back_from_the_list(store: Store, anna: Any) -> None:
     set_id, *_ = two_fields(store)
-    answer = anna.post(f"/labelling/{set_id}/withdraw")
+    answer = anna.post(f"/labelling/{set_id}/withdraw", data={"what": "set"})
     assert (answer.status_code, answer.location) == (303, "/labelling")
     assert "Withdrawn sets" in anna.get("/labelling").text
     page = anna.get(f"/labelling/{set_id}").text
     assert ("no export holds it" in page, "training.zip" in page) == (True, False)
-    anna.post(f"/labelling/{set_id}/withdraw", data={"withdrawn": "no"})
+    anna.post(f"/labelling/{set_id}/withdraw", data={"what": "set", "withdrawn": "no"})
     assert "Withdrawn sets" not in anna.get("/labelling").text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"what": "field"},
+        {"what": "field", "field": "abc"},
+        {"what": "set", "field": "abc"},
+        {"field": "1"},
+    ],
+)
+def test_a_form_that_does_not_say_what_withdraws_nothing(
+    store: Store, anna: Any, form: dict[str, str]
+) -> None:
+    set_id, *_ = two_fields(store)
+    assert anna.post(f"/labelling/{set_id}/withdraw", data=form).status_code == 400
+    assert not store.rows("SELECT 1 FROM label_withdrawals")
+
+
+def test_every_form_of_the_set_and_of_the_list_says_what_it_withdraws(store: Store, anna: Any) -> None:
+    set_id, first, _ = two_fields(store)
+    withdraw_field(store, first)
+    pages = anna.get(f"/labelling/{set_id}").text
+    withdraw_set(store, set_id)
+    pages += anna.get("/labelling").text + anna.get(f"/labelling/{set_id}").text
+    forms = re.findall(r'action="/labelling/\w+/withdraw".*?</form>', pages, re.DOTALL)
+    said = [re.findall(r'name="what" value="(\w+)"', form) for form in forms]
+    assert said == [["field"] if 'name="field"' in form else ["set"] for form in forms]
+    assert len(forms) == 5
 
 
 def test_what_a_third_settled_can_be_corrected_by_another_row(

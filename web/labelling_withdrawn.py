@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -17,15 +19,19 @@ def add(pages: Blueprint, rooms: Rooms) -> None:
     @pages.post("/<set_id>/withdraw")
     @allow(Permission.LABEL)
     def withdraw(set_id: str) -> Response:
-        """A field of the set where the form names one, and otherwise the set. withdrawn: "no" puts it back."""
-        field, withdrawn = request.form.get("field", type=int), request.form.get("withdrawn") != "no"
-        of = {"set": set_id} if field is None else {"field": field}
-        what = "withdraw_label_set" if field is None else "withdraw_label_field"
-        rooms.instrument.ask(what, by=who().name, withdrawn=withdrawn, **of)
+        """What the form says: the set, or one field of it. withdrawn: "no" puts it back."""
+        what, withdrawn = request.form.get("what"), request.form.get("withdrawn") != "no"
+        said: dict[str, Any] = {"by": who().name, "set": set_id, "withdrawn": withdrawn}
+        if what == "field" and (field := request.form.get("field", type=int)) is not None:
+            rooms.instrument.ask("withdraw_label_field", **said, field=field)
+        elif what == "set" and "field" not in request.form:
+            rooms.instrument.ask("withdraw_label_set", **said)
+        else:
+            abort(400, gettext("This form does not say what is to be withdrawn. Load the page again."))
         flash(
             gettext("It is withdrawn. Nothing of it is lost: it can be put back.")
             if withdrawn
             else gettext("It is put back.")
         )
-        alone = field is None and withdrawn
+        alone = what == "set" and withdrawn
         return redirect(url_for("labelling.sets") if alone else url_for("labelling.one", set_id=set_id), 303)

@@ -16,11 +16,14 @@ from appliance.store_file import iso
 
 
 def withdraw_label_field(
-    store: Store, at: datetime, *, by: str, field: int, withdrawn: bool
+    store: Store, at: datetime, *, by: str, set: str, field: int, withdrawn: bool
 ) -> dict[str, Any]:
-    """Withdraw a field with every label of it, or put it back (False)."""
-    by, place = person(by), LabelSets(store).field(field)
-    LabelSets(store).standing(place.set)
+    """Withdraw a field of a set with every label of it, or put it back (False)."""
+    if isinstance(field, bool) or not isinstance(field, int):
+        raise ApplianceRefused("Say which field: its number.")
+    by, of, place = person(by), LabelSets(store).standing(set), LabelSets(store).field(field)
+    if place.set != of.id:
+        raise ApplianceRefused(f"Field {field} is none of the set {of.name}. Load its page again.")
     what = f"Field {field}"
     return _put(store, at, by, place.set, what, place.withdrawn, withdrawn, {"field": field})
 
