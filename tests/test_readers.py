@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders_store import counted_run
@@ -77,6 +79,55 @@ def test_a_store_that_was_put_back_from_a_backup_is_the_one_that_is_read(path: P
     for leftover in ("-wal", "-shm"):
         path.with_name(path.name + leftover).unlink(missing_ok=True)
     assert runs(readers) == 1
+
+
+def test_a_store_that_is_put_back_while_it_is_opened_is_the_one_that_is_read(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = tmp_path / "backup.sqlite"
+    shutil.copy(path, backup)
+    counted_run(path, "fedcba987654")
+    real = Store.read_only.__func__  # type: ignore[attr-defined]
+
+    def replaced_meanwhile(cls: type[Store], path: Path, /, **how: bool) -> Store:
+        store: Store = real(cls, path, **how)
+        if backup.exists():
+            backup.replace(path)
+        return store
+
+    monkeypatch.setattr(Store, "read_only", classmethod(replaced_meanwhile))
+    readers = Readers(path)
+    assert (runs(readers), runs(readers)) == (1, 1)
+
+
+def test_a_kept_store_that_is_damaged_is_opened_anew(
+    path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers, real = Readers(path), Store.rows
+    with readers.store() as damaged:
+        pass
+
+    def rows(store: Store, sql: str, *values: object) -> list[dict[str, Any]]:
+        if store is damaged:
+            raise ApplianceRefused("It is damaged.")
+        return real(store, sql, *values)
+
+    monkeypatch.setattr(Store, "rows", rows)
+    assert (runs(readers), len(opened)) == (1, 2)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        damaged.db.execute("SELECT 1")
+
+
+def test_a_store_that_was_opened_as_one_that_nobody_writes_is_not_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers, nobody_writes = Readers(path), True
+    for module in ("web.readers", "appliance.store_file"):
+        monkeypatch.setattr(f"{module}.cannot_change", lambda _: nobody_writes)
+    runs(readers)
+    nobody_writes = False
+    counted_run(path, "fedcba987654")
+    assert runs(readers) == 2
 
 
 def test_a_store_whose_tables_changed_is_looked_at_again(path: Path) -> None:

@@ -9,25 +9,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store import Store
+from appliance.store_place import cannot_change
 
 MOST_KEPT = 8  # a browser asks for six pictures at once
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A store that nobody reads now. file: which one it is.  schema: how often its tables were changed by then."""
+    """A store that nobody reads now. file: which one it is.  schema: how often its tables were changed by then.
+
+    still: it was opened as one that nobody writes: what is written later is never seen through it.
+    """
 
     store: Store
     file: tuple[int, int]
     schema: int
+    still: bool
 
     @property
     def current(self) -> bool:
         """Whether the file is still that one, with the tables that were looked at when it was opened."""
         try:
             return _file(self.store.path) == self.file and _schema(self.store) == self.schema
-        except OSError:
+        except (ApplianceError, ApplianceRefused):  # damaged: opening it anew says so
             return False
 
 
@@ -51,7 +58,7 @@ class Readers:
             lent.store.close()
             raise
         with self._lock:
-            if keep := len(self._kept) < MOST_KEPT:
+            if keep := not lent.still and len(self._kept) < MOST_KEPT:
                 self._kept.append(lent)
         if not keep:
             lent.store.close()
@@ -67,12 +74,25 @@ class Readers:
             found.store.close()
 
     def _opened(self) -> Kept:
-        store = Store.read_only(self._path, any_thread=True)
-        return Kept(store, _file(self._path), _schema(store))
+        """Open one, and again where the file was replaced meanwhile: nobody knows which of the two was opened."""
+        for _ in range(TRIES):
+            file, still = _file(self._path), cannot_change(self._path)
+            store = Store.read_only(self._path, any_thread=True)
+            try:
+                if file is not None and file == _file(self._path):
+                    return Kept(store, file, _schema(store), still or cannot_change(self._path))
+            except BaseException:
+                store.close()
+                raise
+            store.close()
+        raise ApplianceError(f"The store {self._path} is replaced again and again. Try again in a moment.")
 
 
-def _file(path: Path) -> tuple[int, int]:
-    found = path.stat()
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # gone: opening it says so
     return found.st_dev, found.st_ino
 
 
