@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils.db import Database
 
+from appliance.labelling.sets import LabelSets
 from appliance.migrations import migrations
 from appliance.store import Store
 
@@ -60,6 +61,28 @@ def test_a_store_of_an_earlier_version_is_opened_and_has_everything(
     made_by_earlier(path, released.split())
     Store(path).close()
     assert everything(path) == anew
+
+
+def test_the_smears_of_a_set_of_an_earlier_version_stay_in_their_splits(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    made_by_earlier(path, RELEASED[-1].split())
+    database = Database(sqlite3.connect(path), execute_plugins=False)
+    who = {"who": "anna", "at": "2026-01-01"}
+    of = {"id": "a", "name": "A", "panel": "smear-13", "specimen": "blood", "labels": "[]", "wanted": 2}
+    database.table("label_sets").insert({**of, **who})
+    single = {"label_set": "a", "crop": b"", "label": "blast", **who}
+    field = {"label_set": "a", "picture": b"", "width": 1, "height": 1, "um_per_px": 0.1, "calibration": ""}
+    for smear in ("1", "4", "2"):
+        database.table("label_singles").insert({**single, "smear": smear})
+    for smear in ("3", "2"):
+        row = {**field, "smear": smear, "labelled": 0, "digest": smear, **who, "at": "2026-02-02"}
+        database.table("label_fields").insert(row)
+    database.conn.close()
+    with Store(path) as store:
+        assert LabelSets(store).smears("a") == ["3", "2", "1", "4"]  # its fields, and then its cells
+        store.insert("label_singles", {**single, "smear": "5"})
+        store.insert("label_fields", {**field, "smear": "6", "labelled": 0, "digest": "6", **who})
+        assert LabelSets(store).smears("a") == ["3", "2", "1", "4", "5", "6"]
 
 
 def made_by_earlier(path: Path, names: list[str]) -> None:

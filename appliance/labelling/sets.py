@@ -122,11 +122,8 @@ class LabelSets:
         return [each for each in found if each.withdrawn is withdrawn]
 
     def smears(self, set_id: str) -> list[str]:
-        """Return the smears of a set in the order in which they came, withdrawn ones too: none moves by that."""
-        sql = (
-            "SELECT smear, min(at) AS came FROM (SELECT smear, at, label_set FROM label_fields UNION ALL "
-            "SELECT smear, at, label_set FROM label_singles) WHERE label_set = ? GROUP BY smear ORDER BY came, smear"
-        )
+        """Return the smears of a set in the order in which they first came, whatever was withdrawn or came since."""
+        sql = "SELECT smear FROM label_smears WHERE label_set = ? ORDER BY id"
         return [row["smear"] for row in self._store.rows(sql, set_id)]
 
     def field(self, field: int) -> LabelField:
