@@ -33,7 +33,7 @@ def use_calibration(
     store: Store, at: datetime, *, name: str, by: str, confirmed: list[str]
 ) -> dict[str, Any]:
     """Put a calibration in force (`Calibrations.use`)."""
-    with store.db.atomic():
+    with store.atomic():
         used = Calibrations(store).use(name, by, at, confirmed).id
         AuditTrail(store).add(
             by, "calibration", used, {"step": "in force", "confirmed": len(confirmed)}, at=at
@@ -44,7 +44,7 @@ def use_calibration(
 def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
     """Put a calibration that was measured here on record. record: as `to_json` writes it."""
     made = from_json(record, "The new calibration")
-    with store.db.atomic():
+    with store.atomic():
         new = Calibrations(store).add(made, at)
         if new:
             AuditTrail(store).add(made.by, "calibration", made.id, {"step": "on record"}, at=at)
@@ -54,7 +54,7 @@ def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any
 def import_calibration(store: Store, at: datetime, *, by: str, record: str) -> dict[str, Any]:
     """Put a calibration that was exported elsewhere on record. record: as `add_calibration` takes it."""
     made = from_json(record, "The imported calibration")
-    with store.db.atomic():
+    with store.atomic():
         new = Calibrations(store).add(made, at, IMPORTED)
         if new:
             AuditTrail(store).add(by, "calibration", made.id, {"step": "imported"}, at=at)

@@ -9,9 +9,8 @@ from typing import Any
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.labelling.sets import LabelSets
-from appliance.review.said import person
+from appliance.review.who_says import person
 from appliance.store import Store
-from appliance.store_failure import said
 from appliance.store_file import iso
 
 
@@ -55,7 +54,7 @@ def _put(
             f"{what} is {'withdrawn already' if was else 'not withdrawn'}. Load the page again."
         )
     details = {"withdrawn": withdrawn, **({"field": row["field"]} if "field" in row else {})}
-    with said(store.path), store.db.atomic():
+    with store.atomic():
         store.insert("label_withdrawals", {**row, "withdrawn": int(withdrawn), "who": by, "at": iso(at)})
         AuditTrail(store).add(by, "label", set_id, details, at=at)
     return {}
