@@ -106,6 +106,11 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+def from_iso(written: str) -> datetime:
+    """Return a time that a table kept, UTC."""
+    return datetime.fromisoformat(written).astimezone(UTC)
+
+
 def _opened(connection: sqlite3.Connection) -> Database:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(

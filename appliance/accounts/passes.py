@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
+from appliance.store_file import from_iso
 
 LONGEST_DAYS = 366
 LONGEST_LINK_H = 24
@@ -65,7 +66,7 @@ class Passes:
         """Return the links that still show something, the newest first. by: only those that this person made."""
         rows = self._store.rows("SELECT * FROM links WHERE ended IS NULL ORDER BY added DESC, id")
         found = [
-            Link(row["id"], row["run"], row["by"], _utc(row["expires"]), row["opened"] is not None)
+            Link(row["id"], row["run"], row["by"], from_iso(row["expires"]), row["opened"] is not None)
             for row in rows
         ]
         return [link for link in found if now < link.expires and by in (None, link.by)]
@@ -116,7 +117,7 @@ def open_link(store: Store, at: datetime, *, digest: str) -> dict[str, Any]:
     """Open a link, once; return its run and when that is over."""
     rows = store.rows("SELECT * FROM links WHERE digest = ?", digest)
     used = rows and (rows[0]["opened"] or rows[0]["ended"])
-    if not rows or used or at >= _utc(rows[0]["expires"]):
+    if not rows or used or at >= from_iso(rows[0]["expires"]):
         raise ApplianceRefused("This link was used already, or is over. Ask for a new one at the instrument.")
     with store.atomic():
         store.db.conn.execute("UPDATE links SET opened = ? WHERE id = ?", (at.isoformat(), rows[0]["id"]))
@@ -143,9 +144,5 @@ ASKS: Mapping[str, Any] = {
 def _token(row: Mapping[str, Any]) -> Token:
     return Token(
         row["id"], row["title"], Role(row["role"]), row["by"],
-        _utc(row["added"]), _utc(row["expires"]), bool(row["revoked"]),
+        from_iso(row["added"]), from_iso(row["expires"]), bool(row["revoked"]),
     )  # fmt: skip
-
-
-def _utc(written: str) -> datetime:
-    return datetime.fromisoformat(written).astimezone(UTC)
