@@ -108,6 +108,37 @@ def test_a_list_says_where_a_run_stands(store, story, said):
     assert str(here(store)) == said
 
 
+def of_a_panel_that_is_gone(store):
+    with store.db.atomic():
+        store.db.conn.execute("DROP TRIGGER runs_no_other_scale")
+        store.db.conn.execute("UPDATE runs SET plan = replace(plan, 'smear-13', 'smear-12')")
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        (nothing_done, "not reviewed"),
+        (relabelled, "not signed, reviewed by ben"),
+        (amended, "amended by ben"),
+    ],
+)
+def test_a_list_says_who_signed_a_run_that_this_version_cannot_read(store, story, said):
+    story(store)
+    of_a_panel_that_is_gone(store)
+    one = here(store)
+    assert str(one) == f"{said}, cannot be read by this version"
+    assert (one.run.counted, one.run.unidentified, one.changed, one.relabelled) == (None, None, None, None)
+
+
+def test_programs_and_pages_learn_that_a_run_that_cannot_be_read_was_signed(page, store):
+    signed_as_final(store)
+    of_a_panel_that_is_gone(store)
+    (one,) = page.get("/api/v1/runs").json["runs"]
+    assert [one[key] for key in ("reviewed", "status", "by", "changed")] == [True, "final", "anna", None]
+    shown = page.get("/runs").text
+    assert ("final by anna" in shown, "cannot be read by this version" in shown) == (True, True)
+
+
 def test_the_page_of_runs_shows_the_reviewed_count_and_who_signed(page, store):
     assert "not reviewed" in page.get("/runs").text
     signed_as_final(store)

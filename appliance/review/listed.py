@@ -21,14 +21,14 @@ class Listed:
 
     status: of its last signature; None without one.  by: who gave that, or else who gave the last label; empty where
     nobody looked.  changed: it is no longer what was signed.  relabelled: cells that have another label than the
-    machine's.
+    machine's.  Both are None where this version cannot read the run.
     """
 
     run: RunSummary
     status: Status | None = None
     by: str = ""
-    changed: bool = False
-    relabelled: int = 0
+    changed: bool | None = False
+    relabelled: int | None = 0
 
     @property
     def reviewed(self) -> bool:
@@ -37,9 +37,12 @@ class Listed:
 
     def __str__(self) -> str:
         """Where it stands, in a few words."""
+        since = "" if self.run.problem is None else ", cannot be read by this version"
+        if self.changed:
+            since = ", changed since"
         if self.status is not None:
-            return f"{self.status} by {self.by}{', changed since' if self.changed else ''}"
-        return f"not signed, reviewed by {self.by}" if self.by else "not reviewed"
+            return f"{self.status} by {self.by}{since}"
+        return (f"not signed, reviewed by {self.by}" if self.by else "not reviewed") + since
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,11 @@ def listed(store: Store, runs: Sequence[RunSummary]) -> list[Listed]:
 
 
 def _listed(store: Store, run: RunSummary, review: _Review, signed: Sequence[Signature]) -> Listed:
-    """Return one. What this version cannot read, and what has no result, is left as it is."""
-    if run.problem is not None or run.state == State.FAILED or not (review.newest or signed):
+    """Return one. What has no result is left as it is; of what this version cannot read, who signed it is said."""
+    if run.problem is not None:
+        status, by = (signed[-1].status, signed[-1].who) if signed else (None, review.by)
+        return Listed(run, status, by, None, None)
+    if run.state == State.FAILED or not (review.newest or signed):
         return Listed(run)
     tally = _after(store.tally(run.id), review.moves)
     now = replace(run, counted=tally.counted, unidentified=tally.unidentified)

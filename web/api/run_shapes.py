@@ -59,7 +59,7 @@ class BriefSaid(BaseModel):
 
     said: in a few words.  status: of its last signature; null without one.  by: who gave that, or else the last label.
     changed: it is no longer what was signed.  relabelled: cells with another label than the machine's.
-    counted, unidentified: after review; null where this version cannot read the run.
+    counted, unidentified: after review.  These four are null where this version cannot read the run.
     """
 
     run: str
@@ -67,8 +67,8 @@ class BriefSaid(BaseModel):
     said: str
     status: Literal["preliminary", "final", "amended"] | None
     by: str
-    changed: bool
-    relabelled: int
+    changed: bool | None
+    relabelled: int | None
     counted: int | None
     unidentified: int | None
 
