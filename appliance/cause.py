@@ -18,6 +18,7 @@ class Cause(StrEnum):
     PAUSED = "paused by a person"
     POWER_CUT = "power cut"
     SHUT_DOWN = "shut down"
+    OVERTAKEN = "another count began"
     RED_CELLS_DIFFER = "red cells differ"
     WRONG_SCALE = "wrong scale"
     NO_SLIDE = "nothing to count"

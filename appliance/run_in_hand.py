@@ -64,6 +64,11 @@ CUT_OFF = (
     "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."
 )
 
+OVERTAKEN = (
+    "Another count began while it stood still, so its slide was changed. Every field counted is kept; it cannot be "
+    "resumed: start a new run."
+)
+
 
 class RunInHand:
     """One run. Everything here happens in the instrument's writer thread.
@@ -260,7 +265,9 @@ def recover(store: Store) -> None:
             reason = f"It cannot be resumed, because this version cannot read it: {problem}"
             store.set_state(run_id, State.FAILED, reason, _now(), Cause.UNREADABLE)
             continue
-        if record.state is not State.PAUSED:
+        if not run.state.ended and store.overtaken(run_id):  # by a version that let two patients' slides mix
+            run, _ = advance(run, Failed(OVERTAKEN, Cause.OVERTAKEN))
+        if (run.state, record.state) != (State.PAUSED, State.PAUSED):
             store.set_state(run_id, run.state, run.reason, _now(), run.cause)
             mark_unchecked(store, run_id, run)
 

@@ -83,6 +83,14 @@ class StoredRuns(StoreFile):
         )
         return [row["id"] for row in rows]
 
+    def overtaken(self, run_id: str) -> bool:
+        """Return whether another run began after this one."""
+        sql = (
+            "SELECT 1 FROM runs AS other JOIN runs AS this ON this.id = ? "
+            "WHERE (other.started, other.rowid) > (this.started, this.rowid) LIMIT 1"
+        )
+        return bool(self.rows(sql, run_id))
+
     def tally(self, run_id: str) -> Tally:
         """Return a run's tally after its last field."""
         rows = self.rows("SELECT * FROM tallies WHERE run = ? ORDER BY field DESC LIMIT 1", run_id)

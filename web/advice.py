@@ -64,6 +64,10 @@ ADVICE: Mapping[Cause, Advice] = {
         _("The instrument was shut down in the middle; everything counted is kept."),
         _("See that the same slide still lies there, and touch Resume: the stage homes first."),
     ),
+    Cause.OVERTAKEN: Advice(
+        _("Another count began while this one stood still, so its slide was changed."),
+        _("Start again with the slide of this sample: what was counted is kept, but it is no result."),
+    ),
     Cause.RED_CELLS_DIFFER: Advice(
         _("The red cells are not as wide as the calibration says they should be."),
         _("Check the objective; touch Resume if this patient's may be so, else Stop and calibrate."),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Response, abort, jsonify, request
-from flask_babel import gettext
+from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -18,7 +17,6 @@ from models import ModelRefused
 from web.access import allow, goes_on, no_store, who
 from web.api.shapes import ResumeAsked, RunAsked, StartAsked, Started, State
 from web.blind import without_labels
-from web.hub import Hub
 from web.rooms import Rooms
 from web.stream import events
 
@@ -87,21 +85,12 @@ def _counting(api: APIBlueprint, rooms: Rooms) -> None:
     @allow(Permission.COUNT)
     def pause(body: RunAsked) -> Response:
         """Pause the run that counts."""
-        _refuse_another(hub, body.run)
-        instrument.pause(by=who().name)
+        instrument.pause(by=who().name, run=body.run)
         return jsonify({})
 
     @api.post("/stop", tags=[TAG])
     @allow(Permission.COUNT)
     def stop(body: RunAsked) -> Response:
         """End the run; what was counted is kept."""
-        _refuse_another(hub, body.run)
-        instrument.stop(by=who().name)
+        instrument.stop(by=who().name, run=body.run)
         return jsonify({})
-
-
-def _refuse_another(hub: Hub, run: str) -> None:
-    """Refuse what was meant for a count that is over: its button was pressed on an old page."""
-    now = hub.snapshot()["run"]
-    if now is not None and now["run"] != run:
-        abort(409, gettext("Another count goes on by now. Look at the page again."))
