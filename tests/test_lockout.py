@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,11 @@ from builders_people import PASSWORD, PIN, a_person, kept_password, kept_pin
 from builders_web import FakeInstrument, a_hub, settings
 
 from appliance.accounts import secret
-from appliance.accounts.lockout import MOST_STRANGERS, Failures, Lockout, Strangers, Way
+from appliance.accounts.lockout import LONGEST_KEPT, MOST_STRANGERS, Failures, Lockout, Strangers, Way
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.service_desk import at_desk
 from appliance.store import Store
+from web import tries
 from web.app import create_app
 from web.hub import Hub
 from web.rate import Rate
@@ -34,7 +36,7 @@ def page(tmp_path: Path) -> Iterator[Any]:
     fake = FakeInstrument(config.socket_path, None, config.store.path)
     app = create_app(config, Hub(a_hub(config)._follow))
 
-    def tries(environ: dict[str, str] | None = None, **form: str) -> Any:
+    def try_in(environ: dict[str, str] | None = None, **form: str) -> Any:
         client = app.test_client()
         said = client.get("/sign-in", environ_overrides=environ or {}, base_url=_base(environ)).text
         word = said.split('name="csrf_token" value="')[1].split('"')[0]
@@ -45,7 +47,7 @@ def page(tmp_path: Path) -> Iterator[Any]:
             base_url=_base(environ),
         )
 
-    yield SimpleNamespace(config=config, tries=tries)
+    yield SimpleNamespace(config=config, tries=try_in)
     fake.dies()
 
 
@@ -91,6 +93,27 @@ def test_a_name_that_is_nobodys_is_refused_as_one_that_is_somebodys(page: Any) -
     assert [said("mallory", "192.0.2.8")[:20] for _ in range(6)] == known
 
 
+def test_so_many_tries_at_once_are_as_many_as_one_after_the_other(
+    page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    all_in = Event()
+
+    def fits(kept: str | None, given: str) -> bool:
+        looked.append(given)
+        if len(looked) == 8:
+            all_in.set()
+        all_in.wait(0.05)  # whoever is let in meanwhile comes now
+        return False
+
+    monkeypatch.setattr(secret, "fits", fits)
+    monkeypatch.setattr(tries, "LONGEST_WAIT_S", 60.0)
+    with ThreadPoolExecutor(8) as crowd:
+        said = list(crowd.map(lambda n: page.tries(name="robin", password=f"wrong {n}").text, range(8)))
+    assert len(looked) == 5
+    assert sum("Too many wrong tries" in each for each in said) == 3
+
+
 def test_an_account_that_is_shut_says_so_only_to_whoever_has_its_password(page: Any) -> None:
     a_person(page.config, "reviewer", "robin", disabled=1)
     assert "does not fit" in page.tries(name="robin", password="wrong").text
@@ -124,8 +147,8 @@ def test_who_waits_too_long_for_others_to_sign_in_is_told_so(monkeypatch: pytest
 
 def test_one_network_of_version_6_has_one_rate() -> None:
     rate = Rate(at_once=2, per_minute=1, clock=lambda: 0.0)
-    tries = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.7", "::ffff:192.0.2.7")
-    assert [rate.allows(address) for address in tries] == [True, True, False, True, True, True]
+    asking = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.7", "::ffff:192.0.2.7")
+    assert [rate.allows(address) for address in asking] == [True, True, False, True, True, True]
 
 
 def test_names_that_are_nobodys_are_remembered_only_so_many() -> None:
@@ -134,3 +157,10 @@ def test_names_that_are_nobodys_are_remembered_only_so_many() -> None:
         strangers.failed(f"name {n}", Way.PIN, NOON + timedelta(seconds=n))
     assert len(strangers._tries) == MOST_STRANGERS
     assert strangers.failures("name 0", Way.PIN).count == 0
+
+
+def test_of_a_long_name_that_is_nobodys_only_its_beginning_is_kept() -> None:
+    strangers = Strangers()
+    strangers.failed("m" * 65536, Way.PIN, NOON)
+    assert strangers.failures("m" * 65536, Way.PIN).count == 1
+    assert {len(name) for name, _ in strangers._tries} == {LONGEST_KEPT}

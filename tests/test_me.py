@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +15,16 @@ from flask.testing import FlaskClient
 
 from appliance.accounts import secret
 from appliance.accounts.accounts import Account, Accounts
+from appliance.accounts.lockout import Lockout, Way
 from appliance.audit import AuditTrail
+from appliance.errors import ApplianceRefused
 from appliance.service_desk import at_desk
 from appliance.store import Store
 from web.app import create_app
 from web.hub import Hub
 
 NEW, NEW_PIN = "oil-over-smear", "314159"
+PINS = {"pin": NEW_PIN, "pin_again": NEW_PIN}
 
 
 @pytest.fixture
@@ -82,10 +86,34 @@ def test_nobody_changes_a_password_without_the_old_one(page: Any) -> None:
 
 def test_a_pin_changes_a_pin_and_no_password(page: Any) -> None:
     client = by_pin(page)
-    refused = client.post("/me", data={"old": PIN, "password": NEW, "again": NEW, "pin": NEW_PIN})
+    refused = client.post("/me", data={"old": PIN, "password": NEW, "again": NEW, **PINS})
     assert "Sign in with your password" in refused.text
-    assert client.post("/me", data={"old": PIN, "pin": NEW_PIN}).status_code == 303
+    assert client.post("/me", data={"old": PIN, **PINS}).status_code == 303
     assert secret.fits(account(page).pin, NEW_PIN)
+
+
+def test_a_new_pin_that_was_mistyped_once_changes_nothing(page: Any) -> None:
+    client = by_pin(page)
+    assert client.get("/me").text.count("data-pin") == 3, "the old one, the new one, and that again"
+    refused = client.post("/me", data={"old": PIN, "pin": NEW_PIN, "pin_again": "314150"})
+    assert "The two PINs differ" in refused.text
+    assert secret.fits(account(page).pin, PIN)
+
+
+def test_who_is_locked_in_a_way_changes_nothing_in_that_way(page: Any) -> None:
+    robin(page)
+    with Store(page.config.store.path) as store:
+        for _ in range(5):
+            Lockout(store).failed("robin", Way.PASSWORD, datetime.now(UTC))
+        with pytest.raises(ApplianceRefused, match="Too many wrong tries"):
+            at_desk(store, "change_own", {"by": "robin", "how": "password", "pin": "own"})
+        at_desk(store, "change_own", {"by": "robin", "how": "pin", "pin": "own"})
+
+
+def test_nobody_tries_to_change_a_password_all_the_time(page: Any) -> None:
+    client = robin(page)
+    tries = [client.post("/me", data={"password": NEW, "again": "another"}).status_code for _ in range(12)]
+    assert (tries[0], tries[-1]) == (409, 429)
 
 
 def test_what_one_chose_is_on_the_trail_without_it(page: Any) -> None:
@@ -112,7 +140,7 @@ def test_who_signs_in_with_what_somebody_else_chose_opens_nothing_but_its_change
 
 def test_who_has_chosen_their_own_goes_on(page: Any) -> None:
     client = robin(page, password_given=1)
-    assert client.post("/me", data={"old": PASSWORD, "pin": NEW_PIN}).status_code == 409, "the PIN alone"
+    assert client.post("/me", data={"old": PASSWORD, **PINS}).status_code == 409, "the PIN alone"
     same = {"old": PASSWORD, "password": PASSWORD, "again": PASSWORD}
     assert client.post("/me", data=same).status_code == 409, "the same again"
     assert client.post("/me", data={"old": PASSWORD, "password": NEW, "again": NEW}).status_code == 303
@@ -122,7 +150,7 @@ def test_who_has_chosen_their_own_goes_on(page: Any) -> None:
 def test_a_pin_that_somebody_else_chose_is_replaced_at_the_screen(page: Any) -> None:
     client = by_pin(page, pin_given=1)
     assert client.get("/runs", headers={"Accept": "text/html"}).headers["Location"] == "/me"
-    client.post("/me", data={"old": PIN, "pin": NEW_PIN})
+    client.post("/me", data={"old": PIN, **PINS})
     assert client.get("/runs").status_code == 200
 
 
@@ -133,7 +161,7 @@ def test_what_an_administrator_sets_is_given_and_what_the_first_one_chose_is_not
         at_desk(store, "add_account", {**said, "role": "viewer"})
         ada, robin = Accounts(store).get("ada"), Accounts(store).get("robin")
         assert (ada.password_given, robin.password_given, robin.pin_given) == (False, True, True)
-        at_desk(store, "change_own", {"by": "robin", "password": "own", "pin": "own"})
+        at_desk(store, "change_own", {"by": "robin", "how": "password", "password": "own", "pin": "own"})
         robin = Accounts(store).get("robin")
         assert (robin.password_given, robin.pin_given) == (False, False)
         at_desk(store, "change_account", said)
@@ -185,3 +213,11 @@ def test_wherever_one_wanted_to_go_signing_in_leads_inside(page: Any, wanted: st
     answer = client.post("/sign-in", data={"name": "robin", "pin": PIN, "csrf_token": word, "next": wanted})
     assert answer.status_code == 303
     assert answer.headers["Location"] in ("/", "/%0ax")
+
+
+def test_a_database_without_secrets_says_at_the_instrument_how_people_sign_in_again(page: Any) -> None:
+    a_person(page.config, "reviewer", "robin", password=None)
+    client = page.app.test_client()
+    assert "hemadiff accounts password NAME" in client.get("/sign-in").text
+    afar = client.get("/sign-in", environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+    assert "hemadiff accounts password" not in afar.text

@@ -9,14 +9,15 @@ from werkzeug.wrappers import Response
 from appliance.accounts import secret
 from appliance.errors import ApplianceError, ApplianceRefused
 from web.access import go_on_as, personal, who
-from web.proving import Proving
+from web.proving import Proving, refuse_too_often, way_of
+from web.rate import Rate
 from web.rooms import Rooms
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return the page."""
     pages = Blueprint("me", __name__)
-    proving = Proving(rooms)
+    rate, proving = Rate(at_once=10, per_minute=20), Proving(rooms)
 
     @pages.get("/me")
     @personal
@@ -26,12 +27,13 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @pages.post("/me")
     @personal
     def change() -> Response | tuple[str, int]:
+        refuse_too_often(rate)
         me = who()
         try:
             password, pin = _chosen(me.how)
             proving.proved(me.name, me.how, request.form.get("old", ""))
             said = rooms.instrument.ask(
-                "change_own", by=me.name,
+                "change_own", by=me.name, how=way_of(me.how),
                 password=secret.hash_password(password) if password else None,
                 pin=secret.hash_pin(pin) if pin else None,
             )  # fmt: skip
@@ -49,7 +51,8 @@ def _chosen(how: str) -> tuple[str, str]:
 
     A PIN is short, and typed where others stand: it changes no password, which opens the page from afar.
     """
-    password, again, pin = (request.form.get(key, "") for key in ("password", "again", "pin"))
+    password, again = request.form.get("password", ""), request.form.get("again", "")
+    pin = request.form.get("pin", "")
     old = request.form.get("old", "")
     if password and how == "pin":
         raise ApplianceRefused(gettext("Sign in with your password to change it."))

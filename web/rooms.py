@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import abort
@@ -14,6 +14,7 @@ from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from web.hub import Hub
 from web.readers import Readers
+from web.tries import Tries
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Rooms:
     """The settings, what the instrument says, a way to ask it for a change, and ways to read the store.
 
-    digest: of the page's own files.
+    digest: of the page's own files.  tries: to sign in.
     """
 
     config: Config
@@ -31,6 +32,7 @@ class Rooms:
     instrument: InstrumentClient
     digest: str
     readers: Readers
+    tries: Tries = field(default_factory=Tries)
 
     @contextmanager
     def store(self) -> Iterator[Store]:

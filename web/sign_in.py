@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Flask, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from web import guard
 from web.access import accounts_exist, begin_session, end_session, look_again, public, session_id
 from web.languages import LANGUAGES
-from web.proving import Proving, way_of
+from web.proving import Proving, refuse_too_often, way_of
 from web.rate import Rate
 from web.rooms import Rooms
 
@@ -32,12 +32,18 @@ def blueprint(rooms: Rooms) -> Blueprint:
     def form() -> Response | str:
         if not accounts_exist():
             return redirect(url_for("sign_in.first"), 303)
-        return render_template("sign_in/sign_in.html", here=_here(), names=_names(rooms), after=_after())
+        return render_template(
+            "sign_in/sign_in.html",
+            here=_here(),
+            names=_names(rooms),
+            after=_after(),
+            nobody=_nobody_can(rooms),
+        )
 
     @pages.post("/sign-in")
     @public
     def sign_in() -> Response | tuple[str, int]:
-        _refuse_too_often(rate)
+        refuse_too_often(rate)
         name = request.form.get("name", "").strip().lower()
         how = "pin" if request.form.get("pin") else "password"
         try:
@@ -77,7 +83,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @pages.post("/first")
     @public
     def make_first() -> Response | tuple[str, int]:
-        _refuse_too_often(rate)
+        refuse_too_often(rate)
         name = request.form.get("name", "").strip().lower()
         try:
             if not _here():
@@ -139,6 +145,12 @@ def _names(rooms: Rooms) -> Sequence[str]:
         return [each.name for each in Accounts(store).all() if each.pin is not None and not each.disabled]
 
 
+def _nobody_can(rooms: Rooms) -> bool:
+    """Whether the database was put back from a copy without secrets; said at the instrument, where it is mended."""
+    with rooms.store() as store:
+        return _here() and Accounts(store).without_secrets()
+
+
 def _on_record_as_gone(rooms: Rooms) -> None:
     """Have the instrument remember that this browser's session is over, whoever has a copy of its cookie."""
     if g.person is not None and g.person.human:
@@ -160,8 +172,3 @@ def _after() -> str:
     if not inside or wanted.startswith(("//", "/sign-", "/first", "/preferences")):
         return "/"
     return wanted
-
-
-def _refuse_too_often(rate: Rate) -> None:
-    if not rate.allows(request.remote_addr or ""):
-        abort(429, gettext("Too many tries from this machine. Wait a minute."))

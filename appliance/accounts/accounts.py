@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from appliance.accounts.lockout import Lockout
@@ -13,6 +13,7 @@ from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
+from appliance.store_file import from_iso
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -46,6 +47,11 @@ class Accounts:
     def all(self) -> list[Account]:
         """Return everybody, by name."""
         return [_account(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY name")]
+
+    def without_secrets(self) -> bool:
+        """Whether there are people here and none of them can sign in: the store was a copy that left an instrument."""
+        people = self.all()
+        return bool(people) and not any(each.password or each.pin for each in people)
 
     def find(self, name: str) -> Account | None:
         """Return somebody; None where there is nobody of that name."""
@@ -152,9 +158,13 @@ def change_account(
 
 
 def change_own(
-    store: Store, at: datetime, *, by: str, password: str | None = None, pin: str | None = None
+    store: Store, at: datetime, *, by: str, how: str, password: str | None = None, pin: str | None = None
 ) -> dict[str, Any]:
-    """Change one's own password or PIN, and end one's other sessions. Whoever asks has seen the old one."""
+    """Change one's own password or PIN, and end one's other sessions. Whoever asks has seen the old one.
+
+    how: in which way (`Way`) it was given. Refused where the name is locked in that way.
+    """
+    Lockout(store).failures(by, how).refuse_locked(at)
     if password is None and pin is None:
         raise ApplianceRefused("Choose a new password, or a new PIN.")
     return change_account(store, at, by=by, name=by, password=password, pin=pin)
@@ -191,5 +201,5 @@ def _refuse_last_administrator(accounts: Accounts, account: Account, stays: bool
 def _account(row: Mapping[str, Any]) -> Account:
     return Account(
         row["name"], Role(row["role"]), row["password"], row["pin"], bool(row["disabled"]), row["epoch"],
-        datetime.fromisoformat(row["added"]).astimezone(UTC), bool(row["password_given"]), bool(row["pin_given"]),
+        from_iso(row["added"]), bool(row["password_given"]), bool(row["pin_given"]),
     )  # fmt: skip

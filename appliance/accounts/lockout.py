@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
+from appliance.store_file import from_iso
 
 FREE_FAILURES = 4
 FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 3600.0
-MOST_STRANGERS = 4096
+MOST_STRANGERS, LONGEST_KEPT = 4096, 40
 
 
 class Way(StrEnum):
@@ -66,12 +67,14 @@ class Lockout:
     def failures(self, name: str, way: str) -> Failures:
         """Return the wrong tries of a name in one way."""
         rows = self._store.rows("SELECT * FROM sign_in_failures WHERE name = ? AND way = ?", name, way)
-        return Failures(rows[0]["count"], _utc(rows[0]["latest"])) if rows else Failures()
+        return Failures(rows[0]["count"], from_iso(rows[0]["latest"])) if rows else Failures()
 
     def locked(self, now: datetime) -> frozenset[str]:
         """Return the names that are shut in one way or another."""
         found = self._store.rows("SELECT * FROM sign_in_failures")
-        locked = ((row["name"], Failures(row["count"], _utc(row["latest"])).locked_until) for row in found)
+        locked = (
+            (row["name"], Failures(row["count"], from_iso(row["latest"])).locked_until) for row in found
+        )
         return frozenset(name for name, until in locked if until is not None and now < until)
 
     def failed(self, name: str, way: str, at: datetime) -> None:
@@ -95,6 +98,7 @@ class Lockout:
 class Strangers:
     """Wrong tries at names that are nobody's, in memory alone: such a name may be a password in the wrong box.
 
+    They are forgotten where the page starts anew. Of a name its beginning is kept, which is longer than any account's.
     Safe to use from several threads.
     """
 
@@ -106,16 +110,13 @@ class Strangers:
     def failures(self, name: str, way: str) -> Failures:
         """Return the wrong tries of a name in one way."""
         with self._lock:
-            return self._tries.get((name, way), Failures())
+            return self._tries.get((name[:LONGEST_KEPT], way), Failures())
 
     def failed(self, name: str, way: str, at: datetime) -> None:
         """Count one more; the name that was tried least lately is forgotten where there are too many."""
+        name = name[:LONGEST_KEPT]
         with self._lock:
             before = self._tries.pop((name, way), Failures())
             if len(self._tries) >= MOST_STRANGERS:
                 del self._tries[next(iter(self._tries))]
             self._tries[name, way] = before.after(at)
-
-
-def _utc(written: str) -> datetime:
-    return datetime.fromisoformat(written).astimezone(UTC)

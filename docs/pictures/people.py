@@ -26,4 +26,4 @@ def make_accounts(instrument: InstrumentClient) -> None:
         if name != FIRST:
             own = pin if role in ("operator", "reviewer") else None
             instrument.ask("add_account", by=FIRST, name=name, role=role, password=password, pin=own)
-            instrument.ask("change_own", by=name, password=password, pin=own)  # as everybody must at first
+            instrument.ask("change_own", by=name, how="password", password=password, pin=own)  # as everybody must at first
