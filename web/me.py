@@ -52,12 +52,14 @@ def _chosen(how: str) -> tuple[str, str]:
     A PIN is short, and typed where others stand: it changes no password, which opens the page from afar.
     """
     password, again = request.form.get("password", ""), request.form.get("again", "")
-    pin = request.form.get("pin", "")
+    pin, pin_again = request.form.get("pin", ""), request.form.get("pin_again", "")
     old = request.form.get("old", "")
     if password and how == "pin":
         raise ApplianceRefused(gettext("Sign in with your password to change it."))
     if password != again:
         raise ApplianceRefused(gettext("The two passwords differ. Type them again."))
+    if pin != pin_again:
+        raise ApplianceRefused(gettext("The two PINs differ. Type them again."))
     if who().newcomer and not (pin if how == "pin" else password):
         raise ApplianceRefused(gettext("Somebody else chose what you signed in with. Choose your own first."))
     if old and old in (password, pin):
