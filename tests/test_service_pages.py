@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from builders_calibration import record
-from builders_people import signed_in
+from builders_people import a_person, kept_pin, signed_in
 from builders_review import ended
 from builders_web import FakeInstrument, a_hub, a_run, settings
 from flask.testing import FlaskClient
@@ -210,6 +210,18 @@ def test_only_an_administrator_takes_every_samples_number_out(
     config: Config, fake: FakeInstrument, role: str
 ) -> None:
     assert a_client(config, role).post("/service/backup").status_code == 403
+
+
+def test_a_backup_is_taken_at_the_instrument_alone_and_holds_nobodys_secret(
+    config: Config, fake: FakeInstrument
+) -> None:
+    client = a_client(config, "administrator")
+    a_person(config, "reviewer", "robin", pin=kept_pin())
+    afar = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
+    assert client.post("/service/backup", **afar).status_code == 403
+    assert "/service/backup" not in client.get("/service", **afar).text
+    here = client.post("/service/backup")
+    assert (here.status_code, kept_pin().encode() in here.data) == (200, False)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ OF_A_LINK = frozenset(
 READS = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "X-CSRF-Token"
 TOKEN_FIELD = "csrf_token"
-ONLY_AT_THE_INSTRUMENT = frozenset({Permission.COUNT, Permission.SERVICE, Permission.QC})
+ONLY_AT_THE_INSTRUMENT = frozenset({Permission.COUNT, Permission.SERVICE, Permission.QC, Permission.BACK_UP})
 
 
 def allow(permission: Permission) -> Callable[[View], View]:
