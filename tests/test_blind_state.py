@@ -12,9 +12,10 @@ from builders_web import FakeInstrument, a_hub, a_run, cells, counted, settings
 from appliance.store import Store
 from web.app import create_app
 from web.blind import without_labels
+from web.readers import Readers
 
 
-def test_the_state_and_the_stream_show_the_latest_cells_to_all_but_the_blind_reader(tmp_path: Path) -> None:
+def test_the_state_and_the_stream_show_labels_to_all_but_the_blind_reader(tmp_path: Path) -> None:
     config = settings(tmp_path)
     with Store(config.store.path) as store:
         ended(store)
@@ -29,9 +30,10 @@ def test_the_state_and_the_stream_show_the_latest_cells_to_all_but_the_blind_rea
     for name in ("anna", "bert"):
         a_person(config, "reviewer", name)
         client = signed_in(app.test_client(), config, "reviewer", name)
-        shown[name] = len(client.get("/api/v1/state").json["run"]["latest"])
-    assert shown == {"anna": 1, "bert": 0}
-    seen = without_labels(SimpleNamespace(config=config), "bert")  # type: ignore[arg-type]
+        run = client.get("/api/v1/state").json["run"]
+        shown[name] = [len(run["latest"]), len(run["tally"]), run["nrbc_per_100"] is None]
+    assert shown == {"anna": [1, 10, False], "bert": [0, 0, True]}
+    seen = without_labels(SimpleNamespace(readers=Readers(config.store.path)), "bert")  # type: ignore[arg-type]
     told = seen({"event": "run", "run": {"run": RUN, "ended": True}, "cells": [{"label": "blast"}]})
     assert told["cells"] == []
     fake.dies()

@@ -158,6 +158,24 @@ def test_who_reads_a_run_blind_sees_no_label_of_it_by_any_address(config):
         assert client.get(f"{API}/{RUN}{address}").status_code == 409, address
 
 
+def test_a_list_tells_who_reads_a_run_blind_nothing_that_people_made_of_it(config):
+    def relabelled_and_begun(store):
+        reclassify(store, [3], "lymphocyte", by="anna")
+        reclassify(store, [5], "monocyte", by="anna")
+        signed(store, "final")
+        ask(store, "begin_second_reading", by="reviewer", sample=None)
+
+    (before,) = a_client(config).get(API).json["runs"]
+    of_store(config, relabelled_and_begun)
+    client = a_client(config)
+    (one,) = client.get(API).json["runs"]
+    told = {key: one[key] for key in ("reviewed", "status", "by", "changed", "relabelled")}
+    assert told == {"reviewed": None, "status": None, "by": "", "changed": None, "relabelled": None}
+    assert [one[key] for key in ("counted", "unidentified")] == [before["counted"], before["unidentified"]]
+    page = client.get("/runs").text
+    assert ("you read it blind" in page, "final by" in page) == (True, False)
+
+
 def test_a_run_that_is_not_there_is_said_to_be_missing(config):
     answer = a_client(config).get(f"{API}/ffffffffffff")
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")

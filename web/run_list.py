@@ -15,6 +15,7 @@ from appliance.review.signature import Status
 from appliance.run import State
 from appliance.store import Store
 from web.access import may_here
+from web.blind import read_blind
 
 A_PAGE = 25
 FARTHEST = 10**9
@@ -47,7 +48,8 @@ def run_page(store: Store, wanted: Wanted, skip: int = 0, at_most: int = A_PAGE)
     since = None if wanted.since is None else _begin(min(wanted.since, LAST_DAY))
     before = None if wanted.until is None else _begin(min(wanted.until, LAST_DAY) + timedelta(days=1))
     found = store.runs(at_most + 1, skip, wanted.among, state=wanted.state, since=since, before=before)
-    runs = [(one, sample_here(store, one.run.id)) for one in listed(store, found[:at_most])]
+    shown = listed(store, found[:at_most], read_blind(store))
+    runs = [(one, sample_here(store, one.run.id)) for one in shown]
     return RunPage(runs, skip + at_most if len(found) > at_most else None)
 
 
@@ -61,6 +63,8 @@ def sample_here(store: Store, run: str) -> str:
 
 def standing_word(one: Listed) -> str:
     """Return where a run of a list stands, in the person's language."""
+    if one.withheld:
+        return str(gettext("you read it blind"))
     if one.status is Status.PRELIMINARY:
         return str(gettext("preliminary by %(who)s", who=one.by))
     if one.status is Status.FINAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.review.case import open_case
@@ -21,7 +21,8 @@ class Listed:
 
     status: of its last signature; None without one.  by: who gave that, or else who gave the last label; empty where
     nobody looked.  changed: it is no longer what was signed.  relabelled: cells that have another label than the
-    machine's.  Both are None where this version cannot read the run.
+    machine's.  Both are None where this version cannot read the run.  withheld: from who reads it blind; then nothing
+    of this is said, and counted and unidentified are the machine's.
     """
 
     run: RunSummary
@@ -29,6 +30,7 @@ class Listed:
     by: str = ""
     changed: bool | None = False
     relabelled: int | None = 0
+    withheld: bool = False
 
     @property
     def reviewed(self) -> bool:
@@ -37,6 +39,8 @@ class Listed:
 
     def __str__(self) -> str:
         """Where it stands, in a few words."""
+        if self.withheld:
+            return "read blind"
         since = "" if self.run.problem is None else ", cannot be read by this version"
         if self.changed:
             since = ", changed since"
@@ -57,8 +61,8 @@ class _Review:
     by: str = ""
 
 
-def listed(store: Store, runs: Sequence[RunSummary]) -> list[Listed]:
-    """Return these runs as review has them now, in their order."""
+def listed(store: Store, runs: Sequence[RunSummary], blind: Container[str] = ()) -> list[Listed]:
+    """Return these runs as review has them now, in their order. blind: ids of those that who asks reads blind."""
     wanted = json.dumps([run.id for run in runs])
     reviews = _reviews(store, wanted)
     found = store.rows(
@@ -66,7 +70,9 @@ def listed(store: Store, runs: Sequence[RunSummary]) -> list[Listed]:
     )
     signed = {row["run"] for row in found}
     return [
-        _listed(
+        Listed(run, changed=None, relabelled=None, withheld=True)
+        if run.id in blind
+        else _listed(
             store, run, reviews.get(run.id, _Review()), signatures(store, run.id) if run.id in signed else []
         )
         for run in runs

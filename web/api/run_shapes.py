@@ -60,10 +60,11 @@ class BriefSaid(BaseModel):
     said: in a few words.  status: of its last signature; null without one.  by: who gave that, or else the last label.
     changed: it is no longer what was signed.  relabelled: cells with another label than the machine's.
     counted, unidentified: after review.  These four are null where this version cannot read the run.
+    Who reads the run blind is told the machine's counts alone; then reviewed, status, changed and relabelled are null.
     """
 
     run: str
-    reviewed: bool
+    reviewed: bool | None
     said: str
     status: Literal["preliminary", "final", "amended"] | None
     by: str

@@ -100,7 +100,7 @@ def _opening(api: APIBlueprint, rooms: Rooms) -> None:
 def _brief(one: Listed) -> dict[str, Any]:
     return {
         "run": one.run.id,
-        "reviewed": one.reviewed,
+        "reviewed": None if one.withheld else one.reviewed,
         "said": str(one),
         "status": None if one.status is None else str(one.status),
         "by": one.by,
