@@ -58,7 +58,7 @@ class Known:
 
     def __init__(self, rooms: Rooms) -> None:
         """Look into the configured store."""
-        self._path = rooms.config.store.path
+        self._readers = rooms.readers
         self._idle_s = rooms.config.web.idle_minutes * 60.0
         self._accounts: dict[str, tuple[float, Account | None]] = {}
         self._ended: tuple[float, frozenset[str]] = -KNOWN_FOR_S, frozenset()
@@ -128,12 +128,12 @@ class Known:
         return link in self._watching[1]
 
     def _found(self, look: Callable[[Store], frozenset[str]]) -> frozenset[str]:
-        with Store.read_only(self._path) as store:
+        with self._readers.store() as store:
             return look(store)
 
     def _read(self, name: str) -> Account | None:
         try:
-            with Store.read_only(self._path) as store:
+            with self._readers.store() as store:
                 return Accounts(store).find(name)
         except ApplianceRefused:
             return None
@@ -141,7 +141,7 @@ class Known:
     def program(self, word: str) -> Person | None:
         """Return the program whose token this is; None where it opens nothing."""
         try:
-            with Store.read_only(self._path) as store:
+            with self._readers.store() as store:
                 token = Passes(store).token(token_digest(word))
         except ApplianceRefused:
             return None
