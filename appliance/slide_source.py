@@ -209,7 +209,7 @@ class SlideSource:
         if self._without_focus >= FAILURES_PAUSE:
             raise ApplianceError(
                 f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
-                "Check the slide, the oil and the objective, then resume.",
+                "Add oil without moving the slide, then resume; if it was moved, stop the run and start anew.",
                 cause=Cause.NO_FOCUS,
             )
         if self._empty >= EMPTY_PAUSE:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders_run import UNANALYSED, UNREADABLE, field, run
 from builders_store import at, create
+from builders_web import settings
 
 import appliance
 from appliance.cameras.freshness import NotFresh
@@ -29,7 +30,14 @@ from appliance.run import (
 )
 from appliance.store import Store
 from appliance.store_failure import said
-from web.advice import ADVICE
+from web.advice import ADVICE, MAPPED, PAUSES, advice_on
+from web.app import create_app
+
+
+@pytest.fixture
+def english(tmp_path):
+    with create_app(settings(tmp_path)).test_request_context():
+        yield
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -38,6 +46,29 @@ def test_every_cause_says_what_happened_and_what_to_do_in_a_sentence_each(cause)
     for sentence in (advice.happened, advice.do):
         assert re.fullmatch(r"[A-Z][^.!?]+\.", sentence)
         assert len(sentence) <= 95  # one line of the touchscreen
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_advice_fits_a_line_however_the_run_stands(cause, english):
+    for advice in (advice_on(cause, ended=True), advice_on(cause, mapped=True)):
+        for sentence in (advice.happened, advice.do):
+            assert re.fullmatch(r"[A-Z][^.!?]+\.", sentence)
+            assert len(sentence) <= 95
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_no_run_that_has_ended_is_said_to_be_resumed_or_stopped(cause, english):
+    advice = advice_on(cause, ended=True)
+    assert not re.search(r"\b(Resume|Stop)\b", advice.do)
+    assert "everything counted is kept" not in advice.happened or cause in PAUSES
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_nobody_is_told_to_lay_a_mapped_slide_in_anew_and_go_on(cause, english):
+    do = advice_on(cause, mapped=True).do
+    assert not re.search(r"put the slide in|lies flat|upwards", do, re.IGNORECASE)
+    if cause in MAPPED:
+        assert re.search("if (it|the slide) was (taken out or )?moved|if the slide moved", do, re.IGNORECASE)
 
 
 def named_in_the_code():

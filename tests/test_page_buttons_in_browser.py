@@ -170,13 +170,19 @@ def test_the_number_in_the_question_whether_to_stop_goes_on_with_the_count(brows
 def test_stop_asks_once_more_and_pause_does_not(browser, config):
     with showing(browser, config, a_run()) as (page, fake):
         page.get_by_role("button", name="Pause").click()
-        until(lambda: fake.asked == [("pause", {"by": "administrator"})], "it is asked to pause")
+        until(
+            lambda: fake.asked == [("pause", {"by": "administrator", "run": "c0ffee00"})],
+            "it is asked to pause",
+        )
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("button", name="Go on counting").click()
         assert len(fake.asked) == 1
         page.get_by_role("button", name="Stop").click()
         page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
-        until(lambda: fake.asked[1:] == [("stop", {"by": "administrator"})], "it is asked to stop")
+        until(
+            lambda: fake.asked[1:] == [("stop", {"by": "administrator", "run": "c0ffee00"})],
+            "it is asked to stop",
+        )
 
 
 def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config):

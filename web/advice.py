@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask_babel import gettext
 
@@ -147,24 +148,84 @@ ADVICE: Mapping[Cause, Advice] = {
 }
 """There is one for every cause (a test sees to that)."""
 
+MAPPED: Mapping[Cause, str] = {
+    Cause.NO_SLIDE: _("If the slide was taken out or moved, touch Stop and start again; else touch Resume."),
+    Cause.NO_FOCUS: _("Add oil without moving the slide, and Resume; if it was moved, Stop and start again."),
+    Cause.DARK: _("Put the lamp on, leave the slide, and Resume; if it was moved, Stop and start again."),
+    Cause.TOO_BRIGHT: _(
+        "Close the lid, turn the lamp back, and Resume; if the slide moved, Stop and start again."
+    ),
+    Cause.NO_PICTURE: _(
+        "See to the camera's cable, and Resume; if the slide was moved, Stop and start again."
+    ),
+    Cause.CAMERA: _(
+        "Plug its cable in at both ends, and Resume; if the slide was moved, Stop and start again."
+    ),
+    Cause.BLOCKED: _("Take away what blocks it, and Resume; if the slide was moved, Stop and start again."),
+}
+"""What to do instead where the slide was looked over: its map is used again, and holds only where the slide lies."""
+
+NO_MORE: Mapping[Cause, Advice] = {
+    Cause.STORE: Advice(
+        _("Results cannot be put on record or read: the disk is full, or fails."),
+        _("Ask an engineer to make room on the disk or mend it, and start again."),
+    ),
+    Cause.SETTINGS: Advice(
+        ADVICE[Cause.SETTINGS].happened,
+        _("Call an engineer to put it right, and start again."),
+    ),
+    Cause.UNEXPECTED: Advice(
+        _("Something went wrong that nobody foresaw, and this count cannot go on."),
+        _("Restart the instrument and start again; call an engineer if it comes back."),
+    ),
+}
+"""Instead of what speaks of resuming, where a run has ended by such a cause."""
+
+AGAIN = _("Put that right and start again; call an engineer if it comes back.")
+"""The same of every other cause that pauses, should a run end by it."""
+
+PAUSES = frozenset({
+    Cause.PAUSED, Cause.POWER_CUT, Cause.SHUT_DOWN, Cause.RED_CELLS_DIFFER, Cause.NO_SLIDE, Cause.NO_FOCUS,
+    Cause.SLIDE_MOVED, Cause.DARK, Cause.TOO_BRIGHT, Cause.NO_PICTURE, Cause.CAMERA, Cause.STAGE, Cause.POSITION_LOST,
+    Cause.BLOCKED, Cause.ANALYSIS_SILENT,
+})  # fmt: skip
 
 UNTROUBLED = frozenset({Cause.ENOUGH, Cause.MOST, Cause.STOPPED, Cause.PAUSED})
 """After these nothing has to be put right."""
 
 
-def advice_on(cause: Cause | None) -> Advice | None:
-    """Return the advice in the reader's language; None where the run goes on, or is of a version without causes."""
+def advice_on(cause: Cause | None, *, ended: bool = False, mapped: bool = False) -> Advice | None:
+    """Return the advice in the reader's language; None where the run goes on, or is of a version without causes.
+
+    ended: whether the run has.  mapped: whether its slide was looked over, and must lie where it lay.
+    """
     if cause is None:
         return None
     said = ADVICE[cause]
+    if ended:
+        said = NO_MORE.get(cause) or (Advice(said.happened, AGAIN) if cause in PAUSES else said)
+    elif mapped:
+        said = Advice(said.happened, MAPPED.get(cause, said.do))
     return Advice(gettext(said.happened), gettext(said.do))
 
 
-def all_advice() -> Mapping[str, Mapping[str, str | bool]]:
-    """Return all of it in the reader's language, by cause, for the live page's script. mend: something has to be."""
-    found = {cause: advice_on(cause) for cause in Cause}
+def all_advice() -> Mapping[str, Mapping[str, Any]]:
+    """Return all of it in the reader's language, by cause, for the live page's script.
+
+    Of each: mend, whether somebody has to put something right, and the advice by how the run stands: paused, paused
+    with a map of its slide (mapped), or ended.
+    """
     return {
-        str(cause): {"happened": a.happened, "do": a.do, "mend": cause not in UNTROUBLED}
-        for cause, a in found.items()
-        if a is not None
+        str(cause): {
+            "mend": cause not in UNTROUBLED,
+            "paused": _shown(advice_on(cause)),
+            "mapped": _shown(advice_on(cause, mapped=True)),
+            "ended": _shown(advice_on(cause, ended=True)),
+        }
+        for cause in Cause
     }
+
+
+def _shown(advice: Advice | None) -> Mapping[str, str]:
+    assert advice is not None
+    return {"happened": advice.happened, "do": advice.do}

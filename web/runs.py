@@ -56,7 +56,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
             result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
             skipped = store.skipped(result.run.id)
             pictured = bool(FieldPictures(store).numbers(result.run.id))
-        advice = advice_on(result.run.cause)
+            mapped = store.survey(result.run.id) is not None
+        advice = advice_on(result.run.cause, ended=result.run.state.ended, mapped=mapped)
         return render_template(
             "run/run.html", result=result, advice=advice, skipped=skipped, pictured=pictured
         )

@@ -112,10 +112,10 @@ function noticeFor(state) {
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
   if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
   const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
-  const cause = snapshot.run.cause;
+  const advice = ADVICE[snapshot.run.cause]?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
   const text = snapshot.run.reason ?? "";
-  if (tone === "good" && ADVICE[cause]) return { tone, title, icon, text: "", marks, advice: { ...ADVICE[cause], happened: text } };
-  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice: ADVICE[cause] };
+  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: text } };
+  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
 }
 
 function drawWelcome(alone) {
