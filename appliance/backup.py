@@ -48,10 +48,14 @@ class Backup:
     runs: int
 
 
-def back_up(store: Path, folder: Path, keep: int = KEEP, now: datetime | None = None) -> Backup:
+def back_up(
+    store: Path, folder: Path, keep: int = KEEP, now: datetime | None = None, *, secrets: bool = True
+) -> Backup:
     """Copy a store into a folder while it may be in use, check the copy, and keep the newest of them.
 
     keep: how many, this one among them.  now: UTC; None asks the clock.
+    secrets: whether what is kept of passwords and PINs is in the copy. In one that leaves the instrument it is not:
+    a PIN has a million values, which whoever has the copy tries in a day.
     Raises ApplianceRefused where there is no store or no room, and ApplianceError where the copy is not whole: then no
     older one is removed.
     """
@@ -62,9 +66,11 @@ def back_up(store: Path, folder: Path, keep: int = KEEP, now: datetime | None = 
     path = folder / NAME.format(at=now)
     with _written_whole(path) as partial:
         _refuse_without_room(store, folder)
-        with said(store), closing(_read_only(store)) as source, closing(sqlite3.connect(partial)) as copy:
-            source.backup(copy)  # in one step: a reader's snapshot, which holds up no writer
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+        with said(store), closing(_read_only(store)) as source:
+            if secrets:
+                _copy(source, partial)
+            else:
+                _copy_without_secrets(source, partial)
         runs = check(partial)
     _remove_older(folder, keep)
     return Backup(path, now, path.stat().st_size, runs)
@@ -139,6 +145,23 @@ def record_backup(store: Store, at: datetime, *, by: str, name: str, runs: int) 
 
 
 ASKS: Mapping[str, Callable[..., dict[str, Any]]] = {"record_backup": record_backup}
+
+
+def _copy(source: sqlite3.Connection, partial: Path) -> None:
+    with closing(sqlite3.connect(partial)) as copy:
+        source.backup(copy)  # in one step: a reader's snapshot, which holds up no writer
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+
+
+def _copy_without_secrets(source: sqlite3.Connection, partial: Path) -> None:
+    """Copy row by row, not page by page: what was deleted in the source still lies in its pages."""
+    source.execute("VACUUM INTO ?", (str(partial),))
+    with closing(sqlite3.connect(partial)) as copy:
+        copy.execute("PRAGMA journal_mode = DELETE")
+        copy.execute("PRAGMA secure_delete = ON")
+        if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'accounts'").fetchone():
+            copy.execute("UPDATE accounts SET password = NULL, pin = NULL")
+        copy.commit()
 
 
 def _refuse_as_another(store: Path) -> None:

@@ -50,18 +50,21 @@ class InstrumentClient:
         said = None if plan is None else json.loads(plan.to_json())
         return str(self._ask("start", plan=said, **_given(by=by, record_number=record_number))["run"])
 
-    def pause(self, by: str | None = None) -> None:
-        """Pause the run that counts."""
-        self._ask("pause", **_given(by=by))
+    def pause(self, by: str | None = None, run: str | None = None) -> None:
+        """Pause the run that counts. run: the one that is meant; another is refused."""
+        self._ask("pause", **_given(by=by, run=run))
 
     def resume(self, run: str | None = None, at_reference: bool = False, by: str | None = None) -> str:
-        """Resume a paused run, by default the instrument's latest; return its id. at_reference: as in `Plan`."""
+        """Resume the instrument's paused run; return its id.
+
+        run: the one that is meant; another is refused.  at_reference: as in `Plan`.
+        """
         said = {"at_reference": True} if at_reference else {}
         return str(self._ask("resume", run=run, **said, **_given(by=by))["run"])
 
-    def stop(self, by: str | None = None) -> None:
-        """End the current run as ``stopped``; what was counted is kept."""
-        self._ask("stop", **_given(by=by))
+    def stop(self, by: str | None = None, run: str | None = None) -> None:
+        """End the current run as ``stopped``; what was counted is kept. run: as for `pause`."""
+        self._ask("stop", **_given(by=by, run=run))
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
         """Have something put on record (`appliance.service_desk.DESK`, by name); return what the instrument says."""

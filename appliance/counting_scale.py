@@ -27,15 +27,16 @@ NOT_CALIBRATED = "not calibrated"
 
 @dataclass(frozen=True, slots=True)
 class PlannedScale:
-    """The scale that a plan's camera will have. source: None where it is known only when the camera is opened."""
+    """The scale that a plan's camera will have. source, um_per_px: None where the camera must be opened to know."""
 
     id: str
     source: str | None = None
+    um_per_px: float | None = None
 
     @classmethod
     def of(cls, scale: Scale) -> PlannedScale:
         """Return what is planned with a scale that is known."""
-        return cls(scale.id, scale.source)
+        return cls(scale.id, scale.source, scale.um_per_px)
 
 
 def setup_in_use(config: Config, camera: str) -> Setup:
@@ -148,6 +149,15 @@ def planned_scale(plan: Plan, config: Config | None = None) -> PlannedScale:
         return PlannedScale("from the images' metadata")
     found = None if config is None else _planned_in_force(config)
     return PlannedScale(NOT_CALIBRATED) if found is None else PlannedScale.of(found.scale)
+
+
+def not_counted_with(config: Config) -> list[str]:
+    """Return what to say where a calibration comes into force and the settings state another scale."""
+    if config.camera.um_per_px is None and config.camera.calibration is None:
+        return []
+    return [
+        "Counts go on under what the settings state until [camera] um_per_px and calibration are taken out."
+    ]
 
 
 def measured_in_force(config: Config) -> str | None:

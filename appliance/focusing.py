@@ -17,6 +17,7 @@ from appliance.autofocus import (
     search_focus,
 )
 from appliance.cameras.camera import Exposure
+from appliance.cause import Cause
 from appliance.errors import ApplianceError
 from appliance.focus_map import FEWEST_POINTS, FocusMap, fit_focus_map, line_focus_map, tells_tilt
 from appliance.microscope import Microscope
@@ -73,7 +74,8 @@ class Focusing:
         if len(found) < min(FEWEST_POINTS, len(places)) or picture is None:
             raise ApplianceError(
                 f"Focus was found at {len(found) or 'none'} of {len(places)} places of the smear. "
-                f"{failed[-1].detail} Check the slide, the objective and the lamp, then resume."
+                f"{failed[-1].detail} Check the slide, the objective and the lamp, then resume.",
+                cause=Cause.NO_FOCUS,
             )
         surface = fit_focus_map(found) if tells_tilt(found) else line_focus_map(found)
         yield from (outlier.detail for outlier in surface.outliers)

@@ -17,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from appliance import one_at_a_time
 from appliance.audit import AuditTrail
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
+from appliance.cause import Cause
 from appliance.channel_client import REPLY_WITHIN_S
 from appliance.configured_plan import plan_or_why_not
 from appliance.counting_scale import PlannedScale, planned_scale
@@ -41,8 +43,8 @@ from appliance.plan import Plan
 from appliance.progress import Pulse
 from appliance.record_number import checked_record_number
 from appliance.red_cell_watch import RedCellWatch
-from appliance.resuming import confirmed, refuse_unless_the_same
-from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, State, StopAsked
+from appliance.resuming import confirmed, refuse_unless_the_same, trusted
+from appliance.run import Event, Interrupted, PauseAsked, ResumeAsked, Run, Start, StopAsked
 from appliance.run_in_hand import RunInHand, Take, recover, remembered
 from appliance.service_desk import DESK, QUIET, at_desk
 from appliance.servicing.service import Service
@@ -118,21 +120,22 @@ class Instrument:
         self._wait_for_left_over()
         return self._do(self._start, plan, by, record_number)
 
-    def pause(self, by: str = HERE) -> None:
-        """Pause the run that counts."""
-        self._do(self._ask, PauseAsked(), "pause", by)
+    def pause(self, by: str = HERE, run_id: str | None = None) -> None:
+        """Pause the run that counts. run_id: the one that is meant; another is refused."""
+        self._do(self._ask, PauseAsked(), "pause", by, run_id)
 
     def resume(self, run_id: str | None = None, at_reference: bool = False, by: str = HERE) -> str:
-        """Resume a paused run, by default the latest one, where its plan, its weights and its fields are the same.
+        """Resume the paused run in hand, where its plan, its weights and its fields are the same.
 
+        run_id: the one that is meant; another is refused.
         at_reference: as in `Plan`, said anew, because a stage without end switches may have been moved.
         """
         self._wait_for_left_over()
         return self._do(self._resume, run_id, at_reference, by)
 
-    def stop(self, by: str = HERE) -> None:
-        """End the current run as ``stopped``. What was counted is kept."""
-        self._do(self._ask, StopAsked(), "stop", by)
+    def stop(self, by: str = HERE, run_id: str | None = None) -> None:
+        """End the current run as ``stopped``; what was counted is kept. run_id: as for `pause`."""
+        self._do(self._ask, StopAsked(), "stop", by, run_id)
 
     def close(self) -> None:
         """Pause the run that counts and let go of everything. May be called twice."""
@@ -151,7 +154,8 @@ class Instrument:
 
     def answer(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the channel."""
-        by = str(arguments.get("by") or HERE)
+        by, said = str(arguments.get("by") or HERE), arguments.get("run")
+        run = said if isinstance(said, str) else None
         match ask, arguments:
             case "status", _:
                 return dict(self.broadcast.snapshot())
@@ -160,10 +164,9 @@ class Instrument:
                 told = Plan.from_table(plan) if isinstance(plan, dict) else None
                 return {"run": self.start(told, by, arguments.get("record_number"))}
             case "resume", _:
-                run, at_reference = arguments.get("run"), arguments.get("at_reference") is True
-                return {"run": self.resume(run if isinstance(run, str) else None, at_reference, by)}
+                return {"run": self.resume(run, arguments.get("at_reference") is True, by)}
             case "pause" | "stop", _:
-                (self.pause if ask == "pause" else self.stop)(by)
+                (self.pause if ask == "pause" else self.stop)(by, run)
                 return {}
             case "service_begin", _:
                 self._wait_for_left_over()
@@ -225,7 +228,7 @@ class Instrument:
         paused = self._store.unfinished_runs()
         if paused:
             record = self._store.run(paused[-1])
-            self._take_in_hand(record, remembered(self._store, record, record.reason))
+            self._take_in_hand(record, remembered(self._store, record, record.reason, record.cause))
 
     def _see_what_is_in_force(self) -> None:
         """Ask once, and not for every change that is published."""
@@ -251,14 +254,9 @@ class Instrument:
         self._publish_whole()
 
     def _begin_service(self, by: str, at_reference: bool) -> None:
-        self._refuse_while_busy()
+        self._refuse_to_begin()
         if self._service is None:
             raise ApplianceRefused("This instrument has no microscope to serve.")
-        if self._in_hand is not None and self._in_hand.run.state is State.PAUSED:
-            raise ApplianceRefused(
-                f"The run {self._in_hand.record.id} is paused, and its slide must stay where it lies. "
-                "Resume it to its end, or stop it."
-            )
         self._service.begin(by, at_reference, partial(self._service_over, by))
         self._on_trail(by, "service begun")
         self._publish_whole()
@@ -269,10 +267,10 @@ class Instrument:
             self._do(self._publish_whole)
 
     def _start(self, plan: Plan | None, by: str, record_number: str | None) -> str:
-        FieldPictures(self._store).forget_old(datetime.now(UTC))  # an instrument may run for months
-        self._refuse_while_busy()
+        self._refuse_to_begin()
         if (plan := plan or self._plan) is None:
             raise ApplianceRefused(self._why_not or "There is no plan.")
+        FieldPictures(self._store).forget_old(datetime.now(UTC))  # an instrument may run for months
         run = Run.idle(plan)
         equipment = self._equipper.equip(plan, self._store)
         run_id, source, analyser = new_run_id(), equipment.source, equipment.analyser
@@ -299,35 +297,26 @@ class Instrument:
 
     def _resume(self, run_id: str | None, at_reference: bool, by: str) -> str:
         self._refuse_while_busy()
-        record = self._to_resume(run_id)
+        meant = None if run_id is None else self._store.run(run_id)
+        record = self._store.run(one_at_a_time.to_resume(self._in_hand, meant).record.id)
         equipment = self._equipper.equip(replace(record.plan, at_reference=at_reference), self._store)
         with closing_on_error(equipment.source):
             refuse_unless_the_same(record, equipment)
             marks = self._judge(self._store, record.plan, equipment.source.scale)
             by_resuming = confirmed(record, self._store.red_cells(record.id))
-            self._store.add_marks(record.id, (*marks, *by_resuming), datetime.now(UTC))
+            vouched = trusted(record, self._store.survey(record.id) is not None)
+            self._store.add_marks(record.id, (*marks, *by_resuming, *vouched), datetime.now(UTC))
             record = self._store.run(record.id)
-        run = remembered(self._store, record, record.reason)
+        run = remembered(self._store, record, record.reason, record.cause)
         self._on_trail(by, "resume", record.id)
         self._go_on(self._take_in_hand(record, run), equipment, ResumeAsked())
         return record.id
 
-    def _to_resume(self, run_id: str | None) -> RunRecord:
-        if run_id is not None:
-            record = self._store.run(run_id)
-        elif self._in_hand is not None:
-            record = self._store.run(self._in_hand.record.id)
-        else:
-            raise ApplianceRefused("There is no paused run. Start a new one.")
-        if record.state is not State.PAUSED:
-            raise ApplianceRefused(
-                f"The run {record.id} is {record.state}; only a paused run can be resumed."
-            )
-        return record
-
-    def _ask(self, event: Event, what: str, by: str) -> None:
+    def _ask(self, event: Event, what: str, by: str, run_id: str | None) -> None:
         if self._in_hand is None:
             raise ApplianceRefused("There is no run. Start one first.")
+        if run_id is not None:
+            one_at_a_time.refuse_another(self._in_hand, self._store.run(run_id))
         self._in_hand.handle(event)
         self._on_trail(by, what, self._in_hand.record.id)
 
@@ -336,17 +325,17 @@ class Instrument:
 
     def _put_down(self) -> None:
         if self._in_hand is not None and self._in_hand.busy:
-            self._in_hand.handle(Interrupted(SHUT_DOWN))
+            self._in_hand.handle(Interrupted(SHUT_DOWN, Cause.SHUT_DOWN))
         self._store.close()
 
     def _refuse_while_busy(self) -> None:
-        if self._in_service is not None:
-            raise ApplianceRefused(self._in_service)
-        if self._in_hand is not None and self._in_hand.busy:
-            raise ApplianceRefused(
-                f"The run {self._in_hand.record.id} is {self._in_hand.run.state}. One run at a time: "
-                "wait for its end, or stop it."
-            )
+        if why_not := self._in_service or one_at_a_time.busy(self._in_hand):
+            raise ApplianceRefused(why_not)
+
+    def _refuse_to_begin(self) -> None:
+        self._refuse_while_busy()
+        if why_not := one_at_a_time.paused(self._in_hand):
+            raise ApplianceRefused(why_not)
 
     def _take_in_hand(self, record: RunRecord, run: Run) -> RunInHand:
         self._in_hand = RunInHand(self._store, record, run, self._publish, self._pipeline)
@@ -390,8 +379,8 @@ class Instrument:
     def _view(self, run: str | None) -> InstrumentView:
         analyser = self._equipper.latest
         plan = self._plan
-        busy = self._in_hand is not None and self._in_hand.busy
-        why_not = "A run is going on. Stop it first." if busy else self._in_service or self._why_not
+        busy = "A run is going on. Stop it first." if one_at_a_time.busy(self._in_hand) else None
+        why_not = busy or self._in_service or one_at_a_time.paused(self._in_hand) or self._why_not
         return InstrumentView(
             engine=analyser.engine if analyser else None,
             weights=analyser.weights if analyser else None,

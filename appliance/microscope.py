@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from appliance.cameras.camera import Camera, CameraSetting, Exposure
-from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.cause import Cause
+from appliance.errors import ApplianceError, ApplianceRefused, blamed_on
 from appliance.picture_axes import ALONG, Axes
 from appliance.safe_height import HeightLimits
 from appliance.tour import FieldSize
@@ -139,7 +140,8 @@ class Microscope:
                 self._stage.set_light(0.0 if self._strobe else self._light)
         for eye in (self.counting, self.overview):
             if eye is not None:
-                eye.camera.configure(eye.setting)
+                with blamed_on(Cause.CAMERA):
+                    eye.camera.configure(eye.setting)
 
     def home(self) -> Point:
         """Find the position anew. Raises ApplianceError where it stays unknown."""
@@ -173,7 +175,7 @@ class Microscope:
         Raises NotFresh where none could be had, and ApplianceError when the camera is lost.
         """
         self._refuse_halted()
-        with self._lit():
+        with self._lit(), blamed_on(Cause.CAMERA):
             return (eye or self.counting).camera.capture(self._stage.settled_since_ns)
 
     def shine(self, share: float | None = None) -> bool:
@@ -237,9 +239,11 @@ def _for_a_person() -> Iterator[None]:
         yield
     except PositionLost as lost:
         raise ApplianceError(
-            f"The stage lost its position: {lost} The fields counted so far are kept; resume the run to home and go on."
+            f"The stage lost its position: {lost} The fields counted so far are kept; resume the run to home and go "
+            "on.",
+            cause=Cause.POSITION_LOST,
         ) from lost
     except BridgeError as error:
-        raise ApplianceError(f"The stage failed: {error}") from error
+        raise ApplianceError(f"The stage failed: {error}", cause=Cause.STAGE) from error
     except StageRefused as refused:
         raise ApplianceRefused(str(refused)) from refused

@@ -1,6 +1,7 @@
 """The tables of the store, and how an older store becomes a newer one.
 
-A migration that has been released stays as it is.
+A migration that has been released stays as it is, by its name too: a store that has one of an unknown name was written
+by a newer version, and is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 
 from sqlite_utils.db import Database
 from sqlite_utils.migrations import Migrations
+
+from appliance.first_tables import FIRST_TABLES
 
 migrations = Migrations("hemadiff")
 
@@ -240,6 +243,14 @@ def labelling(db: Database) -> None:
 
 
 @migrations()
+def people_are_never_replaced(db: Database) -> None:
+    """What people did, said and signed is not replaced either."""
+    for table in ("audit", "reclassifications", "second_readings", "signatures", "notes"):
+        there = f"SELECT 1 FROM {table} WHERE rowid = NEW.rowid"
+        _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
+
+
+@migrations()
 def nothing_only_added_is_replaced(db: Database) -> None:
     """What people did, said, signed and labelled is not replaced either: every table since `never_replaced`."""
     only_added = db.query(
@@ -250,96 +261,68 @@ def nothing_only_added_is_replaced(db: Database) -> None:
         _refused(db, f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({there})")
 
 
+@migrations()
+def sessions_and_wrong_tries(db: Database) -> None:
+    """Wrong tries by name and way, whose secret somebody else chose, and what was ended before its time."""
+    db.conn.execute(
+        "CREATE TABLE sign_in_failures (name TEXT NOT NULL REFERENCES accounts (name), way TEXT NOT NULL, "
+        "count INTEGER NOT NULL, latest TEXT NOT NULL, PRIMARY KEY (name, way)) STRICT"
+    )
+    for column in ("failures", "failed_at"):
+        db.conn.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
+    for column in ("password_given", "pin_given"):
+        db.conn.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("CREATE TABLE ended_sessions (id TEXT PRIMARY KEY, expires TEXT NOT NULL) STRICT")
+    db.conn.execute("ALTER TABLE links ADD COLUMN ended TEXT")
+
+
+@migrations()
+def causes(db: Database) -> None:
+    """The kind of what paused or ended a run: what to do about it depends on that."""
+    db.conn.execute("ALTER TABLE runs ADD COLUMN cause TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()
+def withdrawn_from_labelling(db: Database) -> None:
+    """Fields and sets that labelling leaves out from then on, and that were put back; the last row of each stands."""
+    db.conn.execute(
+        "CREATE TABLE label_withdrawals (id INTEGER PRIMARY KEY, label_set TEXT REFERENCES label_sets (id), "
+        "field INTEGER REFERENCES label_fields (id), withdrawn INTEGER NOT NULL CHECK (withdrawn IN (0, 1)), "
+        "who TEXT NOT NULL, at TEXT NOT NULL, CHECK ((label_set IS NULL) <> (field IS NULL))) STRICT"
+    )
+    _only_added(db, "label_withdrawals")
+    there = "EXISTS (SELECT 1 FROM label_withdrawals WHERE rowid = NEW.rowid)"
+    _refused(db, "label_withdrawals_no_replace", f"INSERT ON label_withdrawals WHEN {there}")
+    for column in ("label_set", "field"):
+        db.conn.execute(f"CREATE INDEX label_withdrawals_{column} ON label_withdrawals ({column}, id)")
+
+
+@migrations()
+def smears_of_sets(db: Database) -> None:
+    """The smears of labelled sets in the order in which they came: those of fields, then those of single cells."""
+    db.conn.execute(
+        "CREATE TABLE label_smears (id INTEGER PRIMARY KEY, label_set TEXT NOT NULL REFERENCES label_sets (id), "
+        "smear TEXT NOT NULL, UNIQUE (label_set, smear)) STRICT"
+    )
+    for table in ("label_fields", "label_singles"):
+        new = "NOT EXISTS (SELECT 1 FROM label_smears WHERE label_set = {0}.label_set AND smear = {0}.smear)"
+        db.conn.execute(
+            f"INSERT INTO label_smears (label_set, smear) SELECT label_set, smear FROM {table} "
+            f"WHERE {new.format(table)} GROUP BY label_set, smear ORDER BY min(id)"
+        )
+        db.conn.execute(
+            f"CREATE TRIGGER {table}_smear AFTER INSERT ON {table} WHEN {new.format('NEW')} "
+            "BEGIN INSERT INTO label_smears (label_set, smear) VALUES (NEW.label_set, NEW.smear); END"
+        )
+    _only_added(db, "label_smears")
+    same = "rowid = NEW.rowid OR (label_set = NEW.label_set AND smear = NEW.smear)"
+    there = f"EXISTS (SELECT 1 FROM label_smears WHERE {same})"
+    _refused(db, "label_smears_no_replace", f"INSERT ON label_smears WHEN {there}")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(
             f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table}: results change only by adding'); END"
         )
-
-
-FIRST_TABLES = """
-CREATE TABLE slides (
-  id TEXT PRIMARY KEY,      -- random; everything else names a slide by it
-  added TEXT NOT NULL
-) STRICT;
-CREATE TABLE records (      -- the one place that knows whose slide it is
-  slide TEXT PRIMARY KEY REFERENCES slides (id),
-  record_number TEXT NOT NULL
-) STRICT;
-CREATE TABLE runs (
-  id TEXT PRIMARY KEY,
-  slide TEXT NOT NULL REFERENCES slides (id),
-  state TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  plan TEXT NOT NULL,                 -- JSON
-  um_per_px REAL NOT NULL,
-  calibration TEXT NOT NULL,          -- the scale's id
-  calibration_source TEXT NOT NULL,
-  engine TEXT NOT NULL,
-  weights TEXT NOT NULL,
-  outputs TEXT NOT NULL,              -- JSON: the names of the probabilities, in order
-  camera TEXT NOT NULL,
-  simulated INTEGER NOT NULL,
-  planned INTEGER,                    -- fields; null where the plan has no end
-  digest TEXT NOT NULL,               -- of all fields and their order
-  version TEXT NOT NULL,              -- of hemadiff
-  started TEXT NOT NULL,              -- ISO 8601, UTC
-  changed TEXT NOT NULL
-) STRICT;
-CREATE TABLE fields (
-  id INTEGER PRIMARY KEY,
-  run TEXT NOT NULL REFERENCES runs (id),
-  number INTEGER NOT NULL,            -- its place in the plan, from 0
-  name TEXT NOT NULL,
-  skipped TEXT,                       -- the reason, null for a field that was analysed
-  skipped_at TEXT,                    -- 'input' or 'analysis'
-  detail TEXT,
-  x_um REAL, y_um REAL, z_um REAL,
-  width INTEGER, height INTEGER,      -- px
-  exposure_start_ns INTEGER,          -- monotonic, of the process that took it
-  exposure_us INTEGER,
-  gain REAL,
-  at TEXT NOT NULL,
-  UNIQUE (run, number)
-) STRICT;
-CREATE TABLE cells (
-  id INTEGER PRIMARY KEY,
-  run TEXT NOT NULL REFERENCES runs (id),
-  field INTEGER NOT NULL REFERENCES fields (id),
-  x REAL NOT NULL, y REAL NOT NULL,   -- centre, px of the frame
-  radius_um REAL NOT NULL,
-  score REAL NOT NULL,
-  x_um REAL NOT NULL, y_um REAL NOT NULL,
-  label TEXT,                         -- null: its window leaves the frame
-  probability REAL,
-  probabilities TEXT,                 -- JSON, after guidance
-  label_single_view TEXT,
-  probability_single_view REAL,
-  single_view TEXT,                   -- JSON, from the centred view alone
-  views INTEGER NOT NULL,
-  findings TEXT NOT NULL              -- JSON
-) STRICT;
-CREATE INDEX cells_run ON cells (run, id);
-CREATE INDEX cells_field ON cells (field);
-CREATE TABLE patches (
-  cell INTEGER PRIMARY KEY REFERENCES cells (id),
-  png BLOB NOT NULL                   -- 96 × 96, RGB, at the canonical scale
-) STRICT;
-CREATE TABLE tallies (                -- the tally after each analysed field
-  field INTEGER PRIMARY KEY REFERENCES fields (id),
-  run TEXT NOT NULL REFERENCES runs (id),
-  counts TEXT NOT NULL,               -- JSON, by label
-  at_border INTEGER NOT NULL,
-  detections INTEGER NOT NULL         -- in this field
-) STRICT;
-CREATE INDEX tallies_run ON tallies (run, field);
-CREATE TABLE events (
-  id INTEGER PRIMARY KEY,
-  run TEXT REFERENCES runs (id),
-  kind TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  at TEXT NOT NULL
-) STRICT;
-CREATE INDEX events_run ON events (run, id)
-"""

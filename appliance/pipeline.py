@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_source import FieldSource, SlideSurvey
 from appliance.frame import Analyser, Frame, SkippedField
@@ -56,10 +57,12 @@ class Broken:
     """No further field can be had or analysed.
 
     reason: one sentence.  resumable: whether a person can mend it and go on (a camera that was unplugged).
+    cause: its kind.
     """
 
     reason: str
     resumable: bool
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +159,17 @@ class Pipeline:
                     if not self._belt.put(field):
                         return
             self._belt.put(Exhausted())
-        except (ApplianceError, ApplianceRefused, CalibrationRefused) as error:
-            self._belt.put(Broken(str(error), resumable=True))
+        except (ApplianceError, ApplianceRefused) as error:
+            usual = Cause.SETTINGS if isinstance(error, ApplianceRefused) else Cause.UNEXPECTED
+            self._belt.put(Broken(str(error), resumable=True, cause=error.cause or usual))
+        except CalibrationRefused as refusal:
+            self._belt.put(Broken(str(refusal), resumable=True, cause=Cause.SETTINGS))
         except Exception as error:
             log.exception("the source of fields failed")
             reason = (
                 f"Camera or stage failed unexpectedly: {_said(error)}. Restart the instrument, then resume."
             )
-            self._belt.put(Broken(reason, resumable=True))
+            self._belt.put(Broken(reason, resumable=True, cause=Cause.UNEXPECTED))
 
     def _make_ready(self) -> bool:
         """Deliver what is done before the first field; return whether fields are then wanted."""
@@ -200,9 +206,9 @@ class Pipeline:
             ModelRefused,
             CalibrationRefused,
         ) as refusal:  # true of every field: going on would skip them all
-            return Broken(str(refusal), resumable=False)
+            return Broken(str(refusal), resumable=False, cause=Cause.WEIGHTS)
         except GpuFailed as failure:  # of every further field too, but a person can mend it
-            return Broken(str(failure), resumable=True)
+            return Broken(str(failure), resumable=True, cause=Cause.ANALYSIS_FAILED)
         except AnalysisError as error:
             return _not_known(field, error)
         except Exception as error:
@@ -225,7 +231,7 @@ class Pipeline:
 
     def _give_up(self, reason: str) -> None:
         if self._belt.close():
-            self._deliver(Broken(reason, resumable=True))
+            self._deliver(Broken(reason, resumable=True, cause=Cause.ANALYSIS_SILENT))
 
 
 class _Belt:

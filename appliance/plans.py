@@ -8,8 +8,7 @@ from pathlib import Path
 from appliance.config_engine import EngineSettings
 from appliance.engines import why_absent
 from models.card import BUNDLED
-from models.cascade import recipe_of
-from models.cascade_file import Precision
+from models.cascade_file import Precision, bundled_recipe
 from models.engines.box import Asked, Box
 from models.engines.names import EngineName, EnginePrecision
 from models.engines.plan_cache import KeptPlan, PlanCache
@@ -25,7 +24,7 @@ Progress = Callable[[str, float], None]
 def networks_of(panel: str, precision: EnginePrecision, folder: Path = BUNDLED) -> tuple[Path, ...]:
     """Return the networks that TensorRT runs for a panel, the detector first. Raises ModelRefused."""
     wanted = Precision.INT8 if precision is EnginePrecision.INT8 else Precision.FLOAT
-    recipe = recipe_of(panel, folder).at(wanted)
+    recipe = bundled_recipe(panel, folder).at(wanted)
     names = [DETECTOR, recipe.quantised or recipe.network]
     names += [each.quantised or each.network for each in recipe.specialists]
     return tuple(folder / f"{name}.onnx" for name in dict.fromkeys(names))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from appliance.audit import AuditTrail
 from appliance.calibrations import Calibrations
 from appliance.errors import ApplianceRefused
 from appliance.field_pictures import FieldPictures
@@ -22,6 +23,7 @@ def mark_qc(
     store: Store,
     at: datetime,
     *,
+    by: str,
     run: str,
     field: int,
     kind: str,
@@ -32,7 +34,11 @@ def mark_qc(
 ) -> dict[str, Any]:
     """Take what a person says of a field, or takes back (`Mark`); return what the fields gone over add up to."""
     mark = _mark(field, kind, present, cell=cell, x=x, y=y)
-    return sums(QcReviews(store).mark(run, mark, at))
+    with store.atomic():
+        review = QcReviews(store).mark(run, mark, at)
+        said = {"field": field, "kind": str(mark.kind), "present": mark.present}
+        AuditTrail(store).add(by, "quality control", review.run, said, at=at)
+    return sums(review)
 
 
 def record_qc(
@@ -77,6 +83,10 @@ def record_qc(
     pictures = FieldPictures(store)
     with store.atomic():
         control = QcHistory(store).record(result, by, slide, at, run=run, calibration=calibration, note=note)
+        numbers = {"located": located, "missed": missed, "false finds": false_finds}
+        AuditTrail(store).add(
+            by, "quality control", control.run or "", {"passed": result.passed, **numbers}, at=at
+        )
         if control.run is not None and result.passed:
             pictures.forget(control.run)
         pictures.forget_old(at)

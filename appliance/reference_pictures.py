@@ -26,8 +26,8 @@ from appliance.simulator.trail import Trail
 from appliance.simulator.view import View
 from appliance.store import Store
 from appliance.store_place import is_there
-from models.card import read_card
-from models.cascade import recipe_of
+from models.card import BUNDLED, read_card
+from models.cascade_file import bundled_recipe
 from models.engines.reference_set import ReferenceCell, ReferenceSet
 from models.panel import UNIDENTIFIED
 from models.resample import to_scale
@@ -52,7 +52,7 @@ def reference_pictures(
 
     frames: what the run's will be.  own: the laboratory's own cells.  count: of fields.
     """
-    card = read_card(recipe_of(panel).network)
+    card = read_card(bundled_recipe(panel, BUNDLED).network)
     fields, cells = [], list(own)
     for pixels, there in _fields(panel, frames, count):
         fields.append(pixels)

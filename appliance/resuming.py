@@ -24,13 +24,24 @@ def refuse_unless_the_same(record: RunRecord, equipment: Equipment) -> None:
         if before != now:
             raise ApplianceRefused(
                 f"The run {record.id} cannot be resumed: its {what} was {before} and is {now} now. "
-                "Restore it, or start a new run."
+                "Restore it, or stop the run and start a new one."
             )
     if record.digest != source.digest:
         raise ApplianceRefused(
             f"The run {record.id} cannot be resumed: the fields of {source.name} are not the ones that it began with. "
-            "Restore them, or start a new run."
+            "Restore them, or stop the run and start a new one."
         )
+
+
+TRUSTED = "It was paused and resumed: that its slide was neither moved nor changed is the word of a person."
+
+
+def trusted(record: RunRecord, mapped: bool) -> tuple[str, ...]:
+    """Return what nobody can check of a run that is resumed: its map is used again on the slide that lies there now.
+
+    mapped: whether the slide was looked over before the pause. A simulated slide cannot be changed.
+    """
+    return (TRUSTED,) if mapped and not record.simulated else ()
 
 
 def confirmed(record: RunRecord, check: RedCellCheck | None) -> tuple[str, ...]:
@@ -41,5 +52,7 @@ def confirmed(record: RunRecord, check: RedCellCheck | None) -> tuple[str, ...]:
     if check is None or check.verdict in (Verdict.FITS, Verdict.NOT_MEASURED):
         return ()
     if check.verdict is Verdict.WRONG:  # cut off before the run was put into its end state
-        raise ApplianceRefused(f"The run {record.id} cannot be resumed. {check.said} Start a new run.")
+        raise ApplianceRefused(
+            f"The run {record.id} cannot be resumed. {check.said} Stop it, and start a new run."
+        )
     return (check.confirmed,)

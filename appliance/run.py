@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from appliance.red_cell_check import RedCellCheck, Verdict
@@ -21,6 +22,8 @@ from appliance.wording import number_of
 
 EMPTY_FIELDS_END_RUN = 20
 """So many fields in a row without any detection: the slide has run out of cells."""
+
+BY_A_PERSON = "A person asked for it; resume to go on."
 
 FAILURES_END_RUN = 20
 """So many fields in a row whose analysis failed: it is not the field."""
@@ -101,16 +104,21 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run cannot go on. reason: one sentence."""
+    """The run cannot go on. reason: one sentence.  cause: its kind."""
 
     reason: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The run may go on, but only a person may say so: a power cut, a lost position. reason: one sentence."""
+    """The run may go on, but only a person may say so: a power cut, a lost position.
+
+    reason: one sentence.  cause: its kind.
+    """
 
     reason: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,7 @@ class Run:
     """A run at one moment.
 
     reason: why it is in this state, for a person.  aim: how many cells it counts towards now.
+    cause: the kind of the reason, where it stands still or has ended.
     next_field: number of the plan's next field.  committed: fields counted.
     skipped_input, skipped_analysis: fields skipped.
     doubt: what the last look found in doubt; near: the same, in short.
@@ -180,6 +189,7 @@ class Run:
     failed_in_a_row: int = 0
     doubt: str = ""
     near: str = ""
+    cause: Cause | None = None
 
     @classmethod
     def idle(cls, plan: Plan) -> Run:
@@ -195,21 +205,29 @@ class Run:
         return self.state is State.COUNTING
 
     def to(self, state: State, reason: str) -> Run:
-        """Return the run in another state."""
-        return replace(self, state=state, reason=reason)
+        """Return the run in a state in which it goes on."""
+        return replace(self, state=state, reason=reason, cause=None)
+
+    def ends(self, state: State, reason: str, cause: Cause | None) -> Run:
+        """Return the run in a state in which it stands still, or has ended."""
+        return replace(self, state=state, reason=reason, cause=cause)
 
 
-def replay(plan: Plan, history: Iterable[FieldCommitted | FieldSkipped], reason: str) -> Run:
+def replay(
+    plan: Plan,
+    history: Iterable[FieldCommitted | FieldSkipped],
+    reason: str,
+    cause: Cause | None = Cause.POWER_CUT,
+) -> Run:
     """Return the run that the database remembers: paused, or ended if its last field ended it.
 
-    history: every field on record, in the plan's order.  reason: why it is paused, for a person.
+    history: every field on record, in the plan's order.  reason, cause: why it is paused.
     Resumed from here, a run takes the same looks and counts the same fields as one that nobody interrupted.
     """
     run = Run.idle(plan).to(State.COUNTING, "Counting.")
     for event in history:
         run, _ = advance(run, event)
-    run, _ = advance(run, Interrupted(reason))
-    return run
+    return run if run.state.ended else run.ends(State.PAUSED, reason, cause)
 
 
 def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
@@ -233,16 +251,19 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case State.COUNTING, PlanExhausted():
             return _after_last_field(run), [StopAcquisition()]
         case ((State.PREPARING | State.COUNTING), PauseAsked()):
-            return run.to(State.PAUSED, "A person asked for it; resume to go on."), [StopAcquisition()]
-        case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason)):
-            return run.to(State.PAUSED, reason), [StopAcquisition()]
+            return run.ends(State.PAUSED, BY_A_PERSON, Cause.PAUSED), [StopAcquisition()]
+        case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason, cause=cause)):
+            return run.ends(State.PAUSED, reason, cause), [StopAcquisition()]
         case State.PAUSED, ResumeAsked():
             return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
         case ((State.PREPARING | State.COUNTING | State.PAUSED), StopAsked()):
             reason = f"A person ended it at {number_of(run.tally.counted, 'counted cell')}."
-            return run.to(State.STOPPED, reason), [StopAcquisition()]
-        case ((State.IDLE | State.PREPARING | State.COUNTING | State.PAUSED), Failed(reason=reason)):
-            return run.to(State.FAILED, reason), [StopAcquisition()]
+            return run.ends(State.STOPPED, reason, Cause.STOPPED), [StopAcquisition()]
+        case (
+            (State.IDLE | State.PREPARING | State.COUNTING | State.PAUSED),
+            Failed(reason=reason, cause=cause),
+        ):
+            return run.ends(State.FAILED, reason, cause), [StopAcquisition()]
         case _, (Start() | PauseAsked() | ResumeAsked() | StopAsked()):
             raise ApplianceRefused(_refusal(run, event))
         case _:
@@ -267,11 +288,12 @@ def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
     verdict = stopping_rule(before, run.tally, run.plan.min_cells, run.plan.max_cells)
     run = replace(run, aim=verdict.aim)
     if verdict.stop:
-        return run.to(State.COMPLETED, verdict.reason), [StopAcquisition()]
+        cause = Cause.MOST if run.tally.counted >= run.plan.max_cells else Cause.ENOUGH
+        return run.ends(State.COMPLETED, verdict.reason, cause), [StopAcquisition()]
     if verdict.doubts:
         run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts), near=verdict.near)
     if run.empty_in_a_row >= EMPTY_FIELDS_END_RUN:
-        return run.to(State.INSUFFICIENT, _only_empty(run)), [StopAcquisition()]
+        return run.ends(State.INSUFFICIENT, _only_empty(run), Cause.OUT_OF_CELLS), [StopAcquisition()]
     return run, []
 
 
@@ -289,7 +311,7 @@ def _after_skip(run: Run, event: FieldSkipped) -> tuple[Run, list[Command]]:
             f"The analysis of {run.failed_in_a_row} fields in a row failed. "
             f"See the reasons of the skipped fields, then start again."
         )
-        return run.to(State.FAILED, reason), [StopAcquisition()]
+        return run.ends(State.FAILED, reason, Cause.ANALYSIS_FAILED), [StopAcquisition()]
     return run, []
 
 
@@ -299,10 +321,10 @@ def _after_red_cells(run: Run, check: RedCellCheck) -> tuple[Run, list[Command]]
             f"{check.said} This patient's may be so, or the calibration is wrong: check the objective. "
             "Resume the run to confirm it, or stop it and calibrate."
         )
-        return run.to(State.PAUSED, reason), [StopAcquisition()]
+        return run.ends(State.PAUSED, reason, Cause.RED_CELLS_DIFFER), [StopAcquisition()]
     if check.verdict is Verdict.WRONG:
         reason = f"{check.said} The calibration is not this picture's. Check the objective, calibrate, start again."
-        return run.to(State.FAILED, reason), [StopAcquisition()]
+        return run.ends(State.FAILED, reason, Cause.WRONG_SCALE), [StopAcquisition()]
     return run, []
 
 
@@ -314,8 +336,14 @@ def _after_last_field(run: Run) -> Run:
             f"None of {run.next_field} fields could be counted: the analysis of {run.skipped_analysis} failed. "
             f"See the reasons of the skipped fields, then start again."
         )
-        return run.to(State.FAILED, reason)
-    return run.to(State.INSUFFICIENT, _ran_out(run))
+        return run.ends(State.FAILED, reason, Cause.ANALYSIS_FAILED)
+    return run.ends(State.INSUFFICIENT, _ran_out(run), _nothing_left(run))
+
+
+def _nothing_left(run: Run) -> Cause:
+    if run.next_field == 0:
+        return Cause.NO_FIELDS
+    return Cause.OUT_OF_FIELDS if run.committed else Cause.ALL_SKIPPED
 
 
 def _ran_out(run: Run) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from appliance.cause import Cause
 from appliance.equipment import Equipment
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_pictures import FieldPictures, picture_of
@@ -61,6 +62,11 @@ MakePipeline = Callable[[Equipment, SlideSurvey | None, RedCellWatch | None, Tak
 
 CUT_OFF = (
     "The power was lost or the instrument was killed. Every field counted is kept; resume the run to go on."
+)
+
+OVERTAKEN = (
+    "Another count began while it stood still, so its slide was changed. Every field counted is kept; it cannot be "
+    "resumed: start a new run."
 )
 
 
@@ -134,15 +140,17 @@ class RunInHand:
         try:
             self._take(outcome)
         except ApplianceError as error:
-            self.handle(Interrupted(f"{error} Then resume the run: every field before this one is kept."))
+            said = f"{error} Then resume the run: every field before this one is kept."
+            self.handle(Interrupted(said, error.cause or Cause.STORE))
         except (
             ApplianceRefused,
             ModelRefused,
         ) as error:  # a label that the panel does not know, a damaged store
-            self.handle(Failed(str(error)))
+            self.handle(Failed(str(error), getattr(error, "cause", None) or Cause.UNEXPECTED))
         except Exception as error:
             log.exception("an outcome of run %s", self.record.id)
-            self.handle(Failed(f"The count failed unexpectedly: {type(error).__name__}: {error}."))
+            said = f"The count failed unexpectedly: {type(error).__name__}: {error}."
+            self.handle(Failed(said, Cause.UNEXPECTED))
 
     def view(self) -> RunView:
         """Return the run as others see it."""
@@ -176,8 +184,8 @@ class RunInHand:
             case Exhausted():
                 if self._goes_on_to(PlanExhausted()):
                     self.handle(PlanExhausted())
-            case Broken(reason=reason, resumable=resumable):
-                self.handle(Interrupted(reason) if resumable else Failed(reason))
+            case Broken(reason=reason, resumable=resumable, cause=cause):
+                self.handle(Interrupted(reason, cause) if resumable else Failed(reason, cause))
 
     def _commit(self, field: Analysed) -> None:
         labels = [None if cell.opinion is None else cell.opinion.label for cell in field.cells]
@@ -228,12 +236,12 @@ class RunInHand:
         if (run.state, run.reason) == said:
             return
         try:
-            self._store.set_state(self.record.id, run.state, run.reason, _now())
+            self._store.set_state(self.record.id, run.state, run.reason, _now(), run.cause)
             mark_unchecked(self._store, self.record.id, run)
             self.record = replace(self.record, marks=self._store.run(self.record.id).marks)
         except ApplianceError as error:  # the fields on record decide what the next start finds
             log.exception("the state of run %s is not on record", self.record.id)
-            self.run = run.to(run.state, f"{run.reason} This could not be put on record: {error}")
+            self.run = replace(run, reason=f"{run.reason} This could not be put on record: {error}")
 
 
 def mark_unchecked(store: Store, run_id: str, run: Run) -> None:
@@ -251,20 +259,22 @@ def recover(store: Store) -> None:
     for run_id in store.unfinished_runs():
         try:
             record = store.run(run_id)
-            run = remembered(store, record, CUT_OFF)
+            run = remembered(store, record, CUT_OFF, Cause.POWER_CUT)
         except ValueError as problem:
             log.warning("run %s: %s", run_id, problem)
             reason = f"It cannot be resumed, because this version cannot read it: {problem}"
-            store.set_state(run_id, State.FAILED, reason, _now())
+            store.set_state(run_id, State.FAILED, reason, _now(), Cause.UNREADABLE)
             continue
-        if record.state is not State.PAUSED:
-            store.set_state(run_id, run.state, run.reason, _now())
+        if not run.state.ended and store.overtaken(run_id):  # by a version that let two patients' slides mix
+            run, _ = advance(run, Failed(OVERTAKEN, Cause.OVERTAKEN))
+        if (run.state, record.state) != (State.PAUSED, State.PAUSED):
+            store.set_state(run_id, run.state, run.reason, _now(), run.cause)
             mark_unchecked(store, run_id, run)
 
 
-def remembered(store: Store, record: RunRecord, reason: str) -> Run:
+def remembered(store: Store, record: RunRecord, reason: str, cause: Cause | None) -> Run:
     """Return the run as its fields on record leave it: paused for that reason, or ended by its last field."""
-    return replay(record.plan, store.history(record.id), reason)
+    return replay(record.plan, store.history(record.id), reason, cause)
 
 
 def slide_on_record(store: Store, record: RunRecord) -> SlideView | None:
@@ -294,6 +304,7 @@ def facts(
         run=record.id,
         state=str(run.state),
         reason=run.reason,
+        cause=run.cause,
         ended=run.state.ended,
         min_cells=run.plan.min_cells,
         max_cells=run.plan.max_cells,

@@ -15,10 +15,12 @@ from appliance.wording import number_of
 SKIPPED_SHOWN = 10
 
 
-def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]) -> None:
+def print_run(
+    console: Console, run: ChangedRun, skipped: Sequence[SkippedField], review: Sequence[str] = ()
+) -> None:
     """Print the differential with its limits, what stands beside it, and how it was made.
 
-    skipped: its skipped fields, of which the first ten are named.
+    skipped: its skipped fields, of which the first ten are named.  review: what people made of it, in sentences.
     """
     fields = run["fields"]
     more = max(0, len(skipped) - SKIPPED_SHOWN)
@@ -26,6 +28,7 @@ def print_run(console: Console, run: ChangedRun, skipped: Sequence[SkippedField]
     lines = [
         f"{run['state'].capitalize()}. {run['reason']}{_where_it_lies(run)}{_no_result(run)}",
         *(f"Mark: {mark}" for mark in run["marks"]),
+        *review,
         None,
         *_beside(run),
         f"{number_of(fields['counted'], 'field')} counted{_skipped(fields['skipped'])}.",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from appliance import backup
-from appliance.accounts import accounts, passes
+from appliance.accounts import accounts, passes, signing_in
 from appliance.audit import AuditTrail
 from appliance.calibrations import IMPORTED, Calibrations
 from appliance.errors import ApplianceRefused
@@ -33,7 +33,7 @@ def use_calibration(
     store: Store, at: datetime, *, name: str, by: str, confirmed: list[str]
 ) -> dict[str, Any]:
     """Put a calibration in force (`Calibrations.use`)."""
-    with store.db.atomic():
+    with store.atomic():
         used = Calibrations(store).use(name, by, at, confirmed).id
         AuditTrail(store).add(
             by, "calibration", used, {"step": "in force", "confirmed": len(confirmed)}, at=at
@@ -44,17 +44,27 @@ def use_calibration(
 def add_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
     """Put a calibration that was measured here on record. record: as `to_json` writes it."""
     made = from_json(record, "The new calibration")
-    with store.db.atomic():
+    with store.atomic():
         new = Calibrations(store).add(made, at)
         if new:
             AuditTrail(store).add(made.by, "calibration", made.id, {"step": "on record"}, at=at)
     return {"calibration": made.id, "new": new}
 
 
-def import_calibration(store: Store, at: datetime, *, record: str) -> dict[str, Any]:
+def import_calibration(store: Store, at: datetime, *, by: str, record: str) -> dict[str, Any]:
     """Put a calibration that was exported elsewhere on record. record: as `add_calibration` takes it."""
     made = from_json(record, "The imported calibration")
-    return {"calibration": made.id, "new": Calibrations(store).add(made, at, IMPORTED)}
+    with store.atomic():
+        new = Calibrations(store).add(made, at, IMPORTED)
+        if new:
+            AuditTrail(store).add(by, "calibration", made.id, {"step": "imported"}, at=at)
+    return {"calibration": made.id, "new": new}
+
+
+def diagnostics_taken(store: Store, at: datetime, *, by: str) -> dict[str, Any]:
+    """Put on the trail that somebody took the diagnostics bundle out of the instrument."""
+    AuditTrail(store).add(by, "export", "diagnostics", at=at)
+    return {}
 
 
 def exported(store: Store, at: datetime, *, by: str, run: str, details: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +80,9 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "mark_qc": mark_qc,
     "record_qc": record_qc,
     "exported": exported,
+    "diagnostics_taken": diagnostics_taken,
     **accounts.ASKS,
+    **signing_in.ASKS,
     **passes.ASKS,
     **review.ASKS,
     **backup.ASKS,

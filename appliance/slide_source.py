@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from appliance.autofocus import Focus, Search
 from appliance.cameras.camera import Exposure
 from appliance.cameras.freshness import NotFresh
+from appliance.cause import Cause
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.field_quality import FieldQuality, FieldVerdict, judge_field
 from appliance.field_source import SlideSurvey
@@ -128,7 +129,7 @@ class SlideSource:
         try:
             yield from self._prepare(survey)
         except NotFresh as refusal:
-            raise ApplianceError(f"{refusal} {SEE_TO_IT}") from refusal
+            raise ApplianceError(f"{refusal} {SEE_TO_IT}", cause=refusal.cause) from refusal
 
     def fields(self, first: int = 0) -> Iterator[Frame | SkippedField]:
         """Every field of the tour from number ``first`` on. Call `prepare` before."""
@@ -173,7 +174,8 @@ class SlideSource:
         if not found.regions:
             raise ApplianceRefused(
                 f"{' '.join(found.remarks) or 'There is no region to count in.'} Look at the slide, the lamp and the "
-                "overview camera, then resume: the slide is looked over again."
+                "overview camera, then resume: the slide is looked over again.",
+                cause=Cause.NO_SLIDE,
             )
         tour = plan_tour(found.regions, self._microscope.field)
         if survey.tour and survey.tour != tour.digest:  # its fields would be numbered, and counted, anew
@@ -207,12 +209,14 @@ class SlideSource:
         if self._without_focus >= FAILURES_PAUSE:
             raise ApplianceError(
                 f"{self._without_focus} fields in a row could not be brought into focus. {quality.detail} "
-                "Check the slide, the oil and the objective, then resume."
+                "Add oil without moving the slide, then resume; if it was moved, stop the run and start anew.",
+                cause=Cause.NO_FOCUS,
             )
         if self._empty >= EMPTY_PAUSE:
             raise ApplianceError(
                 f"{self._empty} fields in a row show no cells where the survey saw some: focus is far off, or the "
-                "slide has moved. Look at it, then resume."
+                "slide has moved. Look at it, then resume.",
+                cause=Cause.SLIDE_MOVED,
             )
 
     def _sharp(self, centre: Point) -> tuple[Exposure, FieldQuality]:
@@ -262,7 +266,7 @@ class SlideSource:
     def _no_picture(self, index: int, name: str, centre: Point, refusal: NotFresh) -> SkippedField:
         self._without_picture += 1
         if refusal.reason in A_LAMPS or self._without_picture >= FAILURES_PAUSE:
-            raise ApplianceError(f"{refusal} {SEE_TO_IT}") from refusal
+            raise ApplianceError(f"{refusal} {SEE_TO_IT}", cause=refusal.cause) from refusal
         return SkippedField(index, name, refusal.reason, f"The {name}: {refusal}", self._corner(centre))
 
     def _corner(self, centre: Point) -> Point:

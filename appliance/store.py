@@ -12,6 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceRefused
 from appliance.field_source import SlideSurvey
 from appliance.frame import Frame, SkippedField
@@ -96,12 +97,14 @@ class Store(StoredRuns):
             )
             self._event(run_id, f"state:{state}", reason, at)
 
-    def set_state(self, run_id: str, state: State, reason: str, at: datetime) -> None:
-        """Put a run into another state, on record with its reason."""
+    def set_state(
+        self, run_id: str, state: State, reason: str, at: datetime, cause: Cause | None = None
+    ) -> None:
+        """Put a run into another state, on record with its reason and the kind of that."""
         with self.atomic():
             self.db.conn.execute(
-                "UPDATE runs SET state = ?, reason = ?, changed = ? WHERE id = ?",
-                (str(state), reason, iso(at), run_id),
+                "UPDATE runs SET state = ?, reason = ?, cause = ?, changed = ? WHERE id = ?",
+                (str(state), reason, cause or "", iso(at), run_id),
             )
             self._event(run_id, f"state:{state}", reason, at)
 

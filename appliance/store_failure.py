@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store_place import cannot_be_written
 
@@ -20,12 +21,17 @@ def said(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise ApplianceError(f"The store {path} failed: {error}. Check the disk and its rights.") from error
+        raise ApplianceError(
+            f"The store {path} failed: {error}. Check the disk and its rights.", cause=Cause.STORE
+        ) from error
     except sqlite3.IntegrityError as error:
-        raise ApplianceError(f"The store {path} took nothing of this: {error}.") from error
+        raise ApplianceError(f"The store {path} took nothing of this: {error}.", cause=Cause.STORE) from error
     except sqlite3.DatabaseError as error:
         raise ApplianceRefused(
-            f"{path} is no store, or is damaged: {error}. Choose another with [store] path."
+            f"{path} is no store, or is damaged: {error}. Choose another with [store] path.",
+            cause=Cause.STORE,
         ) from error
     except OSError as error:
-        raise cannot_be_written(path, error) from error
+        refusal = cannot_be_written(path, error)
+        refusal.cause = Cause.STORE
+        raise refusal from error

@@ -43,9 +43,10 @@ class StoreFile:
             migrations.apply(self.db)
 
     @classmethod
-    def read_only(cls, path: Path) -> Self:
+    def read_only(cls, path: Path, *, any_thread: bool = False) -> Self:
         """Open a store that another process may be writing. Every method that writes fails.
 
+        any_thread: it goes from thread to thread, one at a time.
         Raises ApplianceRefused where there is none yet or can be none, or where it is older or newer than this version.
         """
         if not is_there(path):
@@ -55,7 +56,9 @@ class StoreFile:
         with said(path):
             still = "&immutable=1" if cannot_change(path) else ""
             uri = f"{path.resolve().as_uri()}?mode=ro{still}"
-            store.db = _opened(sqlite3.connect(uri, uri=True, timeout=BUSY_S))
+            store.db = _opened(
+                sqlite3.connect(uri, uri=True, timeout=BUSY_S, check_same_thread=not any_thread)
+            )
             store._refuse_newer()
             if migrations.pending(store.db):
                 raise ApplianceRefused(
@@ -101,6 +104,11 @@ class StoreFile:
 def iso(at: datetime) -> str:
     """Return a time as every table keeps it: ISO 8601, UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def from_iso(written: str) -> datetime:
+    """Return a time that a table kept, UTC."""
+    return datetime.fromisoformat(written).astimezone(UTC)
 
 
 def _opened(connection: sqlite3.Connection) -> Database:

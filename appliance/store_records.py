@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.cause import Cause, cause_named
 from appliance.frame import Point
 from appliance.plan import Plan
 from appliance.run import State
@@ -27,6 +28,7 @@ class RunRecord:
     outputs: the names of its cells' probabilities, in order.
     planned: fields; None where the plan has no end.  digest: of all its fields and their order.
     started, changed: UTC.  version: of hemadiff.  marks: what a person must know of its result.
+    cause: the kind of its reason; None while it goes on, and where another version knew of none.
     """
 
     id: str
@@ -46,6 +48,7 @@ class RunRecord:
     started: datetime
     changed: datetime
     marks: tuple[str, ...] = ()
+    cause: Cause | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> RunRecord:
@@ -68,6 +71,7 @@ class RunRecord:
             started=datetime.fromisoformat(row["started"]),
             changed=datetime.fromisoformat(row["changed"]),
             marks=tuple(json.loads(row["marks"])),
+            cause=cause_named(row["cause"]),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from appliance.errors import ApplianceRefused
@@ -10,7 +11,7 @@ from appliance.field_source import SlideSurvey
 from appliance.frame import SkippedField
 from appliance.red_cell_check import RedCellCheck
 from appliance.run import FieldCommitted, FieldSkipped, State
-from appliance.store_file import StoreFile
+from appliance.store_file import StoreFile, iso
 from appliance.store_records import CellRecord, FieldRecord, RunRecord, RunSummary, place_of
 from appliance.tally import Tally
 
@@ -35,17 +36,28 @@ class StoredRuns(StoreFile):
                 f"The run {rows[0]['id']} cannot be read by this version: {error}"
             ) from error
 
-    def runs(self, at_most: int = -1, skip: int = 0, among: str = "") -> list[RunSummary]:
+    def runs(
+        self,
+        at_most: int = -1,
+        skip: int = 0,
+        among: str = "",
+        *,
+        state: str = "",
+        since: datetime | None = None,
+        before: datetime | None = None,
+    ) -> list[RunSummary]:
         """Return runs, the newest first, also one that this version can no longer read.
 
         at_most, skip: a page of them; all by default.  among: only those whose id begins so, or whose sample has
-        exactly this number.
+        exactly this number.  state: only those in that state.  since, before: only those that began from then on, and
+        before then.
         """
         rows = self.rows(
-            "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 "
-            "OR slide IN (SELECT slide FROM records WHERE record_number = ?1) "
+            "SELECT * FROM runs WHERE (substr(id, 1, length(?1)) = ?1 "
+            "OR slide IN (SELECT slide FROM records WHERE record_number = ?1)) "
+            "AND (?4 = '' OR state = ?4) AND started >= ?5 AND (?6 = '' OR started < ?6) "
             "ORDER BY started DESC, rowid DESC LIMIT ?2 OFFSET ?3",
-            among, at_most, skip,
+            among, at_most, skip, state, iso(since) if since else "", iso(before) if before else "",
         )  # fmt: skip
         return [self._summary(row) for row in rows]
 
@@ -70,6 +82,14 @@ class StoredRuns(StoreFile):
             *ended,
         )
         return [row["id"] for row in rows]
+
+    def overtaken(self, run_id: str) -> bool:
+        """Return whether another run began after this one."""
+        sql = (
+            "SELECT 1 FROM runs AS other JOIN runs AS this ON this.id = ? "
+            "WHERE (other.started, other.rowid) > (this.started, this.rowid) LIMIT 1"
+        )
+        return bool(self.rows(sql, run_id))
 
     def tally(self, run_id: str) -> Tally:
         """Return a run's tally after its last field."""

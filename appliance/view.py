@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from appliance.cause import Cause
 from appliance.frame import Point
 from appliance.red_cell_check import RedCellsView
 from appliance.tally import Row, Tally
@@ -83,6 +84,7 @@ class SlideView(TypedDict):
 class ChangedRun(TypedDict):
     """A run without its latest cells: what a change carries.
 
+    cause: the kind of the reason (`appliance.cause`), of a run that stands still or has ended.
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
     near: what the last look found in doubt, in short; empty where nothing was.
@@ -94,6 +96,7 @@ class ChangedRun(TypedDict):
     run: str
     state: str
     reason: str
+    cause: str | None
     ended: bool
     specimen: str
     panel: str
@@ -201,6 +204,7 @@ class RunFacts:
     red_cells: RedCellsView | None = None
     near: str = ""
     newest_field: int | None = None
+    cause: Cause | None = None
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -209,6 +213,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         run=facts.run,
         state=facts.state,
         reason=facts.reason,
+        cause=None if facts.cause is None else str(facts.cause),
         ended=facts.ended,
         specimen=str(tally.rules.specimen),
         panel=tally.rules.panel.name,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.cameras.camera import Exposure
+from appliance.cause import Cause
 from appliance.displacement import Sight, Within, displacement, sight
 from appliance.errors import ApplianceError
 from appliance.microscope import Microscope
@@ -66,7 +67,8 @@ class Whereabouts:
         if found is not None and found.alike >= ALIKE:
             raise ApplianceError(
                 f"The stage was sent {_way(*sent)} and went {_way(found.x_um, found.y_um)}: its picture at "
-                f"{_mm(place)} shows what the field before showed. {_BLOCKED}"
+                f"{_mm(place)} shows what the field before showed. {_BLOCKED}",
+                cause=Cause.BLOCKED,
             )
 
     def prove(self, place: Point) -> None:
@@ -96,12 +98,14 @@ class Whereabouts:
         sent = self._axes.to_picture(place.x_um - taken_at.x_um, place.y_um - taken_at.y_um)
         if found is None or found.alike < ALIKE:
             raise ApplianceError(
-                f"At {_mm(place)} the stage does not see what it saw there before. {_BLOCKED}"
+                f"At {_mm(place)} the stage does not see what it saw there before. {_BLOCKED}",
+                cause=Cause.BLOCKED,
             )
         off_um = found.x_um - sent[0], found.y_um - sent[1]
         if max(map(abs, off_um)) > OFF_UM:
             raise ApplianceError(
-                f"At {_mm(place)} the stage is {_way(*off_um)} from where it counts itself to be. {_BLOCKED}"
+                f"At {_mm(place)} the stage is {_way(*off_um)} from where it counts itself to be. {_BLOCKED}",
+                cause=Cause.BLOCKED,
             )
 
     def _seen(self, place: Point, exposure: Exposure) -> Seen:

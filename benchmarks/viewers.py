@@ -111,7 +111,7 @@ def count(folder: Path, smear: Path, viewers: int) -> Counted:
         "HEMADIFF_CAMERA__SOURCE": f"folder:{smear}", "HEMADIFF_CAMERA__UM_PER_PX": "0.1",
         "HEMADIFF_COUNT__MIN_CELLS": "100000", "HEMADIFF_COUNT__MAX_CELLS": "100000",
     }  # fmt: skip
-    with _served(env) as address, _watching(address, word, viewers) as seen:
+    with served(env) as address, _watching(address, word, viewers) as seen:
         client = InstrumentClient(store.with_name("i.sock"))
         told: dict[int, float] = {}
         following = client.follow()
@@ -133,7 +133,8 @@ def count(folder: Path, smear: Path, viewers: int) -> Counted:
 
 
 @contextlib.contextmanager
-def _served(env: Mapping[str, str]) -> Iterator[str]:
+def served(env: Mapping[str, str]) -> Iterator[str]:
+    """Serve instrument and page, with these variables of the environment; yield the page's address."""
     with subprocess.Popen(
         SERVE, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:

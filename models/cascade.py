@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BUNDLED, Card, read_card
-from models.cascade_file import Precision, Recipe, Specialist, Task, cascades_in, read_cascade, twin
+from models.cascade_file import (
+    COARSEST,
+    Precision,
+    Recipe,
+    Specialist,
+    Task,
+    bundled_recipe,
+    read_cascade,
+    twin,
+)
 from models.cells import Opinion, Patch, Probabilities
 from models.engines.engine import Batch, OpenEngine
 from models.engines.onnx_engine import open_on_cpu
@@ -27,7 +36,6 @@ from models.temperatures import Temperatures
 from models.views import HostPicture, Picture, View, centred
 
 ALWAYS = 2.0  # no probability reaches it
-COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
 
 
 class Cascade:
@@ -271,7 +279,7 @@ def load_cascade(
     precision: of its global network; None for the one that counts on a processor, eight-bit where the cascade has such
     a network. open_engine: opens each network where it is to run.
     """
-    return Cascade(recipe_of(name, folder).at(precision), specimen, folder, open_engine=open_engine)
+    return Cascade(bundled_recipe(name, folder).at(precision), specimen, folder, open_engine=open_engine)
 
 
 def load_cascades(
@@ -282,15 +290,6 @@ def load_cascades(
 ) -> dict[str, Cascade]:
     """Return the bundled cascade for a panel, for every specimen; see `load_cascade`. Raises ModelRefused."""
     return {specimen: load_cascade(name, specimen, folder, precision, open_engine) for specimen in Specimen}
-
-
-def recipe_of(name: str, folder: Path = BUNDLED) -> Recipe:
-    """Return the cascade of a panel as its file describes it. Raises ModelRefused where there are no weights for it."""
-    if not (folder / f"{name}.toml").is_file():
-        load_panel(name)
-        bundled = ", ".join(cascades_in(folder)) or "none"
-        raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
-    return read_cascade(name, folder)
 
 
 def on_trial(

@@ -10,6 +10,9 @@ from typing import Any
 
 from models.errors import ModelRefused
 from models.guidance import Guidance
+from models.panel import load_panel
+
+COARSEST = 1.1  # times the canonical scale: beyond it there is nothing left to see
 
 
 class Precision(StrEnum):
@@ -83,6 +86,15 @@ def twin(network: str) -> str:
 def cascades_in(folder: Path) -> tuple[str, ...]:
     """Return the names of the panels that a folder of weights has a cascade for, sorted."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
+def bundled_recipe(name: str, folder: Path) -> Recipe:
+    """Return the cascade of a panel's weights. Raises ModelRefused where there are none for it."""
+    if not (folder / f"{name}.toml").is_file():
+        load_panel(name)
+        bundled = ", ".join(cascades_in(folder)) or "none"
+        raise ModelRefused(f"There are no weights for the panel {name}. Panels with weights: {bundled}.")
+    return read_cascade(name, folder)
 
 
 def read_cascade(name: str, folder: Path) -> Recipe:

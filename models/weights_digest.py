@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 
 from models.card import BUNDLED, read_card
-from models.cascade import recipe_of
-from models.cascade_file import Precision
+from models.cascade_file import Precision, bundled_recipe
 
 DETECTOR = "detector"
 
@@ -17,7 +16,7 @@ def weights_digest(panel: str, folder: Path = BUNDLED) -> str:
 
     Every engine but the processor's runs the float networks.
     """
-    recipe = recipe_of(panel, folder).at(Precision.FLOAT)
+    recipe = bundled_recipe(panel, folder).at(Precision.FLOAT)
     named_in = f"{panel}.toml"
     networks = (recipe.network, *(specialist.network for specialist in recipe.specialists))
     cards = [read_card(name, folder, named_in) for name in networks]

@@ -52,7 +52,7 @@ def a_person(config: Any, role: str = "administrator", name: str = "", **values:
     name = name or role
     with Store(config.store.path) as store:
         if Accounts(store).find(name) is None:
-            account = Account(name, Role(role), "not used", None, False, 0, 0, None, datetime.now(UTC))
+            account = Account(name, Role(role), "not used", None, False, 0, datetime.now(UTC))
             Accounts(store).add(account)
         if values:
             Accounts(store).change(name, **values)
@@ -65,6 +65,7 @@ def a_cookie(config: Any, role: str = "administrator", name: str = "", seen_s_ag
     now = time.time()
     session = {
         "name": name, "epoch": 0, "how": "password", "began": now, "seen": now - seen_s_ago, "csrf": CSRF,
+        "id": f"the session of {name}",
     }  # fmt: skip
     signer = Flask("web")
     signer.secret_key = key_in(config.store.path.parent)

@@ -213,12 +213,12 @@ def a_stored_slide(path: Path, fields: list[dict[str, Any]], survey: SlideSurvey
 
 
 @contextlib.contextmanager
-def served(config: Any, hub: Hub | None = None, viewers: int = 96) -> Iterator[str]:
-    """Serve the page as the product does, on a port of its own; yield its address."""
+def served(config: Any, hub: Hub | None = None, viewers: int = 96, port: int = 0) -> Iterator[str]:
+    """Serve the page as the product does, on a port of its own unless one is given; yield its address."""
     hub = hub or a_hub(config)
     hub.start()
     app = create_app(config, hub)
-    server = make_server(app, "127.0.0.1", 0, viewers)
+    server = make_server(app, "127.0.0.1", port, viewers)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -229,6 +229,8 @@ def served(config: Any, hub: Hub | None = None, viewers: int = 96) -> Iterator[s
         hub.close()
         server.task_dispatcher.shutdown(timeout=5)  # type: ignore[attr-defined]
         server.close()
+        for channel in list(server.active_channels.values()):  # as when the process ends
+            channel.handle_close()
 
 
 @contextlib.contextmanager

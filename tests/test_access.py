@@ -5,7 +5,7 @@ from builders_people import PASSWORD, PIN, a_cookie, a_person, kept_password, ke
 from builders_web import FakeInstrument, a_hub, settings
 
 from appliance.accounts.roles import Permission, Role, may
-from web.access import NEEDS, PUBLIC
+from web.access import NEEDS, PERSONAL, PUBLIC
 from web.app import create_app
 from web.hub import Hub
 
@@ -51,6 +51,12 @@ def test_only_signing_in_is_open_to_everybody(config):
     assert public <= {"/sign-in", "/sign-out", "/first", "/preferences", "/watch/<word>"}
 
 
+def test_whoever_signed_in_opens_only_what_is_about_themself(config):
+    app = an_app(config)
+    personal = {rule.rule for rule in routes(app) if needs(app, rule) == PERSONAL}
+    assert personal == {"/me", "/links", "/links/<link>/end"}
+
+
 def test_nobody_opens_anything_without_signing_in(config):
     app = an_app(config)
     for rule in routes(app):
@@ -69,7 +75,7 @@ def test_a_role_opens_nothing_beyond_what_it_may(config, role):
     client = signed_in(app.test_client(), config, role)
     for rule in routes(app):
         needed = needs(app, rule)
-        if needed == PUBLIC or may(role, Permission(needed)):
+        if needed in (PUBLIC, PERSONAL) or may(role, Permission(needed)):
             continue
         for method in rule.methods - {"OPTIONS", "HEAD"}:
             answer = client.open(address(rule), method=method, json={} if method != "GET" else None)

@@ -13,9 +13,12 @@ from builders_commands import at_home, hemadiff
 from builders_store import counted_run, create
 
 from appliance import backup
+from appliance.accounts import secret
+from appliance.accounts.accounts import Accounts
 from appliance.audit import AuditTrail
 from appliance.backup import back_up, backups, check, made_at, restore
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.service_desk import at_desk
 from appliance.store import Store
 from appliance.store_lock import StoreLock, lock_path
 
@@ -235,3 +238,54 @@ def test_the_command_asks_before_it_replaces_the_database(
     result = hemadiff("restore", made.path, "--yes")
     assert result.exit_code == 0, result.output
     assert "is kept as" in result.output
+
+
+def with_people(store: Path) -> None:
+    """Two people, one of whom has changed the PIN: what it was before still lies in the store's pages."""
+    with Store(store) as opened:
+        for name, role in (("ada", "administrator"), ("robin", "reviewer")):
+            said = {
+                "by": "ada",
+                "name": name,
+                "role": role,
+                "password": "$argon2id$word",
+                "pin": "$argon2id$first",
+            }
+            at_desk(opened, "add_account", said)
+        at_desk(opened, "change_account", {"by": "robin", "name": "robin", "pin": "$argon2id$second"})
+
+
+def test_a_copy_that_leaves_holds_everybody_and_nobodys_secret(store: Path, tmp_path: Path) -> None:
+    with_people(store)
+    made = back_up(store, tmp_path / "out", secrets=False)
+    assert [each.name for each in (tmp_path / "out").iterdir()] == [made.path.name]
+    assert b"$argon2id$" not in made.path.read_bytes()
+    assert runs_in(made.path) == runs_in(store)
+    with Store.read_only(made.path) as copy:
+        assert [(each.name, str(each.role)) for each in Accounts(copy).all()] == [
+            ("ada", "administrator"),
+            ("robin", "reviewer"),
+        ]
+        assert AuditTrail(copy).verify().broken is None
+
+
+def test_the_instruments_own_backups_keep_everybodys_secret(store: Path, tmp_path: Path) -> None:
+    with_people(store)
+    with Store.read_only(back_up(store, tmp_path / "backups").path) as copy:
+        assert not Accounts(copy).without_secrets()
+
+
+def test_a_restored_store_without_secrets_says_how_people_sign_in_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = at_home(tmp_path, monkeypatch)
+    counted_run(home)
+    with_people(home)
+    made = back_up(home, tmp_path / "out", secrets=False)
+    said = hemadiff("restore", made.path, "--yes").output
+    assert "hemadiff accounts password NAME" in said
+    assert hemadiff("accounts", "password", "robin", "--password", "smear-under-oil").exit_code == 0
+    with Store.read_only(home) as restored:
+        robin = Accounts(restored).get("robin")
+    assert secret.fits(robin.password, "smear-under-oil")
+    assert robin.password_given, "they choose their own when they first sign in"

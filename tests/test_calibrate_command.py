@@ -14,6 +14,7 @@ from builders_stage import board
 from builders_store import counted_run
 from PIL import Image
 
+from appliance.audit import AuditTrail
 from appliance.calibrations import Calibrations
 from appliance.config import load_config
 from appliance.errors import ApplianceRefused
@@ -109,6 +110,8 @@ def test_what_is_exported_here_is_imported_there(store: Path, tmp_path: Path) ->
     assert "is on record already" in second.stdout
     with Store.read_only(store) as opened:
         assert Calibrations(opened).get(ONE.id).origin == "imported"
+        (line,) = AuditTrail(opened).entries()
+    assert (line.who, line.what, line.subject) == ("command line", "calibration", ONE.id)
 
 
 def test_a_file_that_was_changed_is_not_imported(store: Path, tmp_path: Path) -> None:

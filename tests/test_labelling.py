@@ -323,13 +323,24 @@ def test_what_is_no_whole_picture_is_refused(data: bytes) -> None:
 def test_a_kept_field_of_a_run_has_the_runs_calibration_at_the_pictures_own_scale(store: Store) -> None:
     a_qc_run(store.path)
     set_id, sets = a_set(store), LabelSets(store)
-    asked(store, "add_run_fields", set=set_id, run="0c0ffee", numbers=[])
+    asked(store, "add_run_fields", set=set_id, run="0c0ffee", numbers=[0, 1, 2])
     fields = sets.fields(set_id)
     assert [(field.width, field.um_per_px, field.captured) for field in fields] == [(600, 0.2, True)] * 3
     assert {field.calibration for field in fields} == {"stated: 0.1 µm/px"}
     assert len({field.smear for field in fields}) == 1
     assert canonical(sets.picture(fields[0].id), 0.2).across == 1.0
-    assert asked(store, "add_run_fields", set=set_id, run="0c0ffee", numbers=[]) == {"fields": []}
+    assert asked(store, "add_run_fields", set=set_id, run="0c0ffee", numbers=[0, 1, 2]) == {"fields": []}
+
+
+def test_more_than_a_few_pictures_an_ask_are_refused(store: Store) -> None:
+    with pytest.raises(ApplianceRefused, match="1 to 10 pictures"):
+        asked(store, "add_run_fields", set=a_set(store), run=RUN, numbers=list(range(11)))
+
+
+def test_what_a_set_is_called_is_not_on_the_trail(store: Store) -> None:
+    set_id = a_set(store)
+    (line,) = AuditTrail(store).entries()
+    assert (line.subject, dict(line.details)) == (set_id, {"made": True})
 
 
 def test_cells_of_a_signed_run_join_as_they_were_signed_and_each_once(store: Store) -> None:

@@ -22,6 +22,7 @@ from builders_labelling import (
     with_field,
 )
 from builders_people import signed_in
+from builders_qc import a_qc_run
 from builders_review import RUN, ended, signed
 from builders_web import FakeInstrument, a_hub, settings
 
@@ -116,8 +117,8 @@ def test_a_set_is_made_and_stands_in_the_list(desk: Any) -> None:
 
 
 def test_a_picture_is_taken_without_its_name_and_stands_in_the_list(desk: Any) -> None:
-    address = f"/labelling/{desk.set}/pictures?um_per_px={UM_PER_PX}&smear=7"
-    answer = desk.anna.post(address, data=a_field(), content_type="application/octet-stream")
+    address = f"/labelling/{desk.set}/pictures?um_per_px={UM_PER_PX}"
+    answer = desk.anna.post(address, data=a_field(), headers={"X-Smear": "7"})
     assert answer.status_code == 200, answer.json
     page = desk.anna.get(f"/labelling/{desk.set}").text
     assert f'href="/labelling/fields/{answer.json["field"]}"' in page
@@ -130,7 +131,6 @@ def test_a_picture_is_taken_without_its_name_and_stands_in_the_list(desk: Any) -
         ("um_per_px=0.1", b"nonsense", "no PNG, JPEG, TIFF or WebP"),
         ("", a_field(), "how many micrometres a pixel is"),
         ("um_per_px=0.5", a_field(), "too coarse"),
-        ("um_per_px=0.1&smear=Jane+Doe", a_field(), "that name nobody"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_refused_in_a_sentence(
@@ -138,6 +138,25 @@ def test_a_picture_that_cannot_be_used_is_refused_in_a_sentence(
 ) -> None:
     answer = desk.anna.post(f"/labelling/{desk.set}/pictures?{query}", data=body)
     assert (answer.status_code, sentence in answer.json["detail"]) == (409, True)
+
+
+def test_what_a_smear_is_called_names_nobody_and_stands_in_no_address(desk: Any) -> None:
+    address = f"/labelling/{desk.set}/pictures?um_per_px={UM_PER_PX}"
+    answer = desk.anna.post(address, data=a_field(), headers={"X-Smear": "Jane Doe"})
+    assert "that name nobody" in answer.json["detail"]
+    desk.anna.post(f"{address}&smear=H-4711", data=a_field())
+    with desk.store() as store:
+        (field,) = LabelSets(store).fields(desk.set)
+    assert field.smear == "1"
+
+
+def test_every_kept_field_of_a_run_is_added_a_few_an_ask(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_qc_run(desk.config.store.path)
+    monkeypatch.setattr("web.labelling.MOST_AT_ONCE", 2)
+    desk.anna.post(f"/labelling/{desk.set}/runs", data={"run": "0c0ffee", "what": "fields"})
+    asks = [len(said["numbers"]) for what, said in desk.fake.asked if what == "add_run_fields"]
+    assert asks == [2, 1]
+    assert "3 fields were added." in desk.anna.get(f"/labelling/{desk.set}").text
 
 
 def test_a_picture_that_is_too_long_is_refused_before_it_is_read(desk: Any) -> None:

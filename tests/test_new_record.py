@@ -20,6 +20,7 @@ from appliance.commands.calibrating import AtTerminal
 from appliance.commands.new_record import offer_certificate, put_away, put_on_record, refuse_before
 from appliance.errors import ApplianceRefused
 from appliance.instrument_process import served_instrument
+from appliance.servicing.measurement import Measurement
 from appliance.store import Store
 from appliance.store_lock import StoreLock, lock_path
 from calibration import CalibrationRefused
@@ -151,6 +152,10 @@ def test_a_scale_that_the_settings_state_is_said_to_take_its_place(
 # Refused before anything is measured
 
 
+def wanted(by: str | None, note: str = "", ruler: RulerOnStage | None = None) -> Measurement:
+    return Measurement(Session().config, "all", ruler or RulerOnStage(), by=by, note=note)
+
+
 @pytest.mark.parametrize(
     ("by", "note", "pdf", "ruler", "sentence"),
     [
@@ -168,13 +173,13 @@ def test_what_would_be_refused_at_the_end_is_refused_at_the_start(
     store: Path, by: str | None, note: str, pdf: Path | None, ruler: RulerOnStage | None, sentence: str
 ) -> None:
     with pytest.raises((ApplianceRefused, CalibrationRefused), match=sentence):
-        refuse_before(Session(), by, note, pdf, ruler)
+        refuse_before(wanted(by, note, ruler), pdf)
 
 
 def test_a_store_that_cannot_be_had_is_found_out_at_the_start(store: Path) -> None:
     store.write_bytes(b"no store" * 999)
     with pytest.raises(ApplianceRefused, match="is no store"):
-        refuse_before(Session(), "R. Hooke", "", None)
+        refuse_before(wanted("R. Hooke"), None)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from builders_web import (
     until,
 )
 
+from appliance.cause import Cause
+
 
 @pytest.fixture
 def config(tmp_path):
@@ -41,12 +43,62 @@ def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, co
     assert arguments["plan"]["specimen"] == "marrow"
 
 
-def test_only_the_specimens_of_the_panel_are_offered(browser, tmp_path):
-    config = settings(tmp_path, count={"panel": "marrow-16", "specimen": "marrow"})
-    with showing(browser, config, None) as (page, _):
+def test_scan_and_go_counts_what_the_settings_say(browser, tmp_path):
+    config = settings(tmp_path, count={"specimen": "marrow"})
+    with showing(browser, config, None) as (page, fake):
         page.get_by_role("button", name="Start a count").click()
         assert page.get_by_label("Marrow").is_checked()
-        assert page.get_by_label("Blood").count() == 0
+        page.keyboard.type("H-2207\n")  # as a barcode reader does
+        until(lambda: fake.asked, "the instrument is asked")
+    plan = fake.asked[0][1]["plan"]
+    assert (plan["panel"], plan["specimen"]) == ("smear-13", "marrow")
+    assert (plan["min_cells"], plan["max_cells"]) == (300, 500)
+    assert fake.asked[0][1]["record_number"] == "H-2207"
+
+
+def test_an_operator_chooses_how_many_cells_are_counted(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_label("400").check()
+        page.get_by_role("button", name="Start the count").click()
+        until(lambda: fake.asked, "the instrument is asked")
+    plan = fake.asked[0][1]["plan"]
+    assert (plan["min_cells"], plan["max_cells"]) == (400, 400)
+
+
+def test_a_panel_that_cannot_be_counted_says_why_and_cannot_be_chosen(browser, config):
+    with showing(browser, config, None) as (page, _):
+        page.get_by_role("button", name="Start a count").click()
+        page.get_by_text("4 panels cannot be counted here").click()
+        marrow = page.get_by_role("listitem").filter(has_text="Bone marrow, 16 cell types")
+        assert "There are no weights for the panel marrow-16." in marrow.inner_text()
+        assert (
+            page.locator("[name=count]").evaluate_all("all => all.map(one => one.value)") == ["smear-13"] * 2
+        )
+
+
+def test_where_no_panel_can_be_counted_the_start_says_why(browser, tmp_path):
+    config = settings(tmp_path, count={"panel": "smear-13"})
+    coarse = config.model_copy(
+        update={"camera": config.camera.model_copy(update={"source": f"folder:{tmp_path}", "um_per_px": 0.5})}
+    )
+    with showing(browser, coarse, None) as (page, _):
+        page.get_by_role("button", name="Start a count").click()
+        page.locator("#new-dialog").get_by_text("Use a higher magnification.").first.wait_for()
+        assert page.get_by_role("button", name="Start the count").is_disabled()
+
+
+def test_a_pause_by_a_fault_says_what_happened_and_what_to_do(browser, config):
+    said = "The camera sensor 0 gave a dark frame. See to the camera and the lamp, then resume."
+    with showing(browser, config, a_run("paused", reason=said, cause=Cause.DARK)) as (page, fake):
+        notice = page.locator("#notice")
+        assert notice.get_attribute("data-tone") == "warn"
+        assert "the lamp is off" in notice.inner_text()
+        assert "What to do: Switch the lamp on" in notice.inner_text()
+        assert said in notice.inner_text()
+        fake.shows(a_run("failed", reason="It is no use.", cause=Cause.WRONG_SCALE))
+        page.locator("#notice-do", has_text="Put the right objective in").wait_for()
+        assert page.get_by_role("link", name="This run").get_attribute("href") == "runs/c0ffee00"
 
 
 def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
@@ -87,7 +139,12 @@ def test_an_instrument_that_cannot_count_says_why_and_offers_no_start(browser, c
 
 def test_a_next_count_that_cannot_begin_says_why_beside_its_button(browser, config):
     why = "No camera is set. Give [camera] source in the settings, or hemadiff count --camera folder:DIR."
-    run = a_run("completed", reason="300 cells are counted.", latest=cells(1, ["lymphocyte"], counted(24)))
+    run = a_run(
+        "completed",
+        reason="300 cells are counted.",
+        cause=Cause.ENOUGH,
+        latest=cells(1, ["lymphocyte"], counted(24)),
+    )
     with showing(browser, config, run, can_start=False, why_not=why) as (page, fake):
         assert page.get_by_role("button", name="New count").is_disabled()
         reason = page.locator("#why-not")
@@ -113,13 +170,19 @@ def test_the_number_in_the_question_whether_to_stop_goes_on_with_the_count(brows
 def test_stop_asks_once_more_and_pause_does_not(browser, config):
     with showing(browser, config, a_run()) as (page, fake):
         page.get_by_role("button", name="Pause").click()
-        until(lambda: fake.asked == [("pause", {"by": "administrator"})], "it is asked to pause")
+        until(
+            lambda: fake.asked == [("pause", {"by": "administrator", "run": "c0ffee00"})],
+            "it is asked to pause",
+        )
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("button", name="Go on counting").click()
         assert len(fake.asked) == 1
         page.get_by_role("button", name="Stop").click()
         page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
-        until(lambda: fake.asked[1:] == [("stop", {"by": "administrator"})], "it is asked to stop")
+        until(
+            lambda: fake.asked[1:] == [("stop", {"by": "administrator", "run": "c0ffee00"})],
+            "it is asked to stop",
+        )
 
 
 def test_a_paused_count_can_be_resumed_and_says_why_it_is_paused(browser, config):

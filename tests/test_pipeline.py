@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders_instrument import Gate, PixelAnalyser, failing_field, field, folder
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceError
 from appliance.field_source import SlideSurvey
 from appliance.folder_camera import FolderCamera
@@ -243,7 +244,7 @@ def test_a_refusal_that_is_true_of_every_field_breaks_off_at_once(tmp_path: Path
         raise ModelRefused("Too coarse.")
 
     outcomes = run(Slow(eight_fields(tmp_path)), PixelAnalyser(look), stop_after=1)
-    assert outcomes == [Broken("Too coarse.", resumable=False)]
+    assert outcomes == [Broken("Too coarse.", resumable=False, cause=Cause.WEIGHTS)]
 
 
 def test_a_lost_camera_breaks_off_after_the_fields_before_it(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_a_lost_camera_breaks_off_after_the_fields_before_it(tmp_path: Path) -> 
 
     outcomes = said(run(Slow(eight_fields(tmp_path), lost), PixelAnalyser()))
     assert [number for number, _ in outcomes[:2]] == [0, 1]
-    assert outcomes[2:] == [Broken("The cable was unplugged.", resumable=True)]
+    assert outcomes[2:] == [Broken("The cable was unplugged.", resumable=True, cause=Cause.UNEXPECTED)]
 
 
 def test_an_engine_that_hangs_breaks_off_and_its_late_answer_is_not_waited_for(tmp_path: Path) -> None:
@@ -343,5 +344,5 @@ def test_what_keeps_it_from_getting_ready_can_be_mended(tmp_path: Path) -> None:
     outcomes = run(Closed(eight_fields(tmp_path)), PixelAnalyser())
     assert outcomes == [
         Step("Homing the stage."),
-        Broken("The lid is open. Close it, then resume.", resumable=True),
+        Broken("The lid is open. Close it, then resume.", resumable=True, cause=Cause.UNEXPECTED),
     ]

@@ -210,7 +210,7 @@ def test_a_screen_that_watches_marks_nothing(config: Config, fake: FakeInstrumen
 def test_a_mark_is_asked_of_the_instrument_as_it_is(config: Config, fake: FakeInstrument) -> None:
     said = {"field": 3, "kind": "missed", "present": True, "x": 400, "y": 200}
     assert a_client(config).post(f"/qc/{RUN}/mark", json=said).status_code == 200
-    assert fake.asked == [("mark_qc", {"run": RUN, **said})]
+    assert fake.asked == [("mark_qc", {"by": "administrator", "run": RUN, **said})]
 
 
 def test_a_control_is_recorded_with_the_laboratorys_limits_and_the_marked_numbers(

@@ -15,6 +15,7 @@ from builders_qc import HEIGHT, RUN, WIDTH, a_qc_run, found, gone_over, marked
 from builders_store import NOON, at, counted_run, unreadable
 from PIL import Image
 
+from appliance.audit import AuditTrail
 from appliance.config import Config
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceError, ApplianceRefused
@@ -232,7 +233,7 @@ def test_a_count_that_this_version_cannot_read_does_not_hide_the_others(path: Pa
 )
 def test_a_mark_that_says_too_little_or_too_much_is_refused(path: Path, said: dict[str, Any]) -> None:
     with Store(path) as store, pytest.raises(ApplianceRefused):
-        mark_qc(store, at(1), **{"run": RUN, "field": 0, "present": True, **said})
+        mark_qc(store, at(1), **{"by": "robin", "run": RUN, "field": 0, "present": True, **said})
 
 
 # The control
@@ -247,6 +248,18 @@ def test_the_control_takes_what_was_marked(path: Path) -> None:
     assert said["passed"]
     assert said["said"].startswith("Passed. 6 of 7 cells located: 85.7 %")
     assert (control.result.located, control.result.missed, control.run) == (6, 1, RUN)
+
+
+def test_who_marked_and_who_recorded_is_on_the_trail(path: Path) -> None:
+    with Store(path) as store:
+        gone_over(store, 0, 1, 2)
+        marked(store, 2, "missed", x=200, y=200)
+        record_qc(store, at(200), **SAID)
+        recorded, mark, *_ = AuditTrail(store).entries()
+    assert (mark.who, mark.what, mark.subject) == ("robin", "quality control", RUN)
+    assert dict(mark.details) == {"field": 2, "kind": "missed", "present": True}
+    assert (recorded.who, recorded.subject) == (SAID["by"], RUN)
+    assert dict(recorded.details) == {"passed": True, "located": 6, "missed": 1, "false finds": 0}
 
 
 def test_a_control_before_every_field_is_gone_over_is_refused(path: Path) -> None:

@@ -9,6 +9,7 @@ from builders_run import UNANALYSED, UNREADABLE, field, plan, run, tally
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.cause import Cause
 from appliance.errors import ApplianceRefused
 from appliance.run import (
     EMPTY_FIELDS_END_RUN,
@@ -33,7 +34,7 @@ from appliance.run import (
     replay,
 )
 
-POWER = Interrupted("Power was lost. Home the stage, then resume.")
+POWER = Interrupted("Power was lost. Home the stage, then resume.", Cause.POWER_CUT)
 
 
 def after(r: Run, *events):
@@ -184,7 +185,7 @@ def test_unreadable_fields_are_skipped_without_end_and_kept_apart_from_failures(
 
 @pytest.mark.parametrize("state", [State.IDLE, State.PREPARING, State.COUNTING, State.PAUSED])
 def test_a_failure_ends_the_run_with_its_reason_and_keeps_what_was_counted(state):
-    r, commands = advance(run(state, cells=40), Failed("The camera is gone."))
+    r, commands = advance(run(state, cells=40), Failed("The camera is gone.", Cause.CAMERA))
     assert (r.state, r.reason, r.tally.counted) == (State.FAILED, "The camera is gone.", 40)
     assert commands == [StopAcquisition()]
 
@@ -199,7 +200,9 @@ def test_a_person_pauses_a_run_and_keeps_what_was_counted(state):
 
 
 def test_a_lost_position_pauses_the_run_and_keeps_what_was_counted():
-    r, commands = advance(run(cells=212), Interrupted("The stage lost its position. Home it, then resume."))
+    r, commands = advance(
+        run(cells=212), Interrupted("The stage lost its position. Home it, then resume.", Cause.POSITION_LOST)
+    )
     assert (r.state, r.tally.counted, commands) == (State.PAUSED, 212, [StopAcquisition()])
     assert r.reason == "The stage lost its position. Home it, then resume."
 
@@ -268,8 +271,8 @@ events = st.sampled_from(
         PauseAsked(),
         ResumeAsked(),
         StopAsked(),
-        Failed("It broke."),
-        Interrupted("The cable was unplugged."),
+        Failed("It broke.", Cause.UNEXPECTED),
+        Interrupted("The cable was unplugged.", Cause.CAMERA),
     ]
 )
 

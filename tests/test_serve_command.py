@@ -267,7 +267,10 @@ def test_only_a_simulated_count_is_resumed_without_being_asked(
 
 
 def test_a_simulated_count_that_cannot_go_on_gives_way_to_a_new_one(tmp_path):
-    assert what_is_asked(tmp_path, a_run("paused", simulated=True), kind=OfAnotherVersion) == STARTED
+    assert what_is_asked(tmp_path, a_run("paused", simulated=True), kind=OfAnotherVersion) == [
+        ("stop", {"run": "c0ffee00"}),
+        *STARTED,
+    ]
 
 
 def test_an_instrument_of_ones_own_follows_when_the_other_lets_go(tmp_path):

@@ -46,7 +46,8 @@ class Guided(FakeInstrument):
             case "service_begin":
                 self.state = READY
             case "service_routine":
-                waits = {"wanted": "slide", "sentence": "Put a clean slide on the stage.", "slide": "blank"}
+                asked = {"wanted": "slide", "sentence": "Put a clean slide on the stage.", "slide": "blank"}
+                waits = {**asked, "number": 3}
                 self.state = {
                     **READY,
                     "doing": "flat_field",
@@ -67,6 +68,8 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         page.get_by_text("engineer has the microscope in hand.").wait_for()
         page.get_by_role("img", name="What the camera sees now").wait_for()
         page.get_by_role("button", name="z −").click()
+        page.get_by_text("How thoroughly").click()
+        page.get_by_label("Watch the stage stand still").check()
         page.get_by_role("button", name="Begin the routine").click()
         page.get_by_text("Put a clean slide on the stage.").wait_for()
         assert page.get_by_role("button", name="x +").is_disabled()
@@ -81,4 +84,7 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         "service_routine",
         "service_answer",
     ]
+    assert dict(fake.asked)["service_answer"] == {"by": "engineer", "yes": True, "question": 3}
     assert dict(fake.asked)["service_jog"] == {"by": "engineer", "dz": -1}
+    extent = {"returns": 30, "tilt": True, "drift": True, "overview": True}
+    assert dict(fake.asked)["service_routine"]["extent"] == extent

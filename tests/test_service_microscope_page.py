@@ -78,6 +78,14 @@ def test_whoever_asks_is_named_to_the_instrument(config: Config, fake: InService
     assert fake.asked == [("service_jog", {"by": "engineer", "dx": 10})]
 
 
+@pytest.mark.parametrize(("role", "anybodys"), [("engineer", False), ("administrator", True)])
+def test_an_administrator_ends_the_session_of_another(
+    config: Config, fake: InService, role: str, anybodys: bool
+) -> None:
+    a_client(config, role).post("/service/microscope/end", json={})
+    assert fake.asked == [("service_end", {"by": role, "anybodys": anybodys})]
+
+
 def test_what_the_instrument_refuses_is_said(config: Config, fake: InService) -> None:
     fake.refusal = "That is beyond the limits."
     answer = a_client(config).post("/service/microscope/jog", json={"dx": 10})

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from builders_calibration import record
-from builders_people import signed_in
+from builders_people import a_person, kept_pin, signed_in
 from builders_review import ended
 from builders_web import FakeInstrument, a_hub, a_run, settings
 from flask.testing import FlaskClient
@@ -212,6 +212,18 @@ def test_only_an_administrator_takes_every_samples_number_out(
     assert a_client(config, role).post("/service/backup").status_code == 403
 
 
+def test_a_backup_is_taken_at_the_instrument_alone_and_holds_nobodys_secret(
+    config: Config, fake: FakeInstrument
+) -> None:
+    client = a_client(config, "administrator")
+    a_person(config, "reviewer", "robin", pin=kept_pin())
+    afar = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
+    assert client.post("/service/backup", **afar).status_code == 403
+    assert "/service/backup" not in client.get("/service", **afar).text
+    here = client.post("/service/backup")
+    assert (here.status_code, kept_pin().encode() in here.data) == (200, False)
+
+
 @pytest.fixture
 def bundled(config: Config, fake: FakeInstrument, log: list[str]) -> dict[str, str]:
     """The files of the diagnostics of an instrument on which a record number got nearly everywhere."""
@@ -228,6 +240,17 @@ def bundled(config: Config, fake: FakeInstrument, log: list[str]) -> dict[str, s
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
         assert archive.testzip() is None
         return {name.partition("/")[2]: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_who_took_the_diagnostics_is_on_the_trail(bundled: dict[str, str], fake: FakeInstrument) -> None:
+    assert fake.asked[-1] == ("diagnostics_taken", {"by": "engineer"})
+
+
+def test_the_diagnostics_are_had_of_an_instrument_that_does_not_answer(
+    config: Config, fake: FakeInstrument
+) -> None:
+    fake.dies()
+    assert a_client(config).get("/service/diagnostics.zip").status_code == 200
 
 
 def test_the_diagnostics_hold_no_patients_number(bundled: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from builders_web import settings, until
 
 from appliance.audit import AuditTrail
 from appliance.calibrating.bench import Bench
-from appliance.calibrating.runner import Engineer, Runner
+from appliance.calibrating.runner import Engineer, RoutineStopped, Runner
 from appliance.calibrating.steps import Expose, GoTo, Known, Lay, Mend, Routine, Take, Tell
 from appliance.cameras.camera import CameraInUse, CameraSetting, Exposure
 from appliance.errors import ApplianceError, ApplianceRefused
@@ -26,7 +26,6 @@ from appliance.servicing.at_page import AtPage
 from appliance.servicing.service import Service
 from appliance.servicing.session import IDLE_S, Session, Verdict
 from appliance.servicing.sight import histogram, sight_of
-from appliance.servicing.watched import RoutineStopped, watched
 from appliance.store import Store
 from calibration.errors import CalibrationRefused
 from calibration.setup import Setup
@@ -105,7 +104,7 @@ def test_a_routine_waits_until_the_slide_lies_there() -> None:
     thread, came = asked(engineer, lambda: engineer.lay("blank", "Put a clean slide on the stage."))
     assert engineer.question is not None
     assert engineer.question.slide == "blank"
-    engineer.answer(True)
+    engineer.answer(True, engineer.question.number)
     thread.join(10)
     assert came == [None]
     assert engineer.told == ["Put a clean slide on the stage. Done."]
@@ -115,14 +114,30 @@ def test_a_routine_waits_until_the_slide_lies_there() -> None:
 def test_whether_something_was_put_right_is_answered_on_the_page(yes: bool) -> None:
     engineer = AtPage()
     thread, came = asked(engineer, lambda: engineer.mend("The lamp is off."))
-    engineer.answer(yes)
+    assert engineer.question is not None
+    engineer.answer(yes, engineer.question.number)
     thread.join(10)
     assert came == [yes]
 
 
+def test_a_second_touch_does_not_answer_the_next_question() -> None:
+    engineer = AtPage()
+    first, _ = asked(engineer, lambda: engineer.lay("blank", "Put a clean slide on the stage."))
+    assert engineer.question is not None
+    number = engineer.question.number
+    engineer.answer(True, number)
+    first.join(10)
+    second, came = asked(engineer, lambda: engineer.confirm("Is it right?"))
+    with pytest.raises(ApplianceRefused, match="Read the one that stands there now"):
+        engineer.answer(True, number)
+    assert came == []
+    engineer.stop()
+    second.join(10)
+
+
 def test_an_answer_that_nobody_waits_for_is_refused() -> None:
     with pytest.raises(ApplianceRefused, match="No routine waits"):
-        AtPage().answer(True)
+        AtPage().answer(True, 1)
 
 
 def test_a_routine_that_waits_can_be_stopped() -> None:
@@ -145,43 +160,48 @@ def test_a_routine_waits_for_nobody_who_is_gone() -> None:
 # A routine that others look on
 
 
-def routine_of(*steps: Any) -> Routine[list[Any]]:
-    came = []
-    for step in steps:
-        try:
-            came.append((yield step))
-        except CalibrationRefused as refusal:
-            came.append(str(refusal))
-    return came
+class NoMicroscope:
+    """Nothing is moved by routines that only speak."""
 
 
-def test_a_routine_that_is_watched_gets_what_it_would_get_alone() -> None:
+def alone(engineer: AtPage) -> Runner:
+    return Runner(NoMicroscope(), engineer)  # type: ignore[arg-type]
+
+
+def three_words() -> Routine[str]:
+    for word in "abc":
+        yield Tell(word)
+    return "Passed."
+
+
+def test_who_looks_on_sees_every_step_and_what_came_of_it() -> None:
     seen: list[Any] = []
-    looked_on = watched(
-        routine_of(Tell("a"), Mend("b")), lambda step, came: seen.append((step, came)), lambda: False
-    )
-    assert next(looked_on) == Tell("a")
-    assert looked_on.send(None) == Mend("b")
-    with pytest.raises(StopIteration) as end:
-        looked_on.send(True)
-    assert end.value.value == [None, True]
-    assert seen == [(Tell("a"), None), (Mend("b"), True)]
+    assert alone(AtPage()).run(three_words(), lambda step, came: seen.append((step, came))) == "Passed."
+    assert seen == [(Tell("a"), None), (Tell("b"), None), (Tell("c"), None)]
 
 
-def test_what_a_step_refuses_is_the_watched_routines_to_answer() -> None:
-    looked_on = watched(routine_of(Take()), lambda step, came: None, lambda: False)
-    next(looked_on)
-    with pytest.raises(StopIteration) as end:
-        looked_on.throw(CalibrationRefused("Too dark."))
-    assert end.value.value == ["Too dark."]
+def test_what_a_step_refuses_is_the_routines_to_answer_while_others_look_on() -> None:
+    def routine() -> Routine[str]:
+        try:
+            yield Mend("The lamp is off.")
+        except CalibrationRefused as refusal:
+            return str(refusal)
+        return "Passed."
+
+    class Refusing(AtPage):
+        def mend(self, sentence: str) -> bool:
+            raise CalibrationRefused("Too dark.")
+
+    seen: list[Any] = []
+    assert alone(Refusing()).run(routine(), lambda step, came: seen.append(step)) == "Too dark."
+    assert seen == []
 
 
 def test_a_routine_that_is_stopped_takes_no_further_step() -> None:
-    stopped = threading.Event()
-    looked_on = watched(routine_of(Tell("a"), Tell("b")), lambda step, came: stopped.set(), stopped.is_set)
-    next(looked_on)
+    engineer, stopped = AtPage(), threading.Event()
     with pytest.raises(RoutineStopped, match="Nothing of it is on record"):
-        looked_on.send(None)
+        alone(engineer).run(three_words(), lambda step, came: stopped.set(), stopped.is_set)
+    assert engineer.told == ["a"]
 
 
 # What a picture tells
@@ -363,13 +383,27 @@ def test_who_served_and_when_is_on_the_trail(tmp_path: Path) -> None:
     assert lines[::-1] == [("robert", "service begun"), ("robert", "service ended")]
 
 
+def test_a_session_belongs_to_whoever_began_it_and_an_administrator_may_end_it(tmp_path: Path) -> None:
+    asks: dict[str, dict[str, Any]] = {
+        "jog": {"dx": 1}, "start": {}, "home": {}, "camera": {"exposure_us": 100}, "lamp": {"share": 0.5},
+        "routine": {"name": "flat_field"}, "answer": {"yes": True, "question": 1}, "end": {},
+    }  # fmt: skip
+    with Scope() as scope, serving(tmp_path, scope) as made:
+        made.answer("service_begin", {"by": "robert"})
+        for what, said in asks.items():
+            with pytest.raises(ApplianceRefused, match="robert has the microscope for service"):
+                made.answer(f"service_{what}", {"by": "antoni", **said})
+        made.answer("service_end", {"by": "ada", "anybodys": True})
+        until(lambda: made._service is not None and made._service.held_by is None, "it is let go")
+
+
 def test_nobody_jogs_before_a_session_began(tmp_path: Path) -> None:
     with (
         Scope() as scope,
         serving(tmp_path, scope) as made,
         pytest.raises(ApplianceRefused, match="Begin one"),
     ):
-        made.answer("service_jog", {"dx": 1})
+        made.answer("service_jog", {"by": "robert", "dx": 1})
 
 
 @pytest.mark.parametrize("dx", ["1", True, None, float("nan"), 1e9])

@@ -102,7 +102,10 @@ def test_state_badge_and_stop_are_seen_over_the_enlarged_slide(browser, config):
         assert over.get_by_text("Counting", exact=True).is_visible()
         over.get_by_role("button", name="Stop").click()
         page.locator("#stop-dialog").get_by_role("button", name="Stop").click()
-        until(lambda: fake.asked == [("stop", {"by": "administrator"})], "it is asked to stop")
+        until(
+            lambda: fake.asked == [("stop", {"by": "administrator", "run": "c0ffee00"})],
+            "it is asked to stop",
+        )
 
 
 def test_a_paused_count_on_a_stage_says_to_leave_the_slide_alone(browser, config):

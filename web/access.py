@@ -5,21 +5,21 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask_babel import gettext
 from markupsafe import Markup
 
-from appliance.accounts.accounts import Account, Accounts
-from appliance.accounts.passes import Passes
-from appliance.accounts.roles import FOR_PROGRAMS, Permission, Role, may
-from appliance.accounts.secret import new_token, token_digest
+from appliance.accounts.accounts import Accounts
+from appliance.accounts.roles import Permission, may
+from appliance.accounts.secret import new_token
+from appliance.accounts.signing_in import LONGEST_SESSION_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store import Store
 from web import guard
+from web.known import Known, Person
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 NEEDS = "_needs"
 PUBLIC = "public"
+PERSONAL = "personal"
 OF_A_LINK = frozenset(
     {
+        "api.brief",
         "api.state",
         "api.stream",
         "live.field",
@@ -46,30 +48,7 @@ OF_A_LINK = frozenset(
 READS = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "X-CSRF-Token"
 TOKEN_FIELD = "csrf_token"
-LONGEST_SESSION_S = 12 * 3600
-KNOWN_FOR_S = 2.0  # a person is looked up anew after this; a page of thumbnails asks once
-ONLY_AT_THE_INSTRUMENT = frozenset({Permission.COUNT, Permission.SERVICE, Permission.QC})
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who asks. name: the login name, or what a program or a link is called.
-
-    how: "pin", "password", "token" or "link".  run: the one that a link shows.  locked: idle for long; until they say
-    who they are again they only watch.
-    """
-
-    name: str
-    role: Role
-    how: str
-    run: str | None = None
-    locked: bool = False
-
-    def may(self, permission: Permission) -> bool:
-        """Whether they may do it now."""
-        if self.how == "token" and permission not in FOR_PROGRAMS:
-            return False
-        return may(Role.VIEWER if self.locked else self.role, permission)
+ONLY_AT_THE_INSTRUMENT = frozenset({Permission.COUNT, Permission.SERVICE, Permission.QC, Permission.BACK_UP})
 
 
 def allow(permission: Permission) -> Callable[[View], View]:
@@ -85,6 +64,12 @@ def allow(permission: Permission) -> Callable[[View], View]:
 def public(view: View) -> View:
     """Let everybody open a view."""
     setattr(view, NEEDS, PUBLIC)
+    return view
+
+
+def personal(view: View) -> View:
+    """Let everybody who signed in open a view: it is about themself."""
+    setattr(view, NEEDS, PERSONAL)
     return view
 
 
@@ -104,7 +89,7 @@ def may_here(permission: Permission) -> bool:
 
 def install(app: Flask, rooms: Rooms) -> None:
     """Have every request looked at before its view is."""
-    known = _Known(rooms)
+    known = Known(rooms)
     app.config.update(ROOMS=rooms, KNOWN=known)
 
     @app.before_request
@@ -112,13 +97,13 @@ def install(app: Flask, rooms: Rooms) -> None:
         needed = getattr(app.view_functions.get(request.endpoint or ""), NEEDS, None)
         if request.endpoint == "static" or request.routing_exception is not None:
             return None
-        g.person = known.who_asks()
+        g.person = known.who_asks(_bearer(), _by_hand())
         if needed is None:
             abort(403, gettext("Nobody may open this."))
         _refuse_forged()
         if needed == PUBLIC:
             return None
-        return _decide(Permission(needed))
+        return _decide_personal() if needed == PERSONAL else _decide(Permission(needed))
 
     app.jinja_env.globals.update(
         csrf_field=csrf_field, csrf_token=csrf_token, may_here=may_here, Permission=Permission
@@ -128,28 +113,56 @@ def install(app: Flask, rooms: Rooms) -> None:
 
 def goes_on() -> Callable[[], bool]:
     """Return whether who asks now may still watch, to be asked again while a stream lasts."""
-    known: _Known = current_app.config["KNOWN"]
+    known: Known = current_app.config["KNOWN"]
     rooms: Rooms = current_app.config["ROOMS"]
     word = _bearer()
     person, began, epoch = who(), session.get("began", 0.0), session.get("epoch")
-    until = session.get("until", began + LONGEST_SESSION_S)
+    until, this = session.get("until", began + LONGEST_SESSION_S), session.get("id", session.get("link", ""))
 
     def still() -> bool:
         if word is not None:
             return known.program(word) is not None
         if person.how == "link":
-            return time.time() < until and _shows(rooms, person)
+            return time.time() < until and known.watches(this) and _shows(rooms, person)
         account = known.account(person.name)
-        return account is not None and not account.disabled and account.epoch == epoch and time.time() < until
+        if account is None or account.disabled or account.epoch != epoch or this in known.ended():
+            return False
+        return bool(time.time() < until)
 
     return still
 
 
 def begin_session(name: str, epoch: int, how: str) -> None:
-    """Let this browser be somebody from now on."""
+    """Let this browser be somebody from now on. Who says again who they are goes on with the same session."""
+    this = session.get("id") if session.get("name") == name else None
     session.clear()
     now = time.time()
-    session.update(name=name, epoch=epoch, how=how, began=now, seen=now, csrf=new_token())
+    session.update(
+        name=name, epoch=epoch, how=how, began=now, seen=now, csrf=new_token(), id=this or new_token()
+    )
+
+
+def go_on_as(name: str, epoch: int) -> None:
+    """Let this browser's session outlive a change that ends the person's others."""
+    known: Known = current_app.config["KNOWN"]
+    known.forget(name)
+    session["epoch"] = epoch
+
+
+def session_id() -> str:
+    """Return by which name this browser's session is ended, with every copy of its cookie."""
+    return str(session.get("id", ""))
+
+
+def end_session() -> None:
+    """Let this browser be nobody from now on."""
+    session.clear()
+
+
+def look_again() -> None:
+    """Look up anew which sessions and links are over: that just changed."""
+    known: Known = current_app.config["KNOWN"]
+    known.look_again()
 
 
 def begin_watching(link: str, run: str, until: datetime) -> None:
@@ -186,6 +199,8 @@ def _decide(needed: Permission) -> AnyResponse | None:
         return _to_sign_in(gettext("Sign in first."))
     if person.how == "link" and not _in_link(person):
         abort(403, gettext("This link shows one run, and nothing else."))
+    if person.newcomer:
+        return _to_choose()
     if not person.may(needed):
         if person.locked and may(person.role, needed):
             return _to_sign_in(gettext("This screen was left alone for a while. Say again who you are."))
@@ -199,6 +214,25 @@ def _decide(needed: Permission) -> AnyResponse | None:
             ),
         )
     return None
+
+
+def _decide_personal() -> AnyResponse | None:
+    """Decide about a page of whoever signed in. A newcomer opens only the one where they choose."""
+    person: Person | None = g.person
+    if person is None:
+        return _to_sign_in(gettext("Sign in first."))
+    if not person.human:
+        abort(403, gettext("This is for people who signed in."))
+    if person.locked:
+        return _to_sign_in(gettext("This screen was left alone for a while. Say again who you are."))
+    return _to_choose() if person.newcomer and request.blueprint != "me" else None
+
+
+def _to_choose() -> AnyResponse:
+    sentence = gettext("Somebody else chose what you signed in with. Choose your own first.")
+    if request.method not in READS or request.path.startswith("/api/") or not _is_page():
+        abort(403, sentence)
+    return redirect(url_for("me.form"), 303)
 
 
 def _in_link(person: Person) -> bool:
@@ -249,69 +283,6 @@ def _refuse_forged() -> None:
 def _bearer() -> str | None:
     kind, _, word = request.headers.get("Authorization", "").partition(" ")
     return word.strip() if kind.lower() == "bearer" and word else None
-
-
-class _Known:
-    """Looks up who a session or a token belongs to."""
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._path = rooms.config.store.path
-        self._idle_s = rooms.config.web.idle_minutes * 60.0
-        self._accounts: dict[str, tuple[float, Account | None]] = {}
-
-    def who_asks(self) -> Person | None:
-        word = _bearer()
-        if word is not None:
-            return self.program(word)
-        if "link" in session:
-            if time.time() >= session["until"]:
-                session.clear()
-                return None
-            return Person(f"link {session['link']}", Role.VIEWER, "link", session["run"])
-        return self._signed_in() if "name" in session else None
-
-    def _signed_in(self) -> Person | None:
-        account = self.account(session["name"])
-        now = time.time()
-        if (
-            account is None
-            or account.disabled
-            or account.epoch != session["epoch"]
-            or now - session["began"] > LONGEST_SESSION_S
-        ):
-            session.clear()
-            return None
-        person = Person(account.name, account.role, session["how"])
-        if now - session["seen"] > self._idle_s:
-            return replace(person, locked=True)
-        if _by_hand() and now - session["seen"] > min(30.0, self._idle_s / 4):
-            session["seen"] = now
-        return person
-
-    def account(self, name: str) -> Account | None:
-        now = time.monotonic()
-        looked, account = self._accounts.get(name, (-KNOWN_FOR_S, None))
-        if now - looked >= KNOWN_FOR_S or account is None:
-            account = self._read(name)
-            self._accounts[name] = now, account
-        return account
-
-    def _read(self, name: str) -> Account | None:
-        try:
-            with Store.read_only(self._path) as store:
-                return Accounts(store).find(name)
-        except ApplianceRefused:
-            return None
-
-    def program(self, word: str) -> Person | None:
-        try:
-            with Store.read_only(self._path) as store:
-                token = Passes(store).token(token_digest(word))
-        except ApplianceRefused:
-            return None
-        if token is None or not token.valid(datetime.now(UTC)):
-            return None
-        return Person(f"token {token.id}", token.role, "token")
 
 
 def _by_hand() -> bool:

@@ -17,11 +17,13 @@ from models import ModelRefused
 from web import (
     access,
     accounts,
+    earlier,
     guard,
     labelling,
     languages,
     links,
     live,
+    me,
     navigation,
     qc,
     review,
@@ -33,6 +35,7 @@ from web import (
 from web.api import blueprint
 from web.hub import Hub, TooManyViewers
 from web.problems import problem
+from web.readers import Readers
 from web.rooms import Rooms
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class Part(Protocol):
 PROBE_WITHIN_S = 10.0
 LONGEST_REQUEST = 64 * 1024
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
-PARTS: Sequence[Part] = (live, accounts, links, review, runs, qc, service, labelling)
+PARTS: Sequence[Part] = (live, me, accounts, links, review, runs, earlier, qc, service, labelling)
 """The modules whose pages these are, each with a ``blueprint``."""
 
 
@@ -66,7 +69,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = guard.behind(app.wsgi_app, config.web.trusted_proxies)  # type: ignore[method-assign,assignment]
-    rooms = Rooms(config, hub, instrument, _digest(Path(app.root_path)))
+    rooms = Rooms(config, hub, instrument, _digest(Path(app.root_path)), Readers(config.store.path))
     sessions.install(app, config.store.path.parent)
     languages.install(app)
     _guard(app, config)

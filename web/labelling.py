@@ -27,6 +27,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.accounts.roles import Permission
 from appliance.errors import ApplianceRefused
+from appliance.labelling.additions import kept_fields
+from appliance.labelling.asks import MOST_AT_ONCE
 from appliance.labelling.layouts import LAYOUTS
 from appliance.labelling.needs import NEEDED, overview
 from appliance.labelling.pictures import BORDER_UM, MOST_BYTES, crop_png, taken
@@ -36,6 +38,7 @@ from appliance.labelling.whole import whole_set
 from appliance.store import Store
 from appliance.store_place import is_there
 from models.panel import Specimen, panel_names
+from web import labelling_withdrawn
 from web.access import allow, no_store, who
 from web.rooms import Rooms
 
@@ -51,6 +54,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     _field(pages, rooms)
     _disagreements(pages, rooms)
     _export(pages, rooms)
+    labelling_withdrawn.add(pages, rooms)
     return pages
 
 
@@ -58,12 +62,13 @@ def _sets(pages: Blueprint, rooms: Rooms) -> None:
     @pages.get("")
     @allow(Permission.LABEL)
     def sets() -> Response:
-        found = []
+        found, withdrawn = [], []
         if is_there(rooms.config.store.path):
             with rooms.store() as store:
                 every = LabelSets(store)
                 found = [(each, overview(every, each)) for each in every.all()]
-        return _page("sets", sets=found, panels=panel_names(), specimens=list(Specimen))
+                withdrawn = every.all(withdrawn=True)
+        return _page("sets", sets=found, withdrawn=withdrawn, panels=panel_names(), specimens=list(Specimen))
 
     @pages.post("")
     @allow(Permission.LABEL)
@@ -85,17 +90,21 @@ def _one_set(pages: Blueprint, rooms: Rooms) -> None:
             sets = LabelSets(store)
             of = sets.get(set_id)
             found, singles = overview(sets, of), len(sets.singles(of.id))
+            withdrawn = sets.fields(of.id, withdrawn=True)
         states = {field.id: _state(reading, who().name) for field, reading in found.fields}
         smears = [field.smear for field, _ in found.fields if not field.captured]
         return _page(
-            "set", set=of, found=found, states=states, singles=singles, needed=NEEDED,
+            "set", set=of, found=found, states=states, singles=singles, needed=NEEDED, withdrawn=withdrawn,
             smear=smears[-1] if smears else "1", most_mb=MOST_BYTES >> 20,
         )  # fmt: skip
 
     @pages.post("/<set_id>/pictures")
     @allow(Permission.LABEL)
     def add(set_id: str) -> Response:
-        """Take a field's picture: the body is the file itself, so that nothing of its name is sent."""
+        """Take a field's picture: the body is the file itself, so that nothing of its name is sent.
+
+        X-Smear: what the smear is called. It is typed, and no address and no log holds it.
+        """
         request.max_content_length = MOST_BYTES
         picture, stated = taken(request.get_data(cache=False))
         um_per_px = request.args.get("um_per_px", type=float) or stated
@@ -104,7 +113,7 @@ def _one_set(pages: Blueprint, rooms: Rooms) -> None:
                 409,
                 gettext("This file does not say how many micrometres a pixel is. Give it, and add it again."),
             )
-        said = {"set": set_id, "um_per_px": um_per_px, "smear": request.args.get("smear", "1")}
+        said = {"set": set_id, "um_per_px": um_per_px, "smear": request.headers.get("X-Smear", "1")}
         encoded = b64encode(picture).decode("ascii")
         return _asked(rooms, "add_label_field", picture=encoded, **said)
 
@@ -116,9 +125,20 @@ def _one_set(pages: Blueprint, rooms: Rooms) -> None:
             said = rooms.instrument.ask("join_run_cells", by=who().name, set=set_id, run=run, labels=[])
             flash(gettext("%(n)s cells joined.", n=said["joined"]))
         else:
-            said = rooms.instrument.ask("add_run_fields", by=who().name, set=set_id, run=run, numbers=[])
-            flash(gettext("%(n)s fields were added.", n=len(said["fields"])))
+            flash(gettext("%(n)s fields were added.", n=_all_fields(rooms, set_id, run)))
         return redirect(url_for("labelling.one", set_id=set_id), 303)
+
+
+def _all_fields(rooms: Rooms, set_id: str, run: str) -> int:
+    """Add every kept field of a run, a few an ask, so that a count goes on in between; return how many were new."""
+    with rooms.store() as store:
+        kept = kept_fields(store, store.run(run))
+    added = 0
+    for first in range(0, len(kept), MOST_AT_ONCE):
+        some = kept[first : first + MOST_AT_ONCE]
+        said = rooms.instrument.ask("add_run_fields", by=who().name, set=set_id, run=run, numbers=some)
+        added += len(said["fields"])
+    return added
 
 
 def _field(pages: Blueprint, rooms: Rooms) -> None:
@@ -128,7 +148,7 @@ def _field(pages: Blueprint, rooms: Rooms) -> None:
         with rooms.store() as store:
             sets, shown, reading = _found(store, field)
             of = sets.get(shown.set)
-            numbers = [each.id for each in sets.fields(of.id)]
+            numbers = [each.id for each in sets.fields(of.id, withdrawn=shown.withdrawn)]
         at = numbers.index(shown.id)
         return _page(
             "field", set=of, field=shown, keys=KEYS, at=at + 1, all=len(numbers),
@@ -186,13 +206,19 @@ def _disagreements(pages: Blueprint, rooms: Rooms) -> None:
             of = sets.get(set_id)
             found = [(field, sets.reading(field)) for field in sets.fields(of.id)]
         mine = sum(len(reading.disputed) for _, reading in found if me in reading.readers)
+        settled = [
+            (cell, label)
+            for _, reading in found
+            if me not in reading.readers and reading.wanted
+            for cell, label in reading.settled.items()
+        ]
         waiting = [
             (field, cell, reading.answers(cell.id))
             for field, reading in found
             if me not in reading.readers
             for cell in reading.disputed
         ]
-        return _page("disagreements", set=of, waiting=waiting, mine=mine)
+        return _page("disagreements", set=of, waiting=waiting, mine=mine, settled=settled)
 
     @pages.get(f"/cells/<{NUMBER}:cell>.png")
     @allow(Permission.LABEL)

@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.dates import format_date, format_datetime
 from flask import Flask, request
 from flask_babel import (
     Babel,
     LazyString,
-    format_date,
-    format_datetime,
     format_decimal,
     get_locale,
     lazy_gettext,
@@ -71,12 +70,18 @@ def _zone() -> str:
 
 def _day(at: datetime) -> str:
     """Return a day in the laboratory's zone, as the language writes it."""
-    return str(format_date(at.astimezone(), "medium", rebase=False))
+    return str(format_date(at.astimezone(), "medium", locale=_written_as()))
 
 
 def _moment(at: datetime) -> str:
     """Return a day and time in the laboratory's zone: this machine's."""
-    return str(format_datetime(at.astimezone(), "medium", rebase=False))
+    return str(format_datetime(at.astimezone(), "medium", locale=_written_as()))
+
+
+def _written_as() -> str:
+    """Return whose way of writing days and times: English ones begin with the day and count 24 hours."""
+    language = str(get_locale() or "en")
+    return "en_GB" if language == "en" else language
 
 
 def _decimal(value: float, pattern: str) -> str:

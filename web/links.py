@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import segno
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from appliance.accounts.passes import Passes
 from appliance.accounts.roles import Permission
 from appliance.accounts.secret import new_token, token_digest
 from appliance.errors import ApplianceRefused
 from web import guard
-from web.access import allow, begin_watching, public, who
+from web.access import allow, begin_watching, look_again, may_here, personal, public, who
 from web.rate import Rate
 from web.rooms import Rooms
 
@@ -44,6 +45,23 @@ def blueprint(rooms: Rooms) -> Blueprint:
         )
         return render_template("accounts/link.html", code=code, address=address, hours=HOURS, run=run)
 
+    @pages.get("/links")
+    @personal
+    def open_links() -> str:
+        """Those of whoever asks; an administrator sees everybody's."""
+        by = None if may_here(Permission.ADMINISTER) else who().name
+        with rooms.store() as store:
+            links = Passes(store).links(datetime.now(UTC), by)
+        return render_template("accounts/links.html", links=links)
+
+    @pages.post("/links/<link>/end")
+    @personal
+    def end(link: str) -> Response:
+        anybodys = may_here(Permission.ADMINISTER)
+        rooms.instrument.ask("end_link", by=who().name, link=link, anybodys=anybodys)
+        look_again()
+        return redirect(url_for("links.open_links"), 303)
+
     @pages.get("/watch/<word>")
     @public
     def opened(word: str) -> str:
@@ -59,6 +77,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             found = rooms.instrument.ask("open_link", digest=token_digest(word))
         except ApplianceRefused as refusal:
             return render_template("error.html", sentence=str(refusal)), 409
+        look_again()
         begin_watching(found["link"], found["run"], datetime.fromisoformat(found["expires"]))
         return redirect(url_for("live.page"), 303)
 

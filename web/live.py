@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-
 from flask import Blueprint, Response, abort, jsonify, render_template
 
 from appliance.accounts.roles import Permission
+from appliance.countable import countables
 from appliance.field_pictures import FieldPictures
-from models import ModelRefused
-from models.panel import Specimen, load_panel
+from appliance.stopping import looks
 from web.access import allow, may_here, no_store, who
+from web.advice import all_advice
 from web.blind import reads_blind
 from web.field_finds import field_finds
 from web.rooms import Rooms
@@ -31,11 +29,11 @@ def blueprint(rooms: Rooms) -> Blueprint:
         shown = render_template(
             "page.html",
             digest=rooms.digest,
-            specimen=count.specimen,
-            specimens=_specimens(count.panel),
+            countables=countables(rooms.config),
             min_cells=count.min_cells,
             max_cells=count.max_cells,
-            panel=count.panel,
+            targets=looks(count.min_cells, count.max_cells),
+            advice=all_advice(),
             may_control=may_here(Permission.COUNT),
             may_review=may_here(Permission.REVIEW),
         )
@@ -83,12 +81,3 @@ def for_ever(picture: bytes, kind: str) -> Response:
     answer = Response(picture, mimetype=kind)
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return answer
-
-
-@cache
-def _specimens(panel: str) -> Sequence[str]:
-    """Return what a panel can count; both where there is no such panel, of which the instrument says more."""
-    try:
-        return load_panel(panel).specimens
-    except ModelRefused:
-        return tuple(Specimen)

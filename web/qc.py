@@ -6,8 +6,7 @@ Every address is under /qc, and every change goes through `_Asking.ask`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -44,7 +43,7 @@ SLIDES = ("normal slide", "QC slide")
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return the quality control's pages."""
     pages = Blueprint("qc", __name__, url_prefix="/qc")
-    _show(pages, rooms.config, lambda: may_here(Permission.QC))
+    _show(pages, rooms, lambda: may_here(Permission.QC))
     _obey(pages, rooms.config, _Asking(rooms.instrument))
     return pages
 
@@ -61,17 +60,19 @@ class _Asking:
         return jsonify({key: value for key, value in reply.items() if key != "ok"})
 
 
-def _show(pages: Blueprint, config: Config, may_control: Callable[[], bool]) -> None:
+def _show(pages: Blueprint, rooms: Rooms, may_control: Callable[[], bool]) -> None:
+    config = rooms.config
+
     @pages.get("")
     @allow(Permission.QC)
     def history() -> Response:
-        controls, waiting = _history(config)
+        controls, waiting, mark = _history(rooms)
         return _page(
             "qc.html",
             controls=controls[: -LISTED - 1 : -1],
             chart=Markup(chart(controls)) if controls else None,
             waiting=[each for each in waiting if not each.recorded],
-            mark=_mark(config, controls),
+            mark=mark,
             needed=config.qc.cells,
             may_control=may_control(),
         )
@@ -80,7 +81,7 @@ def _show(pages: Blueprint, config: Config, may_control: Callable[[], bool]) -> 
     @allow(Permission.QC)
     def control(run: str) -> Response | tuple[Response, int]:
         try:
-            with Store.read_only(config.store.path) as store:
+            with rooms.readers.store() as store:
                 return _control(store, run, config, may_control())
         except ApplianceRefused as missing:
             return _page("qc_missing.html", said=str(missing)), 404
@@ -88,7 +89,7 @@ def _show(pages: Blueprint, config: Config, may_control: Callable[[], bool]) -> 
     @pages.get("/<run>/fields.json")
     @allow(Permission.QC)
     def fields(run: str) -> Response:
-        with _found(config) as store:
+        with rooms.store() as store:
             answer = jsonify(_view(QcReviews(store).review(run)))
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -100,7 +101,7 @@ def _control(store: Store, run: str, config: Config, may_control: bool) -> Respo
     recorded = [control for control in controls if control.run == record.id]
     pictured = bool(FieldPictures(store).numbers(record.id))
     if recorded and not (pictured and "fields" in request.args):
-        mark = _mark(config, controls)
+        mark = _mark(config, store, controls)
         return _page("qc_result.html", run=record, control=recorded[-1], pictured=pictured, mark=mark)
     QcReviews(store).review(record.id)  # says why where there is none
     return _page(
@@ -125,7 +126,7 @@ def _obey(pages: Blueprint, config: Config, asking: _Asking) -> None:
     @pages.post("/<run>/mark")
     @allow(Permission.QC)
     def mark(run: str) -> Response:
-        return asking.ask("mark_qc", run=run, **_wanted(*MARK))
+        return asking.ask("mark_qc", by=who().name, run=run, **_wanted(*MARK))
 
     @pages.post("/<run>/record")
     @allow(Permission.QC)
@@ -155,29 +156,22 @@ def _wanted(*known: str) -> Mapping[str, Any]:
     return wanted
 
 
-@contextmanager
-def _found(config: Config) -> Iterator[Store]:
-    """Read the store; what it does not hold is a missing page."""
-    try:
-        with Store.read_only(config.store.path) as store:
-            yield store
-    except ApplianceRefused as missing:
-        abort(404, str(missing))
+def _history(rooms: Rooms) -> tuple[list[QualityControl], list[ToReview], str | None]:
+    """Return the controls, the counts that wait for one, and what the next results will say."""
+    if not is_there(rooms.config.store.path):
+        return [], [], _never(rooms.config)
+    with rooms.readers.store() as store:
+        controls = QcHistory(store).all()
+        return controls, QcReviews(store).waiting(), _mark(rooms.config, store, controls)
 
 
-def _history(config: Config) -> tuple[list[QualityControl], list[ToReview]]:
-    if not is_there(config.store.path):
-        return [], []
-    with Store.read_only(config.store.path) as store:
-        return QcHistory(store).all(), QcReviews(store).waiting()
-
-
-def _mark(config: Config, controls: list[QualityControl]) -> str | None:
+def _mark(config: Config, store: Store, controls: list[QualityControl]) -> str | None:
     """Return what the next results will say; None while the last control passed and holds."""
-    if not controls:
-        return qc_mark(None, datetime.now(UTC), config.qc.every_h)
-    with Store.read_only(config.store.path) as store:
-        return mark_of_qc(config, store)
+    return mark_of_qc(config, store) if controls else _never(config)
+
+
+def _never(config: Config) -> str | None:
+    return qc_mark(None, datetime.now(UTC), config.qc.every_h)
 
 
 def _latest(names: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Rate:
 
     def allows(self, address: str) -> bool:
         """Whether one more is allowed now; it counts."""
-        now = self._clock()
+        now, address = self._clock(), _network(address)
         with self._lock:
             left, at = self._left.pop(address, (self._at_once, now))
             left = min(self._at_once, left + (now - at) * self._per_s)
@@ -29,3 +30,14 @@ class Rate:
             allowed = left >= 1
             self._left[address] = (left - 1 if allowed else left, now)
         return allowed
+
+
+def _network(address: str) -> str:
+    """Return whose it is: with version 6 everybody has 2^64 addresses, and one network."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4:
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))

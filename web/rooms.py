@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import abort
@@ -13,6 +13,8 @@ from appliance.channel_client import InstrumentClient
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from web.hub import Hub
+from web.readers import Readers
+from web.tries import Tries
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -20,18 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The settings, what the instrument says, a way to ask it for a change; digest: of the page's own files."""
+    """The settings, what the instrument says, a way to ask it for a change, and ways to read the store.
+
+    digest: of the page's own files.  tries: to sign in.
+    """
 
     config: Config
     hub: Hub
     instrument: InstrumentClient
     digest: str
+    readers: Readers
+    tries: Tries = field(default_factory=Tries)
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Read the store; what it does not hold is a missing page."""
         try:
-            with Store.read_only(self.config.store.path) as store:
+            with self.readers.store() as store:
                 yield store
         except ApplianceRefused as missing:
             abort(404, str(missing))

@@ -164,6 +164,7 @@ def _begin(run: Mapping[str, Any] | None, instrument: InstrumentClient, resume_s
             instrument.resume(run["run"])
         except ApplianceRefused as refusal:  # of another version, say; a simulation is no loss
             log.warning("%s Another simulated count is started.", refusal)
+            instrument.stop(run=run["run"])
             instrument.start()
     else:
         log.warning("A count is %s already; no other one was started.", run["state"])

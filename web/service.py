@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from appliance.accounts.roles import Permission
 from appliance.backup import back_up
 from appliance.calibrations import Calibrations
 from appliance.certificate import certificate_pdf
+from appliance.channel_client import InstrumentGone, NoAnswer
+from appliance.counting_scale import not_counted_with
 from appliance.doctor import Finding
 from appliance.doctor.finding import passed
 from appliance.doctor.records import BACKUPS
@@ -155,7 +157,8 @@ def _calibrations(pages: Blueprint, rooms: Rooms) -> None:
             rooms.instrument.ask("use_calibration", name=name, by=who().name, confirmed=confirmed)
         except (ApplianceRefused, CalibrationRefused) as refusal:
             return render_template("error.html", sentence=str(refusal)), 409
-        flash(gettext("%(name)s is in force. Counts from now on use it.", name=name))
+        stated = not_counted_with(rooms.config)
+        flash(" ".join(stated) or gettext("%(name)s is in force. Counts from now on use it.", name=name))
         return redirect(url_for("service.calibration", name=name), 303)
 
 
@@ -163,10 +166,10 @@ def _taken_away(pages: Blueprint, rooms: Rooms) -> None:
     @pages.post("/backup")
     @allow(Permission.BACK_UP)
     def backup() -> AnyResponse:
-        """Copy the database, check the copy, and send it; nothing of it stays here."""
+        """Copy the database without anybody's secrets, check the copy, and send it; nothing of it stays here."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hemadiff-")))
-            made = back_up(rooms.config.store.path, folder)
+            made = back_up(rooms.config.store.path, folder, secrets=False)
             rooms.instrument.ask("record_backup", by=who().name, name=made.path.name, runs=made.runs)
             answer = send_file(
                 made.path,
@@ -195,6 +198,9 @@ def _taken_away(pages: Blueprint, rooms: Rooms) -> None:
         finally:
             if store is not None:
                 store.close()
+        # The bundle is for when the instrument does not answer, too: then no line of the trail is to be had.
+        with suppress(InstrumentGone, NoAnswer):
+            rooms.instrument.ask("diagnostics_taken", by=who().name)
         answer = no_store(Response(made, mimetype="application/zip"))
         name = f"hemadiff-diagnostics-{now:%Y%m%dT%H%M%SZ}.zip"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -16,13 +16,13 @@ from web.rooms import Rooms
 ASKS: Mapping[str, tuple[str, ...]] = {
     "begin": ("at_reference",),
     "end": (),
-    "answer": ("yes",),
+    "answer": ("yes", "question"),
     "jog": ("dx", "dy", "dz"),
     "start": (),
     "home": (),
     "camera": ("exposure_us", "gain"),
     "lamp": ("share",),
-    "routine": ("name", "here", "ruler", "note"),
+    "routine": ("name", "here", "ruler", "extent", "note"),
     "stop": (),
 }
 """What the page may ask of the session, and what belongs to it."""
@@ -67,7 +67,10 @@ def add(pages: Blueprint, rooms: Rooms) -> None:
     def ask(what: str) -> Response:
         if what not in ASKS:
             abort(404, gettext("The microscope cannot be asked for that."))
-        return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **_wanted(what))))
+        wanted = _wanted(what)
+        if what == "end":
+            wanted["anybodys"] = may_here(Permission.ADMINISTER)
+        return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **wanted)))
 
 
 def _wanted(what: str) -> dict[str, Any]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, abort, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from appliance.accounts import secret
-from appliance.accounts.accounts import Account, Accounts, refuse_shut_out
+from appliance.accounts.accounts import Accounts
 from appliance.errors import ApplianceError, ApplianceRefused
 from web import guard
-from web.access import accounts_exist, begin_session, public
+from web.access import accounts_exist, begin_session, end_session, look_again, public, session_id
 from web.languages import LANGUAGES
+from web.proving import Proving, refuse_too_often, way_of
 from web.rate import Rate
 from web.rooms import Rooms
 
@@ -26,23 +25,30 @@ YEAR_S = 365 * 24 * 3600
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return the pages with which everybody begins."""
     pages = Blueprint("sign_in", __name__)
-    rate = Rate(at_once=10, per_minute=20)
+    rate, proving = Rate(at_once=10, per_minute=20), Proving(rooms)
 
     @pages.get("/sign-in")
     @public
     def form() -> Response | str:
         if not accounts_exist():
             return redirect(url_for("sign_in.first"), 303)
-        return render_template("sign_in/sign_in.html", here=_here(), names=_names(rooms), after=_after())
+        return render_template(
+            "sign_in/sign_in.html",
+            here=_here(),
+            names=_names(rooms),
+            after=_after(),
+            nobody=_nobody_can(rooms),
+        )
 
     @pages.post("/sign-in")
     @public
     def sign_in() -> Response | tuple[str, int]:
-        _refuse_too_often(rate)
+        refuse_too_often(rate)
         name = request.form.get("name", "").strip().lower()
+        how = "pin" if request.form.get("pin") else "password"
         try:
-            account, how = _proved(rooms, name)
-            rooms.instrument.ask("signed_in", name=account.name, how=how)
+            account = proving.proved(name, how, request.form.get(how, ""))
+            rooms.instrument.ask("signed_in", name=account.name, how=way_of(how))
         except (ApplianceRefused, ApplianceError) as refusal:
             page = render_template(
                 "sign_in/sign_in.html",
@@ -53,16 +59,18 @@ def blueprint(rooms: Rooms) -> Blueprint:
                 name=name,
             )
             return page, 403
+        if g.person is not None and g.person.name != account.name:
+            _on_record_as_gone(rooms)
         begin_session(account.name, account.epoch, how)
         return redirect(_after(), 303)
 
     @pages.post("/sign-out")
     @public
     def sign_out() -> Response:
-        person = g.person
-        if person is not None and person.how in ("pin", "password"):
-            rooms.instrument.ask("signed_out", name=person.name)
-        session.clear()
+        try:
+            _on_record_as_gone(rooms)
+        finally:
+            end_session()
         return redirect(url_for("sign_in.form"), 303)
 
     @pages.get("/first")
@@ -75,7 +83,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @pages.post("/first")
     @public
     def make_first() -> Response | tuple[str, int]:
-        _refuse_too_often(rate)
+        refuse_too_often(rate)
         name = request.form.get("name", "").strip().lower()
         try:
             if not _here():
@@ -137,29 +145,17 @@ def _names(rooms: Rooms) -> Sequence[str]:
         return [each.name for each in Accounts(store).all() if each.pin is not None and not each.disabled]
 
 
-def _proved(rooms: Rooms, name: str) -> tuple[Account, str]:
-    """Return who proved to be who. Raises ApplianceRefused, with one sentence for whatever did not fit."""
-    pin, password = request.form.get("pin", ""), request.form.get("password", "")
-    how = "pin" if pin else "password"
-    if how == "pin" and not _here():
-        raise ApplianceRefused(gettext("A PIN is for the instrument's own screen. Use your password."))
-    if how == "password" and not (_here() or request.is_secure):
-        raise ApplianceRefused(
-            gettext(
-                "A password would travel readable. Open this page over https (docs/installing.md says how)."
-            )
-        )
+def _nobody_can(rooms: Rooms) -> bool:
+    """Whether the database was put back from a copy without secrets; said at the instrument, where it is mended."""
     with rooms.store() as store:
-        account = Accounts(store).find(name)
-    now = datetime.now(UTC)
-    if account is not None and account.locked_until is not None and now < account.locked_until:
-        refuse_shut_out(account, now)
-    kept = None if account is None else account.pin if how == "pin" else account.password
-    if not secret.fits(kept, pin or password) or account is None:
-        rooms.instrument.ask("sign_in_refused", name=name, how=how)
-        raise ApplianceRefused(gettext("That does not fit. Try again."))
-    refuse_shut_out(account, now)
-    return account, how
+        return _here() and Accounts(store).without_secrets()
+
+
+def _on_record_as_gone(rooms: Rooms) -> None:
+    """Have the instrument remember that this browser's session is over, whoever has a copy of its cookie."""
+    if g.person is not None and g.person.human:
+        rooms.instrument.ask("signed_out", name=g.person.name, session=session_id())
+        look_again()
 
 
 def _kept(form: dict[str, str]) -> tuple[str, str | None]:
@@ -172,16 +168,7 @@ def _kept(form: dict[str, str]) -> tuple[str, str | None]:
 def _after() -> str:
     """Return where to go then: a page of ours, and no other site."""
     wanted = request.values.get("next", "/")
-    parts = urlsplit(wanted)
-    inside = (
-        wanted.startswith("/")
-        and not wanted.startswith(("//", "/\\"))
-        and not parts.netloc
-        and not parts.scheme
-    )
-    return wanted if inside and not wanted.startswith(("/sign-", "/first", "/preferences")) else "/"
-
-
-def _refuse_too_often(rate: Rate) -> None:
-    if not rate.allows(request.remote_addr or ""):
-        abort(429, gettext("Too many tries from this machine. Wait a minute."))
+    inside = wanted.startswith("/") and wanted.isprintable() and "\\" not in wanted
+    if not inside or wanted.startswith(("//", "/sign-", "/first", "/preferences")):
+        return "/"
+    return wanted

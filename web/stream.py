@@ -13,11 +13,16 @@ LOOK_EVERY_S = 1.0  # so long may a viewer that has left keep its thread
 
 
 def events(
-    follower: Follower, gone: Callable[[], bool], digest: str, look_every_s: float = LOOK_EVERY_S
+    follower: Follower,
+    gone: Callable[[], bool],
+    digest: str,
+    look_every_s: float = LOOK_EVERY_S,
+    seen: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda message: message,
 ) -> Iterator[bytes]:
     """Yield a viewer's events until it has gone or the hub closes.
 
     gone: whether the viewer has hung up.  digest: of the page's files, so that an old page loads itself anew.
+    seen: what the viewer may see of a message.
     """
     yield _event("beat", {"page": digest})
     quiet = 0
@@ -26,9 +31,11 @@ def events(
             message = follower.next(look_every_s)
         except BroadcastClosed:
             return
+        if message is not None and gone():  # what came may be another patient's, to a link of the one before
+            return
         if message is not None:
             quiet = 0
-            yield _event(message["event"], message)
+            yield _event(message["event"], seen(message))
         elif (quiet := quiet + 1) >= BEAT_EVERY:
             quiet = 0
             yield _event("beat", {})

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from appliance.accounts.lockout import Lockout
 from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
+from appliance.store_file import from_iso
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
-FREE_FAILURES = 4
-FIRST_DELAY_S, LONGEST_DELAY_S = 30.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Account:
     """One person. name: by which they sign in, and by which they are on record; never renamed, never given anew.
 
     password, pin: what is kept of them; None where they have none.  epoch: sessions of an older one are over.
-    failures, failed_at: sign-ins refused since the last that was right.
+    password_given, pin_given: somebody else chose it, who knows it therefore; it opens nothing but its own change.
     """
 
     name: str
@@ -32,17 +32,9 @@ class Account:
     pin: str | None
     disabled: bool
     epoch: int
-    failures: int
-    failed_at: datetime | None
     added: datetime
-
-    @property
-    def locked_until(self) -> datetime | None:
-        """Until when nobody may try again: twice as long after every failure from the fifth on."""
-        if self.failed_at is None or self.failures <= FREE_FAILURES:
-            return None
-        delay_s = min(FIRST_DELAY_S * 2.0 ** (self.failures - FREE_FAILURES - 1), LONGEST_DELAY_S)
-        return self.failed_at + timedelta(seconds=delay_s)
+    password_given: bool = False
+    pin_given: bool = False
 
 
 class Accounts:
@@ -55,6 +47,11 @@ class Accounts:
     def all(self) -> list[Account]:
         """Return everybody, by name."""
         return [_account(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY name")]
+
+    def without_secrets(self) -> bool:
+        """Whether there are people here and none of them can sign in: the store was a copy that left an instrument."""
+        people = self.all()
+        return bool(people) and not any(each.password or each.pin for each in people)
 
     def find(self, name: str) -> Account | None:
         """Return somebody; None where there is nobody of that name."""
@@ -80,7 +77,8 @@ class Accounts:
             raise ApplianceRefused("An account needs a password, a PIN, or both.")
         row = {
             "name": account.name, "role": str(account.role), "password": account.password, "pin": account.pin,
-            "disabled": 0, "epoch": 0, "failures": 0, "failed_at": None, "added": account.added.isoformat(),
+            "disabled": 0, "epoch": 0, "added": account.added.isoformat(),
+            "password_given": int(account.password_given), "pin_given": int(account.pin_given),
         }  # fmt: skip
         with self._store.atomic():
             self._store.insert("accounts", row)
@@ -113,9 +111,12 @@ def first_administrator(
 def add_account(
     store: Store, at: datetime, *, by: str, name: str, role: str, password: str | None, pin: str | None
 ) -> dict[str, Any]:
-    """Put somebody on record."""
+    """Put somebody on record, who chooses their own password and PIN when they first sign in with these."""
+    accounts = Accounts(store)
     with store.atomic():
-        Accounts(store).add(_new(name, _role(role), password, pin, at))
+        new = _new(name, _role(role), password, pin, at)
+        others = bool(accounts.all())  # the first one of all was chosen by whoever has this machine
+        accounts.add(replace(new, password_given=others and bool(password), pin_given=others and bool(pin)))
         AuditTrail(store).add(by, "account", name, {"added": role}, at=at)
     return {}
 
@@ -139,11 +140,9 @@ def change_account(
     _refuse_last_administrator(accounts, before, stays=after is Role.ADMINISTRATOR and not out)
     values: dict[str, Any] = {"role": str(after), "disabled": int(out), "epoch": before.epoch + 1}
     if password is not None:
-        values["password"] = password
+        values |= {"password": password, "password_given": int(by != name)}
     if pin is not None:
-        values["pin"] = pin
-    if password is not None or pin is not None or disabled is False:
-        values |= {"failures": 0, "failed_at": None}
+        values |= {"pin": pin, "pin_given": int(by != name)}
     changed = {
         **({"role": str(after)} if after is not before.role else {}),
         **({"disabled": out} if out != before.disabled else {}),
@@ -152,57 +151,32 @@ def change_account(
     }
     with store.atomic():
         accounts.change(name, **values)
+        if password is not None or pin is not None or disabled is False:
+            Lockout(store).forget(name)
         AuditTrail(store).add(by, "account", name, changed, at=at)
     return {"epoch": before.epoch + 1}
 
 
-def signed_in(store: Store, at: datetime, *, name: str, how: str) -> dict[str, Any]:
-    """Put on record that somebody signed in. Refused where they are shut out or locked."""
-    accounts = Accounts(store)
-    refuse_shut_out(accounts.get(name), at)
-    with store.atomic():
-        accounts.change(name, failures=0, failed_at=None)
-        AuditTrail(store).add(name, "sign-in", name, {"how": how}, at=at)
-    return {}
+def change_own(
+    store: Store, at: datetime, *, by: str, how: str, password: str | None = None, pin: str | None = None
+) -> dict[str, Any]:
+    """Change one's own password or PIN, and end one's other sessions. Whoever asks has seen the old one.
 
-
-def sign_in_refused(store: Store, at: datetime, *, name: str, how: str) -> dict[str, Any]:
-    """Put on record that somebody was refused; from the fifth time on nobody may try that name for a while."""
-    accounts = Accounts(store)
-    account = accounts.find(name)
-    with store.atomic():
-        if account is not None:
-            accounts.change(name, failures=account.failures + 1, failed_at=at.isoformat())
-        # A name that is nobody's may be a password typed into the wrong box: it is not kept.
-        AuditTrail(store).add(name if account else "?", "sign-in refused", "", {"how": how}, at=at)
-    return {}
-
-
-def signed_out(store: Store, at: datetime, *, name: str) -> dict[str, Any]:
-    """Put on record that somebody signed out."""
-    AuditTrail(store).add(name, "sign-out", name, at=at)
-    return {}
-
-
-def refuse_shut_out(account: Account, now: datetime) -> None:
-    """Raise ApplianceRefused for somebody who may not sign in now."""
-    if account.disabled:
-        raise ApplianceRefused("This account is shut. Ask an administrator.")
-    until = account.locked_until
-    if until is not None and now < until:
-        wait_s = int((until - now).total_seconds()) + 1
-        wait = f"{wait_s} seconds" if wait_s < 90 else f"{-(-wait_s // 60)} minutes"
-        raise ApplianceRefused(f"Too many wrong tries. Wait {wait}, or ask an administrator.")
+    how: in which way (`Way`) it was given. Refused where the name is locked in that way.
+    """
+    Lockout(store).failures(by, how).refuse_locked(at)
+    if password is None and pin is None:
+        raise ApplianceRefused("Choose a new password, or a new PIN.")
+    return change_account(store, at, by=by, name=by, password=password, pin=pin)
 
 
 ASKS: Mapping[str, Any] = {
-    each.__name__: each
-    for each in (first_administrator, add_account, change_account, signed_in, sign_in_refused, signed_out)
+    each.__name__: each for each in (first_administrator, add_account, change_account, change_own)
 }
 
 
 def _new(name: str, role: Role, password: str | None, pin: str | None, at: datetime) -> Account:
-    return Account(name.strip(), role, password, pin, False, 0, 0, None, at)
+    return Account(name.strip(), role, password, pin, False, 0, at)
 
 
 def _role(role: str) -> Role:
@@ -225,9 +199,7 @@ def _refuse_last_administrator(accounts: Accounts, account: Account, stays: bool
 
 
 def _account(row: Mapping[str, Any]) -> Account:
-    failed = row["failed_at"]
     return Account(
         row["name"], Role(row["role"]), row["password"], row["pin"], bool(row["disabled"]), row["epoch"],
-        row["failures"], None if failed is None else datetime.fromisoformat(failed).astimezone(UTC),
-        datetime.fromisoformat(row["added"]).astimezone(UTC),
+        from_iso(row["added"]), bool(row["password_given"]), bool(row["pin_given"]),
     )  # fmt: skip

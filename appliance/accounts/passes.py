@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.accounts.roles import Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
+from appliance.store_file import from_iso
 
 LONGEST_DAYS = 366
 LONGEST_LINK_H = 24
@@ -34,6 +35,17 @@ class Token:
         return not self.revoked and now < self.expires
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One phone's, to watch one run. by: who made it.  opened: whether the phone has used it."""
+
+    id: str
+    run: str
+    by: str
+    expires: datetime
+    opened: bool
+
+
 class Passes:
     """Tokens and links of a store; what reads works on one that was opened read-only too."""
 
@@ -49,6 +61,15 @@ class Passes:
         """Return the token of which this is kept; None where there is none."""
         rows = self._store.rows("SELECT * FROM tokens WHERE digest = ?", digest)
         return _token(rows[0]) if rows else None
+
+    def links(self, now: datetime, by: str | None = None) -> list[Link]:
+        """Return the links that still show something, the newest first. by: only those that this person made."""
+        rows = self._store.rows("SELECT * FROM links WHERE ended IS NULL ORDER BY added DESC, id")
+        found = [
+            Link(row["id"], row["run"], row["by"], from_iso(row["expires"]), row["opened"] is not None)
+            for row in rows
+        ]
+        return [link for link in found if now < link.expires and by in (None, link.by)]
 
 
 def add_token(
@@ -89,13 +110,14 @@ def add_link(store: Store, at: datetime, *, by: str, run: str, digest: str, hour
     with store.atomic():
         store.insert("links", row)
         AuditTrail(store).add(by, "link", str(row["run"]), {"hours": hours}, at=at)
-    return {"expires": row["expires"]}
+    return {"expires": row["expires"], "link": row["id"]}
 
 
 def open_link(store: Store, at: datetime, *, digest: str) -> dict[str, Any]:
     """Open a link, once; return its run and when that is over."""
     rows = store.rows("SELECT * FROM links WHERE digest = ?", digest)
-    if not rows or rows[0]["opened"] or at >= datetime.fromisoformat(rows[0]["expires"]):
+    used = rows and (rows[0]["opened"] or rows[0]["ended"])
+    if not rows or used or at >= from_iso(rows[0]["expires"]):
         raise ApplianceRefused("This link was used already, or is over. Ask for a new one at the instrument.")
     with store.atomic():
         store.db.conn.execute("UPDATE links SET opened = ? WHERE id = ?", (at.isoformat(), rows[0]["id"]))
@@ -103,12 +125,24 @@ def open_link(store: Store, at: datetime, *, digest: str) -> dict[str, Any]:
     return {"run": rows[0]["run"], "expires": rows[0]["expires"], "link": rows[0]["id"]}
 
 
-ASKS: Mapping[str, Any] = {each.__name__: each for each in (add_token, revoke_token, add_link, open_link)}
+def end_link(store: Store, at: datetime, *, by: str, link: str, anybodys: bool = False) -> dict[str, Any]:
+    """Let a link show nothing any more. anybodys: by an administrator, who may end those of others."""
+    found = [each for each in Passes(store).links(at) if each.id == link and (anybodys or each.by == by)]
+    if not found:
+        raise ApplianceRefused("There is no such link of yours, or it is over already.")
+    with store.atomic():
+        store.db.conn.execute("UPDATE links SET ended = ? WHERE id = ?", (at.isoformat(), link))
+        AuditTrail(store).add(by, "link", found[0].run, {"ended": link}, at=at)
+    return {}
+
+
+ASKS: Mapping[str, Any] = {
+    each.__name__: each for each in (add_token, revoke_token, add_link, open_link, end_link)
+}
 
 
 def _token(row: Mapping[str, Any]) -> Token:
     return Token(
         row["id"], row["title"], Role(row["role"]), row["by"],
-        datetime.fromisoformat(row["added"]).astimezone(UTC),
-        datetime.fromisoformat(row["expires"]).astimezone(UTC), bool(row["revoked"]),
+        from_iso(row["added"]), from_iso(row["expires"]), bool(row["revoked"]),
     )  # fmt: skip

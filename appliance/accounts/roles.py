@@ -18,7 +18,7 @@ class Permission(StrEnum):
     LABEL = "label"  # make a set of cells to train with
     QC = "qc"  # the daily control
     SERVICE = "service"  # calibrate, jog, camera, self-test, logs
-    BACK_UP = "back_up"  # take the whole database out, with every sample's number
+    BACK_UP = "back_up"  # take a copy of the database out, with every sample's number
     ADMINISTER = "administer"  # accounts, tokens
     AUDIT = "audit"  # read the trail
 

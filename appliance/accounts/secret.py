@@ -10,11 +10,12 @@ from itertools import pairwise
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from appliance.errors import ApplianceRefused
+from appliance.errors import ApplianceError, ApplianceRefused
 
 SHORTEST_PASSWORD = 10
 PIN_DIGITS = range(6, 13)
 LONGEST = 200
+LONGEST_WAIT_S = 3.0
 _hasher = PasswordHasher()
 _AT_ONCE = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core, which the count needs too
 # Somebody who is not known takes as long as somebody who is.
@@ -45,12 +46,18 @@ def hash_pin(pin: str) -> str:
 
 
 def fits(kept: str | None, given: str) -> bool:
-    """Whether what was given is what is kept; takes its time also where nothing is."""
+    """Whether what was given is what is kept; takes its time also where nothing is.
+
+    Raises ApplianceError where too many ask at once: who waits holds a thread that somebody else's page needs.
+    """
+    if not _AT_ONCE.acquire(timeout=LONGEST_WAIT_S):
+        raise ApplianceError("Too many people sign in right now. Try again in a moment.")
     try:
-        with _AT_ONCE:
-            right = _hasher.verify(kept or _NOBODY, given[:LONGEST])
+        right = _hasher.verify(kept or _NOBODY, given[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
+    finally:
+        _AT_ONCE.release()
     return right and bool(kept)
 
 

@@ -26,6 +26,22 @@ from appliance.microscope import Microscope
 from calibration.errors import CalibrationRefused
 
 
+class RoutineStopped(Exception):
+    """A person ended it, or its session is over. Nothing of it is on record."""
+
+    def __init__(self) -> None:
+        super().__init__("The routine was stopped. Nothing of it is on record.")
+
+
+def _unseen(step: Step, came: Any) -> None:
+    """Nobody looks on."""
+
+
+def _never() -> bool:
+    """Nobody ends it."""
+    return False
+
+
 class Engineer(Protocol):
     """Who stands at the microscope, and how to talk to them: a terminal, or a page."""
 
@@ -62,11 +78,19 @@ class Runner:
         """Say it to the engineer."""
         self._engineer.tell(sentence)
 
-    def run(self, routine: Routine[T]) -> T:
+    def run(
+        self,
+        routine: Routine[T],
+        seen: Callable[[Step, Any], object] = _unseen,
+        stopped: Callable[[], bool] = _never,
+    ) -> T:
         """Run a routine to its end and return what it found.
 
         What a step refuses is the routine's to answer; what else it raises ends the routine. The lamp is then as it
         was, where it still obeys.
+
+        seen: is told of each step that was done, and what came of it.
+        stopped: asked before each step; once it says so the routine ends with RoutineStopped.
         """
         answer: Any = None
         refused: Exception | None = None
@@ -77,11 +101,15 @@ class Runner:
                 except StopIteration as end:
                     found: T = end.value
                     return found
+                if stopped():
+                    raise RoutineStopped
                 refused = answer = None
                 try:
                     answer = self._done(step)
                 except (ApplianceRefused, CalibrationRefused) as refusal:
                     refused = refusal
+                else:
+                    seen(step, answer)
         finally:
             routine.close()
             if self._dimmed:

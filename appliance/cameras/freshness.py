@@ -15,9 +15,11 @@ import numpy as np
 
 from appliance.cameras.camera import Camera, CameraInUse, CameraSetting, Exposure
 from appliance.cameras.torn import Rows, rows_alike, rows_telling, rows_without_light, seam, some_columns
+from appliance.cause import Cause
 from appliance.errors import ApplianceError
 
 ATTEMPTS = 3
+LAMPS = {"dark": Cause.DARK, "saturated": Cause.TOO_BRIGHT}
 ANOTHER_MAY_BE_FRESH = frozenset({"stale", "repeated", "torn"})
 
 
@@ -29,7 +31,7 @@ class NotFresh(ApplianceError):
     """
 
     def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
+        super().__init__(sentence, cause=LAMPS.get(reason, Cause.NO_PICTURE))
         self.reason = reason
 
 

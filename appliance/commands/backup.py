@@ -58,14 +58,17 @@ def _put_on_record(config: Config, made: Backup) -> None:
 def restore(session: Session, file: Path, yes: bool) -> None:
     """Put the backup FILE in place of the database. The replaced one is kept beside it. Research use only.
 
-    Stop the instrument first; accounts and the audit trail are those of the backup again.
+    Stop the instrument first; accounts and the audit trail are those of the backup again. One that was downloaded
+    from the page holds no passwords and no PINs: set them anew with hemadiff accounts password.
 
     \b
     Example:
       sudo systemctl stop hemadiff-instrument hemadiff-web
       sudo -u hemadiff hemadiff restore /var/backups/hemadiff/hemadiff-20260301T023000Z.sqlite
     """
+    from appliance.accounts.accounts import Accounts
     from appliance.backup import check, restore
+    from appliance.store import Store
     from appliance.wording import number_of
 
     store = session.config.store.path
@@ -77,6 +80,12 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     click.echo(f"{store} is now what {file.name} holds.")
     if kept is not None:
         click.echo(f"The database before is kept as {kept}.")
+    with Store.read_only(store) as restored:
+        if Accounts(restored).without_secrets():
+            click.echo(
+                "It came without passwords and PINs, and nobody can sign in yet. Set them anew, name by name: "
+                "hemadiff accounts list, then hemadiff accounts password NAME."
+            )
 
 
 def _who() -> str:

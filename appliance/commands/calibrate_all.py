@@ -10,7 +10,6 @@ import click
 from appliance.cli import Session, pass_session
 from appliance.commands.calibrating import (
     as_object,
-    author,
     bench,
     guided,
     ruled,
@@ -70,16 +69,17 @@ def calibrate_all(
       hemadiff calibrate all --by "R. Hooke" --simulate --yes --pdf certificate.pdf
     """
     from appliance.calibrating.pixel_size import RulerOnStage
-    from appliance.calibrating.whole import Extent, whole_calibration
+    from appliance.calibrating.whole import Extent
+    from appliance.servicing.measurement import Measurement
+    from appliance.servicing.routines import WHOLE
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
-    refuse_before(session, by, note, pdf, ruler)
+    extent = Extent(returns, tilt, drift, overview=overview)
+    wanted = Measurement(session.config, WHOLE, ruler, extent, by, note)
+    refuse_before(wanted, pdf)
     with bench(session, said) as opened:
-        found = opened.runner.run(
-            whole_calibration(opened.known, ruler, Extent(returns, tilt, drift, overview=overview))
-        )
-        made = author(session, opened, by, note)
-    record = found.record(opened.setup, made)
+        found = wanted.found(opened, opened.known, opened.runner.run)
+        record = wanted.record(opened, found)
     say_settings(found.settings, said["out"] == "-")
     result: dict[str, Any] = {
         "calibration": record.id,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from appliance.cli import Session, pass_session
-from appliance.commands.calibrating import guided, measured_map, recorded, single
-
-if TYPE_CHECKING:
-    from appliance.calibrating.bench import Bench
-    from appliance.calibrating.steps import Finding, Known
+from appliance.commands.calibrating import guided, recorded, single
 
 
 @click.command()
@@ -30,10 +26,6 @@ def backlash(session: Session, /, returns: int, drift: bool, **said: Any) -> Non
       hemadiff calibrate backlash --drift
       hemadiff calibrate backlash --by "R. Hooke"
     """
-    from appliance.calibrating.stage import backlash as routine
+    from appliance.calibrating.whole import Extent
 
-    def measured(opened: Bench, known: Known) -> Finding:
-        stage = measured_map(opened, known)
-        return opened.run(known, lambda: routine(known, stage, returns, drift))
-
-    single(session, said, "backlash", measured)
+    single(session, said, "backlash", extent=Extent(returns, drift=drift))

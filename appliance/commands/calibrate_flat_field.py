@@ -24,6 +24,4 @@ def flat_field(session: Session, /, **said: Any) -> None:
       hemadiff calibrate flat-field --simulate
       hemadiff calibrate flat-field --by "R. Hooke" --note "A new lamp."
     """
-    from appliance.calibrating.lamp import flat_field as routine
-
-    single(session, said, "flat_field", lambda opened, known: opened.run(known, lambda: routine(known)))
+    single(session, said, "flat_field")

@@ -27,6 +27,6 @@ def focus(session: Session, /, tilt: bool, **said: Any) -> None:
       hemadiff calibrate focus --no-tilt
       hemadiff calibrate focus --by "R. Hooke"
     """
-    from appliance.calibrating.focus import focus as routine
+    from appliance.calibrating.whole import Extent
 
-    single(session, said, "focus", lambda opened, known: opened.run(known, lambda: routine(known, tilt)))
+    single(session, said, "focus", extent=Extent(tilt=tilt))

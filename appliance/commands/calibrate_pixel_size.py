@@ -36,13 +36,6 @@ def pixel_size(
       hemadiff calibrate pixel-size --grid --ruler-pitch-um 50 --simulate
     """
     from appliance.calibrating.pixel_size import RulerOnStage
-    from appliance.calibrating.pixel_size import pixel_size as routine
 
     ruler = RulerOnStage(ruler_pitch_um, grid, ruler_serial, ruler_certificate, ruler_uncertainty_um)
-    single(
-        session,
-        said,
-        "pixel_size",
-        lambda opened, known: opened.run(known, lambda: routine(known, ruler)),
-        ruler,
-    )
+    single(session, said, "pixel_size", ruler)

@@ -155,6 +155,7 @@ def import_record(session: Session, file: Path) -> None:
     Example:
       hemadiff calibrate import 100x.json
     """
+    from appliance.instrument import HERE
     from appliance.service_desk import desk
     from calibration.file import read_calibration
     from calibration.record_json import to_json
@@ -166,7 +167,7 @@ def import_record(session: Session, file: Path) -> None:
             "Name it as [camera] calibration, or calibrate."
         )
     with desk(session.config) as ask:
-        said = ask("import_calibration", record=to_json(record))
+        said = ask("import_calibration", by=HERE, record=to_json(record))
     name = said["calibration"]
     there = f"On record: {name}." if said["new"] else f"{name} is on record already."
     with _calibrations(session) as calibrations:

@@ -24,6 +24,4 @@ def stage_map(session: Session, /, **said: Any) -> None:
       hemadiff calibrate stage-map --simulate
       hemadiff calibrate stage-map --by "R. Hooke"
     """
-    from appliance.calibrating.stage import stage_map as routine
-
-    single(session, said, "stage_map", lambda opened, known: opened.run(known, lambda: routine(known))[0])
+    single(session, said, "stage_map")

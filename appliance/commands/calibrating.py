@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,9 @@ from appliance.output_file import refuse_unwritable, write_json
 if TYPE_CHECKING:
     from appliance.calibrating.bench import Bench
     from appliance.calibrating.pixel_size import RulerOnStage
-    from appliance.calibrating.steps import Finding, Known
-    from appliance.calibrating.whole import Author
+    from appliance.calibrating.steps import Finding
+    from appliance.calibrating.whole import Extent
     from calibration.setup import Setup
-    from calibration.stage_map import StageMap
 
 Command = Callable[..., None]
 NOTHING_YET = "Nothing is on record. Begin again at a terminal, or with --yes, where nothing is asked."
@@ -161,75 +159,48 @@ def bench(
         yield opened
 
 
-def measured_map(opened: Bench, known: Known | None = None) -> StageMap:
-    """Measure the stage map on the way to something else. known: None is what the bench began with."""
-    from appliance.calibrating.stage import stage_map
-
-    from_here = known or opened.known
-    return opened.run(from_here, lambda: stage_map(from_here))[1]
-
-
 def single(
     session: Session,
     said: Mapping[str, Any],
     name: str,
-    routine: Callable[[Bench, Known], Finding],
     ruler: RulerOnStage | None = None,
+    extent: Extent | None = None,
 ) -> None:
     """Carry one routine out, say what it found and, where somebody says who measures, put it on record.
 
     name: of the routine, as in "flat_field".  said: the options of `guided` and `recorded`.
-    With a name for the record, the stage is held against the pixel size in force.
-    Raises CalibrationRefused where nothing can lend it what it does not measure, before anything moves.
+    Raises as `Measurement.check` does, before anything moves.
     """
-    from appliance.calibrating.whole import Found
-    from appliance.servicing.lender import Lender
+    from appliance.calibrating.pixel_size import RulerOnStage
+    from appliance.calibrating.whole import Extent
+    from appliance.servicing.measurement import NOT_YET, Measurement
 
-    by = said["by"]
-    refuse_before(session, by, said["note"], said["pdf"], ruler)
-    lender = Lender(session.config, name)
-    with bench(session, said, lender.check if by else free) as opened:
-        last, known = (lender.last(opened.setup) if by else None), opened.known
-        finding = routine(opened, known if last is None else known.with_pixel(last.um_per_px))
+    wanted = Measurement(
+        session.config, name, ruler or RulerOnStage(), extent or Extent(), said["by"], said["note"]
+    )
+    refuse_before(wanted, said["pdf"])
+    with bench(session, said, wanted.check) as opened:
+        found = wanted.found(opened, opened.known, opened.runner.run)
+        finding = found.findings[name]
         _say(finding, said["out"])
-        if finding.setting is not None and finding.setting != known.setting:
-            click.echo(
-                "Counts use these once they stand in the settings, and not before.", err=said["out"] == "-"
-            )
-        made = author(session, opened, by, said["note"]) if by else None
-    published: dict[str, Any] = {**as_object(finding), **({"in_force": False} if by else {})}
-    if made is not None:
-        # Of what is in force now: somebody may have put another there in the meantime.
-        record = Found({name: finding}).record(opened.setup, made, lender.last(opened.setup))
-        published["calibration"] = record.id
-
-        def publish(in_force: bool) -> None:
-            _write({**published, "in_force": in_force}, said["out"])
-
-        put_away(session, record, said["pdf"], said["yes"], publish)
-    else:
+        if finding.setting not in (None, opened.known.setting):
+            click.echo(NOT_YET, err=said["out"] == "-")
+        record = wanted.record(opened, found) if wanted.by else None
+    published = as_object(finding)
+    if record is None:
         _write(published, said["out"])
+        return
+    published["calibration"] = record.id
+
+    def publish(in_force: bool) -> None:
+        _write({**published, "in_force": in_force}, said["out"])
+
+    put_away(session, record, said["pdf"], said["yes"], publish)
 
 
 def _write(published: Mapping[str, Any], out: str | None) -> None:
     if out is not None:
         write_json(published, out)
-
-
-def author(session: Session, opened: Bench, by: str, note: str = "") -> Author:
-    """Return who calibrates, now."""
-    from appliance.calibrating.whole import Author
-    from appliance.version import version
-
-    days = session.config.calibration.valid_days
-    return Author(by, datetime.now(UTC), f"hemadiff {version()}", opened.firmware, days, note)
-
-
-def show(finding: Finding, out: str | None) -> None:
-    """Say what was found, and write it."""
-    if out is not None:
-        write_json(as_object(finding), out)
-    _say(finding, out)
 
 
 def _say(finding: Finding, out: str | None) -> None:

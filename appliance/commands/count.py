@@ -87,6 +87,7 @@ TRUTH = {
     help="Count for quality control: a failed or overdue one does not block it.",
 )
 @click.option("--resume", metavar="RUN", help="Go on with a paused run instead of starting one.")
+@click.option("--stop", metavar="RUN", help="End a paused run: another one can begin then.")
 @click.option(
     "--json", "out", metavar="OUT", help="Write the result as JSON to a file; - is standard output."
 )
@@ -98,6 +99,7 @@ def count(
     /,
     out: str | None,
     resume: str | None,
+    stop: str | None,
     at_reference: bool | None,
     calibration: Path | None,
     simulate: bool,
@@ -116,21 +118,24 @@ def count(
       hemadiff count --camera folder:smear/ --um-per-px 0.10 --order random:1 --json result.json
       hemadiff count --simulate --seed 3 --truth
       hemadiff count --resume 3f2a
+      hemadiff count --stop 3f2a
 
     \b
     Exit status: 0 completed, 3 insufficient, 1 failed or paused, 2 refused, 130 stopped.
     """
     refuse_unwritable(out)
     said |= _simulation(simulate, seed, cells, truth, said["camera"])
-    plan = None if resume else _plan(session.config, calibration, said | {"at_reference": at_reference})
-    if resume and (calibration or any(value is not None for value in said.values())):
+    kept = resume or stop
+    plan = None if kept else _plan(session.config, calibration, said | {"at_reference": at_reference})
+    if (resume and stop) or (kept and (calibration or any(value is not None for value in said.values()))):
         raise click.UsageError(
-            "A run that is resumed keeps its own plan: give --resume alone, or with --at-reference."
+            "A run on record keeps its own plan: give --stop alone, and --resume alone or with --at-reference."
         )
     if not session.debug:
         logging.getLogger("appliance").addHandler(logging.NullHandler())  # the run's reasons say it
     with _instrument(session.config) as (client, ours):
-        run = _Count(session.config, client, ours).run(plan, resume, bool(at_reference))
+        counting = _Count(session.config, client, ours)
+        run = counting.stop(stop) if stop else counting.run(plan, resume, bool(at_reference))
     compared = _compared(session.config, run) if truth else None
     if out is not None:
         from appliance.view import published
@@ -273,8 +278,15 @@ class _Count:
             if run_id is None:
                 raise
             with contextlib.suppress(ApplianceRefused):  # it has just ended
-                self._client.stop()
+                self._client.stop(run=run_id)
             return self._follow(run_id)
+
+    def stop(self, run: str) -> ChangedRun:
+        """End a run that is paused."""
+        from appliance.stored_view import stored_view
+
+        self._client.stop(run=run)
+        return stored_view(self._config.store.path, run)
 
     def _begin(self, plan: Plan | None, resume: str | None, at_reference: bool) -> str:
         return self._client.resume(resume, at_reference) if resume else self._client.start(plan)

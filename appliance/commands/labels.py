@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from appliance.labelling.whole import WholeField, WholeSet
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
-SINGLES_AT_ONCE = 200  # a message has room for many more
 
 
 @click.group()
@@ -127,6 +126,8 @@ def import_folder(session: Session, /, folder: Path, by: str, **stated: Any) -> 
 
 def put(ask: Any, whole: WholeSet, by: str) -> int:
     """Ask the instrument to take a set; return how many cells it took. ask: as `service_desk.desk` gives it."""
+    from appliance.labelling.asks import MOST_SINGLES
+
     said = {"panel": whole.panel, "specimen": whole.specimen, "labels": list(whole.labels), "wanted": 2}
     made = str(ask("make_label_set", by=by, name=whole.name, **said)["set"])
     taken = len(whole.singles)
@@ -138,7 +139,7 @@ def put(ask: Any, whole: WholeSet, by: str) -> int:
             calibration=field.calibration, smear=field.smear, cells=cells,
         )  # fmt: skip
     singles = iter(whole.singles)
-    while some := list(islice(singles, SINGLES_AT_ONCE)):
+    while some := list(islice(singles, MOST_SINGLES)):
         sent = [{"crop": _text(each.crop), "label": each.label, "smear": each.smear} for each in some]
         ask("import_label_singles", by=by, set=made, cells=sent)
     return taken

@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import Session
 from appliance.commands.asking import Unanswered, said_what_stands
-from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.errors import ApplianceRefused
 from appliance.output_file import refuse_unwritable
-from calibration.errors import CalibrationRefused
 
 if TYPE_CHECKING:
-    from appliance.calibrating.pixel_size import RulerOnStage
+    from appliance.config import Config
+    from appliance.servicing.measurement import Measurement
     from calibration.record import CalibrationRecord
 
 
-def refuse_before(
-    session: Session, by: str | None, note: str, pdf: Path | None, ruler: RulerOnStage | None = None
-) -> None:
-    """Refuse, before anything is measured, what would be refused when it is put on record.
-
-    by: who measures; None where nothing is to be put on record.
-    """
+def refuse_before(wanted: Measurement, pdf: Path | None) -> None:
+    """Refuse, before anything is measured, what would be refused when it is put on record."""
     from appliance.service_desk import refuse_without_desk
-    from calibration.record import digest_of
-    from calibration.ruler import refuse_pitch
 
     refuse_unwritable(None if pdf is None else str(pdf))
-    if pdf is not None and by is None:
+    if pdf is not None and wanted.by is None:
         raise ApplianceRefused(
             "A certificate is of a record, and a record says who measured. Give a name: --by NAME."
         )
-    said = [note]
-    if ruler is not None:
-        refuse_pitch(ruler.pitch_um, ruler.pitch_uncertainty_um)
-        said += [ruler.serial, ruler.certificate]
-    if by is None:
-        return
-    if not by.strip():
-        raise ApplianceRefused("A calibration says who made it. Give a name: --by NAME.")
-    digest_of({"said": [by, *said]})
-    refuse_without_desk(session.config)
+    wanted.refuse_before()
+    if wanted.by is not None:
+        refuse_without_desk(wanted.config)
 
 
 def put_away(
@@ -80,17 +65,12 @@ def put_on_record(session: Session, record: CalibrationRecord, yes: bool) -> boo
     says whether it is wished.
     """
     from appliance.calibrations import Calibrations
-    from appliance.service_desk import desk
+    from appliance.counting_scale import not_counted_with
+    from appliance.servicing import measurement
     from appliance.store import Store
-    from calibration.record_json import to_json
 
-    try:
-        with desk(session.config) as ask:
-            ask("add_calibration", record=to_json(record))
-    except (ApplianceRefused, ApplianceError, CalibrationRefused) as error:
-        kept = _kept(session, record)
-        said = f"{error} What was measured is kept in {kept}: hemadiff calibrate import {kept}."
-        raise (ApplianceError if isinstance(error, ApplianceError) else ApplianceRefused)(said) from error
+    ask = _asking(session.config)
+    measurement.put_on_record(session.config, record, ask)
     click.echo(f"On record: {record.id}.", err=True)
     with Store.read_only(session.config.store.path) as store:
         to_confirm = list(Calibrations(store).to_confirm(record))
@@ -104,15 +84,10 @@ def put_on_record(session: Session, record: CalibrationRecord, yes: bool) -> boo
     if not wished:
         click.echo(f"It is not in force. Later: {later}", err=True)
         return False
-    with desk(session.config) as ask:
-        ask("use_calibration", name=record.id, by=record.by, confirmed=to_confirm)
+    ask("use_calibration", name=record.id, by=record.by, confirmed=to_confirm)
     click.echo(f"In force for {record.setup}.", err=True)
-    camera = session.config.camera
-    if camera.um_per_px is not None or camera.calibration is not None:
-        click.echo(
-            "Counts go on under what the settings state until [camera] um_per_px and calibration are taken out.",
-            err=True,
-        )
+    for sentence in not_counted_with(session.config):
+        click.echo(sentence, err=True)
     return True
 
 
@@ -137,18 +112,12 @@ def offer_certificate(
         click.echo(f"Written: {pdf}", err=True)
 
 
-def _kept(session: Session, record: CalibrationRecord) -> Path:
-    """Write a calibration beside the store, or wherever a file can be written."""
-    from appliance.output_file import write_text
-    from calibration.record_json import to_json
+def _asking(config: Config) -> Callable[..., dict[str, Any]]:
+    """Ask whoever has the store by then, one thing at a time."""
+    from appliance.service_desk import desk
 
-    folders = [session.config.store.path.parent, Path.cwd(), Path.home(), Path(tempfile.gettempdir())]
-    for folder in folders:
-        path = folder / f"{record.id}.json"
-        try:
-            write_text(to_json(record), str(path))
-        except ApplianceRefused as refusal:
-            last = refusal
-        else:
-            return path
-    raise last
+    def ask(what: str, **arguments: Any) -> dict[str, Any]:
+        with desk(config) as asked:
+            return asked(what, **arguments)
+
+    return ask

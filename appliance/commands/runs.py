@@ -29,7 +29,7 @@ def runs() -> None:
 @runs.command("list")
 @pass_session
 def list_runs(session: Session) -> None:
-    """List every count, the newest first.
+    """List every count, the newest first, as review has it now.
 
     \b
     Example:
@@ -42,15 +42,20 @@ def list_runs(session: Session) -> None:
         return
     from rich.table import Table
 
+    from appliance.review.listed import listed
     from appliance.run_table import local_time
 
     with _store(session) as store:
-        runs = store.runs()
-    table = Table("run", "started", "specimen", "state", "counted", "unidentified", "camera", box=None)
-    for run in runs:
+        found = listed(store, store.runs())
+    runs = [one.run for one in found]
+    columns = ("run", "started", "specimen", "state", "counted", "unidentified", "standing", "camera")
+    table = Table(*columns, box=None)
+    for one in found:
+        run = one.run
         cells = ["–" if value is None else str(value) for value in (run.counted, run.unidentified)]
         camera = f"{run.camera} (simulated)" if run.simulated else run.camera
-        table.add_row(run.id, local_time(run.started), run.specimen or "–", run.state, *cells, camera)
+        facts = (run.id, local_time(run.started), run.specimen or "–", run.state)
+        table.add_row(*facts, *cells, str(one), camera)
     _print(table if runs else "No counts yet. hemadiff count makes the first.")
     for run in runs:
         if run.problem is not None:
@@ -62,7 +67,9 @@ def list_runs(session: Session) -> None:
 @click.argument("run")
 @pass_session
 def show(session: Session, run: str) -> None:
-    """Show a count: its differential with limits, and how it was made. RUN is an id or the beginning of one.
+    """Show a count: its differential with limits as review has it now, and how it was made.
+
+    RUN is an id or the beginning of one.
 
     \b
     Example:
@@ -70,16 +77,18 @@ def show(session: Session, run: str) -> None:
     """
     from rich.console import Console
 
+    from appliance.reports.result import result_of, said_of_review
     from appliance.run_table import print_run
     from appliance.stored_view import stored_view
 
     with _store(session) as store:
-        record = store.run(run)
-        skipped = store.skipped_fields(record.id)
+        result = result_of(store, run, unmasked=False)
+        skipped = store.skipped_fields(result.run.id)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_IN_A_PIPE
-    print_run(console, stored_view(session.config.store.path, record.id), skipped)
+    view = stored_view(session.config.store.path, result.run.id, result.tally)
+    print_run(console, view, skipped, said_of_review(result))
 
 
 @runs.command()

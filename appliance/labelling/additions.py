@@ -43,7 +43,7 @@ def add_picture(
     stated = Scale.stated(um_per_px).id
     digest = hashlib.sha256(picture).hexdigest()
     if store.rows("SELECT 1 FROM label_fields WHERE label_set = ? AND digest = ?", into.id, digest):
-        raise ApplianceRefused("This picture is in the set already.")
+        raise ApplianceRefused("This picture is in the set already, perhaps withdrawn: put it back then.")
     row = {
         "label_set": into.id, "picture": picture, "width": width, "height": height, "um_per_px": um_per_px,
         "calibration": calibration or stated, "smear": smear, "labelled": int(labelled), "run": run, "digest": digest,
@@ -53,25 +53,22 @@ def add_picture(
 
 
 def add_run_picture(
-    store: Store, into: LabelSet, run: RunRecord, numbers: object, by: str, at: datetime
+    store: Store, into: LabelSet, run: RunRecord, numbers: list[int], by: str, at: datetime
 ) -> list[int]:
     """Put kept pictures of a run's fields into a set; those that are there already stay as they are.
 
-    numbers: their places in the plan; empty for all. Raises ApplianceRefused where there are none.
+    numbers: their places in the plan. Raises ApplianceRefused where they are not kept.
     """
     _refuse_other(into, run)
-    kept, pictures = FieldPictures(store).numbers(run.id), FieldPictures(store)
-    if not isinstance(numbers, list) or not all(number in kept for number in numbers) or not kept:
-        raise ApplianceRefused(
-            f"The run {run.id[:8]} keeps no such picture (any more): they are kept for seven days at most. "
-            "Add an exported picture instead."
-        )
+    kept, pictures = kept_fields(store, run), FieldPictures(store)
+    if not all(number in kept for number in numbers):
+        raise ApplianceRefused(_not_kept(run))
     sizes = {field.number: field.size_px for field in store.fields(run.id)}
     there = {
         row["digest"] for row in store.rows("SELECT digest FROM label_fields WHERE label_set = ?", into.id)
     }
     added = []
-    for number in numbers or kept:
+    for number in numbers:
         picture, size = pictures.picture(run.id, number), sizes[number]
         if size is None or hashlib.sha256(picture).hexdigest() in there:
             continue
@@ -83,9 +80,18 @@ def add_run_picture(
     return added
 
 
-def join_cells(store: Store, into: LabelSet, run: RunRecord, labels: object, by: str, at: datetime) -> int:
-    """Let cells of a signed run join a set, as they were signed; return how many. Each joins once.
+def kept_fields(store: Store, run: RunRecord) -> list[int]:
+    """Return which fields of a run have their picture still. Raises ApplianceRefused where none has."""
+    kept = FieldPictures(store).numbers(run.id)
+    if not kept:
+        raise ApplianceRefused(_not_kept(run))
+    return list(kept)
 
+
+def join_cells(store: Store, into: LabelSet, run: RunRecord, labels: object, by: str, at: datetime) -> int:
+    """Let cells of a signed run join a set, as they were signed; return how many.
+
+    Each joins once, and again where an amendment was signed under which it has another label: the last stands.
     labels: only these; empty for all that the set knows. Raises ApplianceRefused for a run that is not signed.
     """
     _refuse_other(into, run)
@@ -95,14 +101,12 @@ def join_cells(store: Store, into: LabelSet, run: RunRecord, labels: object, by:
     if not isinstance(labels, list):
         raise ApplianceRefused("Name the labels that join, or none for all.")
     wanted = {into.checked(label) for label in labels} or {*into.labels} - {UNIDENTIFIED}
-    there = {
-        row["cell"]
-        for row in store.rows("SELECT cell FROM label_singles WHERE label_set = ? AND cell > 0", into.id)
-    }
+    sql = "SELECT cell, label FROM label_singles WHERE label_set = ? AND cell > 0 ORDER BY id"
+    there = {row["cell"]: row["label"] for row in store.rows(sql, into.id)}
     cells = [
         cell
         for cell in open_case(store, run.id).until(signed[-1].after).cells
-        if cell.label in wanted and cell.id not in there
+        if cell.label in wanted and there.get(cell.id) != cell.label
     ]
     for cell in cells:
         row = {
@@ -119,6 +123,13 @@ def put_cells(
     """Put places into a field and return their ids. cells: x, y, radius_um and crop of each."""
     made = {"field": field, "origin": str(origin), "who": by, "at": iso(at)}
     return [store.insert("label_cells", {**cell, **made}) for cell in cells]
+
+
+def _not_kept(run: RunRecord) -> str:
+    return (
+        f"The run {run.id[:8]} keeps no such picture (any more): they are kept for seven days at most. "
+        "Add an exported picture instead."
+    )
 
 
 def _refuse_other(into: LabelSet, run: RunRecord) -> None:

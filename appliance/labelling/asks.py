@@ -6,8 +6,7 @@ import binascii
 import re
 import secrets
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from json import dumps
 from math import isfinite
@@ -15,18 +14,20 @@ from typing import Any
 
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
+from appliance.labelling import withdrawals
 from appliance.labelling.additions import add_picture, add_run_picture, join_cells, put_cells
 from appliance.labelling.pictures import size_of
 from appliance.labelling.reading import LabelCell, Origin
 from appliance.labelling.sets import LabelField, LabelSets
-from appliance.review.said import person, written
+from appliance.review.who_says import person, written
 from appliance.store import Store
-from appliance.store_failure import said
 from appliance.store_file import iso
 from models.crops import PATCH_PX
 from models.panel import UNIDENTIFIED, Specimen, load_panel
 
 LONGEST_NAME = 60
+MOST_AT_ONCE = 10  # pictures; the instrument's one writer takes them in less time than a field may wait
+MOST_SINGLES = 200  # cells without a field
 MOST_LABELS = 40
 LABEL = re.compile(r"[a-z][a-z0-9_]{1,40}")
 SMEAR = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -50,7 +51,7 @@ def make_label_set(
         raise ApplianceRefused(
             "A set needs a name, a specimen (marrow or blood), and one or two labellers a field."
         )
-    with _once(store):
+    with store.atomic():
         if store.rows("SELECT 1 FROM label_sets WHERE name = ?", name):
             raise ApplianceRefused(f'There is a set "{name}" already. Choose another name.')
         row: dict[str, Any] = {
@@ -58,7 +59,7 @@ def make_label_set(
             "labels": dumps(chosen), "wanted": wanted, "who": by, "at": iso(at),
         }  # fmt: skip
         store.insert("label_sets", row)
-        AuditTrail(store).add(by, "label", row["id"], {"made": name}, at=at)
+        AuditTrail(store).add(by, "label", row["id"], {"made": True}, at=at)  # its name is typed: not here
     return {"set": row["id"]}
 
 
@@ -73,8 +74,8 @@ def add_label_field(
     smear: str,
 ) -> dict[str, Any]:
     """Take a picture, as `pictures.taken` leaves it (base64). um_per_px: as a person states it."""
-    by, into = person(by), LabelSets(store).get(set)
-    with _once(store):
+    by, into = person(by), LabelSets(store).standing(set)
+    with store.atomic():
         field = add_picture(store, into, _bytes(picture), _number(um_per_px), _smear(smear), by, at)
         AuditTrail(store).add(by, "label", into.id, {"field": field, "um_per_px": um_per_px}, at=at)
     return {"field": field}
@@ -89,9 +90,11 @@ def add_run_fields(
     run: str,
     numbers: list[int],
 ) -> dict[str, Any]:
-    """Take kept pictures of a run's fields. numbers: their places in the plan; empty for all that are kept."""
-    by, into = person(by), LabelSets(store).get(set)
-    with _once(store):
+    """Take kept pictures of a run's fields, a few an ask: counts wait meanwhile. numbers: their places in the plan."""
+    if not isinstance(numbers, list) or not 0 < len(numbers) <= MOST_AT_ONCE:
+        raise ApplianceRefused(f"Ask for 1 to {MOST_AT_ONCE} pictures, and then for the others.")
+    by, into = person(by), LabelSets(store).standing(set)
+    with store.atomic():
         fields = add_run_picture(store, into, store.run(written(run, "id of the run", 40)), numbers, by, at)
         AuditTrail(store).add(by, "label", into.id, {"fields": fields}, at=at)
     return {"fields": fields}
@@ -110,8 +113,8 @@ def import_label_field(
     cells: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Take a picture with its labels. cells: x, y, label, radius_um (or null) and crop (base64) of each."""
-    by, into = person(by), LabelSets(store).get(set)
-    with _once(store):
+    by, into = person(by), LabelSets(store).standing(set)
+    with store.atomic():
         field = add_picture(
             store, into, _bytes(picture), _number(um_per_px), _smear(smear), by, at,
             calibration=written(calibration, "calibration", 100), labelled=True,
@@ -133,8 +136,10 @@ def import_label_singles(
     cells: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Take cells without a field. cells: crop (96×96, base64), label and smear of each."""
-    by, into = person(by), LabelSets(store).get(set)
-    with _once(store):
+    if not isinstance(cells, list) or len(cells) > MOST_SINGLES:
+        raise ApplianceRefused(f"Ask for {MOST_SINGLES} cells at most, and then for the others.")
+    by, into = person(by), LabelSets(store).standing(set)
+    with store.atomic():
         for cell in cells:
             row = {
                 "label_set": into.id, "crop": _crop(cell.get("crop")), "label": into.checked(cell.get("label")),
@@ -155,8 +160,8 @@ def join_run_cells(
     labels: list[str],
 ) -> dict[str, Any]:
     """Let the cells of a signed run join, with the labels that were signed. labels: only these; empty for all."""
-    by, into = person(by), LabelSets(store).get(set)
-    with _once(store):
+    by, into = person(by), LabelSets(store).standing(set)
+    with store.atomic():
         joined = join_cells(store, into, store.run(written(run, "id of the run", 40)), labels, by, at)
         AuditTrail(store).add(by, "label", into.id, {"joined": joined}, at=at)
     return {"joined": joined}
@@ -169,11 +174,12 @@ def propose_label_cells(
     by, sets = person(by), LabelSets(store)
     place = sets.field(field)
     reading = sets.reading(place)
+    reading.refuse_withdrawn()
     if reading.readers or not reading.wanted:
         raise ApplianceRefused(f"Somebody labels field {field} already. Propose before that.")
     new = [_place(place, cell) for cell in cells]
     new = [cell for cell in new if reading.near(cell["x"], cell["y"], place.um_per_px) is None]
-    with _once(store):
+    with store.atomic():
         put_cells(store, field, new, Origin.PROPOSAL, by, at)
         AuditTrail(store).add(by, "label", place.set, {"field": field, "proposed": len(new)}, at=at)
     return {"proposed": len(new)}
@@ -188,7 +194,7 @@ def mark_label_cell(
     reading = sets.reading(place)
     reading.refuse_reading(by)
     spot = _place(place, {"x": x, "y": y, "crop": crop})
-    with _once(store):
+    with store.atomic():
         cell: LabelCell | int | None = reading.near(spot["x"], spot["y"], place.um_per_px)
         if label is None:
             if not isinstance(cell, LabelCell) or cell.id not in reading.said.get(by, {}):
@@ -210,7 +216,7 @@ def finish_label_field(store: Store, at: datetime, *, by: str, field: int) -> di
     place = sets.field(field)
     reading = sets.reading(place)
     reading.refuse_reading(by)
-    with _once(store):
+    with store.atomic():
         if by not in reading.finished:
             store.insert("label_finished", {"field": field, "who": by, "at": iso(at)})
             AuditTrail(store).add(by, "label", place.set, {"finished": field}, at=at)
@@ -225,7 +231,7 @@ def settle_label_cell(store: Store, at: datetime, *, by: str, cell: int, label: 
     sets.reading(place).refuse_settling(cell, by)
     if label is not None:
         sets.get(place.set).checked(label)
-    with _once(store):
+    with store.atomic():
         store.insert("label_settled", {"cell": cell, "who": by, "label": label, "at": iso(at)})
         AuditTrail(store).add(by, "label", place.set, {"settled": cell, "label": label}, at=at)
     return {}
@@ -238,21 +244,17 @@ def label_set_exported(store: Store, at: datetime, *, by: str, set: str, layout:
 
 
 ASKS: Mapping[str, Any] = {
-    each.__name__: each
-    for each in (
-        make_label_set, add_label_field, add_run_fields, import_label_field, import_label_singles, join_run_cells,
-        propose_label_cells, mark_label_cell, finish_label_field, settle_label_cell, label_set_exported,
-    )
+    **{
+        each.__name__: each
+        for each in (
+            make_label_set, add_label_field, add_run_fields, import_label_field, import_label_singles, join_run_cells,
+            propose_label_cells, mark_label_cell, finish_label_field, settle_label_cell, label_set_exported,
+        )
+    },
+    **withdrawals.ASKS,
 }  # fmt: skip
 QUIET = tuple(ASKS)
 """None of them changes what followers of a count see."""
-
-
-@contextmanager
-def _once(store: Store) -> Iterator[None]:
-    """Everything inside happens, or nothing."""
-    with said(store.path), store.db.atomic():
-        yield
 
 
 def _labels(panel: Sequence[str], more: object) -> list[str]:

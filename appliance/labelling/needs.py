@@ -64,7 +64,7 @@ def overview(sets: LabelSets, of: LabelSet) -> Overview:
     """Return how far a set is."""
     fields = [(field, sets.reading(field)) for field in sets.fields(of.id)]
     singles = sets.singles(of.id)
-    split = splits([*(field.smear for field, _ in fields), *(single.smear for single in singles)])
+    split = splits(sets.smears(of.id))
     found = [(label, split[field.smear]) for field, reading in fields for label in reading.labels().values()]
     found += [(single.label, split[single.smear]) for single in singles]
     panel = load_panel(TRAINED_PANEL)

@@ -64,7 +64,7 @@ class FieldReading:
 
     wanted: how many people label it; none where it came with labels.  readers: who began, the first first.
     finished: who is done.  said: each reader's labels, by cell; without what they took back.
-    settled: what a third person said last, by cell; None: no cell.
+    settled: what a third person said last, by cell; None: no cell.  withdrawn: whether the field or its set was.
     """
 
     cells: Sequence[LabelCell]
@@ -73,6 +73,7 @@ class FieldReading:
     finished: Collection[str] = ()
     said: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     settled: Mapping[int, str | None] = field(default_factory=dict)
+    withdrawn: bool = False
 
     @property
     def read(self) -> bool:
@@ -118,8 +119,14 @@ class FieldReading:
         nearest = min(away, key=lambda cell: away[cell], default=None)
         return nearest if nearest is not None and away[nearest] <= SAME_CELL_UM else None
 
+    def refuse_withdrawn(self) -> None:
+        """Raise ApplianceRefused where the field, or its set, was withdrawn."""
+        if self.withdrawn:
+            raise ApplianceRefused("This field is withdrawn. Put it, or its set, back first.")
+
     def refuse_reading(self, who: str) -> None:
         """Raise ApplianceRefused where somebody may not label the field now."""
+        self.refuse_withdrawn()
         if not self.wanted:
             raise ApplianceRefused("This field came with its labels: they stay as they are. Choose another.")
         if who not in self.readers and len(self.readers) >= self.wanted:
@@ -130,6 +137,7 @@ class FieldReading:
 
     def refuse_settling(self, cell: int, who: str) -> None:
         """Raise ApplianceRefused where somebody may not settle a cell."""
+        self.refuse_withdrawn()
         if who in self.readers:
             raise ApplianceRefused("You labelled this field yourself. A third person settles it.")
         if cell not in self.settled and self.outcome(cell).standing is not Standing.DISPUTED:

@@ -13,14 +13,22 @@ from appliance.labelling.reading import FieldReading, LabelCell, Origin
 from appliance.store import Store
 from models.panel import Specimen, load_panel
 
-FIELD = "id, label_set, width, height, um_per_px, calibration, smear, labelled, digest, run IS NOT NULL AS captured"
+LATEST = "coalesce((SELECT withdrawn FROM label_withdrawals AS each WHERE each.{} ORDER BY each.id DESC LIMIT 1), 0)"
+SET = f"*, {LATEST.format('label_set = label_sets.id')} AS withdrawn"
+FIELD = (
+    "id, label_set, width, height, um_per_px, calibration, smear, labelled, digest, run IS NOT NULL AS captured, "
+    f"{LATEST.format('field = label_fields.id')} AS withdrawn"
+)
 
 FITS_A_BUTTON = 11  # letters
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """A set. labels: what a cell may be called, in clinical order.  wanted: how many people label each field."""
+    """A set. labels: what a cell may be called, in clinical order.  wanted: how many people label each field.
+
+    withdrawn: whether it is left out of everything, until somebody puts it back.
+    """
 
     id: str
     name: str
@@ -28,6 +36,7 @@ class LabelSet:
     specimen: Specimen
     labels: tuple[str, ...]
     wanted: int
+    withdrawn: bool = False
 
     def title(self, label: str) -> str:
         """Return a label for a person: the panel's title, or its own name where it is none of the panel's."""
@@ -55,7 +64,7 @@ class LabelField:
     """A field's picture, without its bytes. width, height: px of it.  calibration: the id of its scale.
 
     smear: the same for fields of one smear; names nobody.  labelled: whether it came with its labels.
-    captured: whether a run of this instrument counted it.  digest: SHA-256 of the picture.
+    captured: whether a run of this instrument counted it.  digest: SHA-256 of the picture.  withdrawn: as of a set.
     """
 
     id: int
@@ -68,6 +77,7 @@ class LabelField:
     labelled: bool
     captured: bool
     digest: str
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +96,35 @@ class LabelSets:
         """Read there, in the thread to which the store belongs."""
         self._store = store
 
-    def all(self) -> list[LabelSet]:
-        """Return every set, by name."""
-        return [_set(row) for row in self._store.rows("SELECT * FROM label_sets ORDER BY name")]
+    def all(self, *, withdrawn: bool = False) -> list[LabelSet]:
+        """Return the sets by name. withdrawn: those that were, and otherwise the others."""
+        found = [_set(row) for row in self._store.rows(f"SELECT {SET} FROM label_sets ORDER BY name")]
+        return [each for each in found if each.withdrawn is withdrawn]
 
     def get(self, set_id: str) -> LabelSet:
         """Return a set by its id or its name. Raises ApplianceRefused where there is none."""
-        rows = self._store.rows("SELECT * FROM label_sets WHERE id = ?1 OR name = ?1", set_id)
+        rows = self._store.rows(f"SELECT {SET} FROM label_sets WHERE id = ?1 OR name = ?1", set_id)
         if not rows:
             raise ApplianceRefused(f'There is no labelled set "{set_id}".')
         return _set(rows[0])
 
-    def fields(self, set_id: str) -> list[LabelField]:
-        """Return a set's fields in the order in which they came."""
+    def standing(self, set_id: str) -> LabelSet:
+        """Return a set that something is asked of. Raises ApplianceRefused for one that was withdrawn."""
+        found = self.get(set_id)
+        if found.withdrawn:
+            raise ApplianceRefused(f"The set {found.name} is withdrawn. Put it back first.")
+        return found
+
+    def fields(self, set_id: str, *, withdrawn: bool = False) -> list[LabelField]:
+        """Return a set's fields in the order in which they came. withdrawn: those that were, or the others."""
         sql = f"SELECT {FIELD} FROM label_fields WHERE label_set = ? ORDER BY id"
-        return [_field(row) for row in self._store.rows(sql, set_id)]
+        found = [_field(row) for row in self._store.rows(sql, set_id)]
+        return [each for each in found if each.withdrawn is withdrawn]
+
+    def smears(self, set_id: str) -> list[str]:
+        """Return the smears of a set in the order in which they first came, whatever was withdrawn or came since."""
+        sql = "SELECT smear FROM label_smears WHERE label_set = ? ORDER BY id"
+        return [row["smear"] for row in self._store.rows(sql, set_id)]
 
     def field(self, field: int) -> LabelField:
         """Return a field. Raises ApplianceRefused where there is none."""
@@ -165,11 +189,15 @@ class LabelSets:
             finished=frozenset(row["who"] for row in finished),
             said=said,
             settled={row["cell"]: row["label"] for row in settled},
+            withdrawn=field.withdrawn or self.get(field.set).withdrawn,
         )
 
     def singles(self, set_id: str) -> list[SingleCell]:
-        """Return the cells that joined without a field, in the order in which they came."""
-        sql = "SELECT id, label, smear FROM label_singles WHERE label_set = ? ORDER BY id"
+        """Return the cells that joined without a field, in the order in which they came, each as it joined last."""
+        sql = (
+            "SELECT id, label, smear FROM label_singles WHERE id IN (SELECT max(id) FROM label_singles "
+            "WHERE label_set = ? GROUP BY coalesce(cell, -id)) ORDER BY id"
+        )
         return [SingleCell(row["id"], row["label"], row["smear"]) for row in self._store.rows(sql, set_id)]
 
     def single_crop(self, single: int) -> bytes:
@@ -193,11 +221,12 @@ def _set(row: Mapping[str, Any]) -> LabelSet:
         Specimen(row["specimen"]),
         tuple(json.loads(row["labels"])),
         row["wanted"],
+        bool(row["withdrawn"]),
     )
 
 
 def _field(row: Mapping[str, Any]) -> LabelField:
     return LabelField(
         row["id"], row["label_set"], row["width"], row["height"], row["um_per_px"], row["calibration"], row["smear"],
-        bool(row["labelled"]), bool(row["captured"]), row["digest"],
+        bool(row["labelled"]), bool(row["captured"]), row["digest"], bool(row["withdrawn"]),
     )  # fmt: skip

@@ -58,7 +58,10 @@ class WholeSingle:
 
 @dataclass(frozen=True, slots=True)
 class WholeSet:
-    """A set. specimen: "marrow" or "blood".  left_out: fields that were not done."""
+    """A set. specimen: "marrow" or "blood".  left_out: fields that were not done.
+
+    smears: in the order in which they came, where that is known: those of fields that are left out too.
+    """
 
     name: str
     panel: str
@@ -67,18 +70,23 @@ class WholeSet:
     fields: Sequence[WholeField]
     singles: Sequence[WholeSingle]
     left_out: int = field(default=0, compare=False)
+    smears: Sequence[str] = field(default=(), compare=False)
 
     @property
     def splits(self) -> dict[str, str]:
         """The split of every smear."""
-        return splits([*(each.smear for each in self.fields), *(each.smear for each in self.singles)])
+        return splits(
+            [*self.smears, *(each.smear for each in self.fields), *(each.smear for each in self.singles)]
+        )
 
 
 def whole_set(sets: LabelSets, of: LabelSet, *, unfinished: bool = False) -> WholeSet:
     """Return a set to be exported. unfinished: leave fields out that are not done, instead of refusing.
 
-    Raises ApplianceRefused where a cell's label is not known yet, and where there is nothing.
+    What was withdrawn is left out. Raises ApplianceRefused where a cell's label is not known yet, where there is
+    nothing, and for a set that was withdrawn.
     """
+    sets.standing(of.id)
     read = [(each, sets.reading(each)) for each in sets.fields(of.id)]
     waiting = [each for each, reading in read if not reading.done]
     if waiting and not unfinished:
@@ -93,7 +101,8 @@ def whole_set(sets: LabelSets, of: LabelSet, *, unfinished: bool = False) -> Who
     ]
     if not fields and not singles:
         raise ApplianceRefused(f"The set {of.name} has nothing to export yet. Label a field first.")
-    return WholeSet(of.name, of.panel, str(of.specimen), of.labels, fields, singles, len(waiting))
+    smears = sets.smears(of.id)
+    return WholeSet(of.name, of.panel, str(of.specimen), of.labels, fields, singles, len(waiting), smears)
 
 
 def box(field: WholeField, cell: WholeCell) -> tuple[float, float, float, float]:

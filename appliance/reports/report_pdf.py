@@ -1,171 +1,72 @@
-"""A run's report: one A4 page as PDF, the same bytes for the same result. Drawn by Matplotlib."""
+"""A run's report: sheets of A4 as PDF, the same bytes for the same result. Drawn by Matplotlib.
+
+What is on the first sheet is what people sign for; long notes and many signatures go on to the next.
+"""
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from PIL import Image
 
 from appliance.certificate import DRAWING
+from appliance.reports.fitted import BOX, FONT, shown
 from appliance.reports.result import Pictured, Pictures, Result
-from appliance.review.signature import Status
+from appliance.reports.sheets import A4_IN, FAINT, INK, LEFT, LINE, RIGHT, SIZE, Head, Sheets
+from appliance.review.notes import Note
+from appliance.review.reviewed import changed_by
+from appliance.review.signature import Signature, Status
+from appliance.review.statement import COVERED, FORMAT
 from appliance.view import RESEARCH_USE_ONLY
+from appliance.wording import number_of
 from models.panel import UNIDENTIFIED
 
-A4_IN = (8.27, 11.69)
-LEFT, RIGHT = 0.08, 0.93
-INK, FAINT, BAR, USUAL, WARN = "#10243a", "#4d6073", "#2b8799", "#cfe8da", "#a61b14"
-LINE = 0.0155  # of the page's height
-WIDE = 108  # characters to a line
-COLUMNS = (LEFT, 0.40, 0.48, 0.60, 0.72)
+BAR, USUAL = "#2b8799", "#cfe8da"
+COLUMNS = ((LEFT, "left"), (0.40, "right"), (0.48, "right"), (0.60, "right"), (0.72, "right"))
 BARS = (0.74, RIGHT)
 CELLS_A_ROW = 12
-MARKS = 4
+SLIDE_WIDE, SLIDE_HIGH, SLIDE_LEAST = 0.5, 0.16, 0.07
+DIGITS = 12  # of an earlier signature's digest
+GAP = 0.009
 
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "text.parse_math": False, "pdf.fonttype": 42,
+    "font.family": FONT, "font.size": SIZE, "text.color": INK, "text.parse_math": False, "pdf.fonttype": 42,
 }  # fmt: skip
 
 
 def report_pdf(result: Result, pictures: Pictures) -> bytes:
     """Return the report as a PDF file."""
+    sheets = report_sheets(result, pictures)
     with DRAWING, rc_context(_STYLE):
-        figure = Figure(figsize=A4_IN)
-        FigureCanvasPdf(figure)
-        page = _Page(figure)
-        page.heading(result)
-        page.facts(_facts(result))
-        page.differential(result)
-        page.measures(result)
-        page.pictures(pictures.cells)
-        page.slide(pictures.slide)
-        page.foot(result)
-        written = io.BytesIO()
-        # Without dates of its own the file depends on the result alone.
-        figure.savefig(
-            written, format="pdf", metadata={"CreationDate": None, "Title": f"Run {result.run.id}"}
-        )
-    return written.getvalue()
+        return sheets.pdf(f"Run {result.run.id}")
 
 
-class _Page:
-    """Drawn from the top of the page downwards. at: how far it has come, as a share of the height from below."""
-
-    def __init__(self, figure: Figure) -> None:
-        self._figure = figure
-        self.at = 0.955
-
-    def heading(self, result: Result) -> None:
-        self._text(LEFT, "White-cell differential", size=16, weight="bold")
-        self._text(RIGHT, f"run {result.run.id}", size=10, ha="right", family="monospace")
-        self.at -= 0.028
-        self._text(LEFT, RESEARCH_USE_ONLY, weight="bold", color=WARN)
-        self._text(RIGHT, _warning(result), ha="right", weight="bold", color=WARN)
-        self.at -= 0.024
-
-    def facts(self, facts: Iterator[tuple[str, str]]) -> None:
-        for what, said in facts:
-            lines = (textwrap.wrap(said, WIDE) or ["–"])[:3]
-            self._text(LEFT, what, color=FAINT)
-            self._text(LEFT + 0.13, "\n".join(lines), linespacing=1.3)
-            self.at -= LINE * len(lines)
-        self.at -= 0.012
-
-    def differential(self, result: Result) -> None:
-        self._row(("Cell", "Count", "%", "95 % limits", "Usual %"), FAINT)
-        rows = result.tally.rows
-        most = max([10.0, *(row.high for row in rows), *(row.reference[1] for row in rows if row.reference)])
-        for row in rows:
-            usual = "–" if row.reference is None else f"{row.reference[0]:g} – {row.reference[1]:g}"
-            self._bar(row.percent, (row.low, row.high), row.reference, most)
-            self._row(
-                (row.title, str(row.count), f"{row.percent:.1f}", f"{row.low:.1f} – {row.high:.1f}", usual)
-            )
-        self.at -= 0.004
-
-    def measures(self, result: Result) -> None:
+def report_sheets(result: Result, pictures: Pictures) -> Sheets:
+    """Return the report's sheets."""
+    with DRAWING, rc_context(_STYLE):
+        head = Head("White-cell differential", f"run {result.run.id}", RESEARCH_USE_ONLY, _warning(result))
+        sheets = Sheets(head, list(_foot(result)))
+        for what, said in _facts(result):
+            sheets.fact(what, said)
+        sheets.skip(GAP)
+        _differential(sheets, result)
         for line in _measures(result):
-            self._text(LEFT, line)
-            self.at -= LINE
-        self.at -= 0.008
-
-    def pictures(self, cells: Sequence[Pictured]) -> None:
-        side = (RIGHT - LEFT) / CELLS_A_ROW
-        high = side * A4_IN[0] / A4_IN[1]
-        for n, cell in enumerate(cells[: 3 * CELLS_A_ROW]):
-            column = n % CELLS_A_ROW
-            if column == 0 and n:
-                self.at -= high + 0.022
-            axes = self._figure.add_axes((LEFT + column * side, self.at - high, side * 0.94, high * 0.94))
-            axes.imshow(np.asarray(Image.open(io.BytesIO(cell.png)).convert("RGB")), interpolation="bilinear")
-            axes.set_axis_off()
-            axes.set_title(cell.label, size=6, pad=1.5)
-        if cells:
-            self.at -= high + 0.026
-
-    def slide(self, jpeg: bytes | None) -> None:
-        room = self.at - 0.13
-        if jpeg is None or room < 0.06:
-            return
-        picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
-        high = min(room, 0.16)
-        axes = self._figure.add_axes((LEFT, self.at - high, 0.5, high), anchor="NW")
-        axes.imshow(picture, interpolation="bilinear")
-        axes.set_axis_off()
-        axes.set_title("The slide, as it was looked over", size=6.5, loc="left", pad=2)
-
-    def foot(self, result: Result) -> None:
-        run, said = result.run, []
-        digest = "–" if result.case is None else result.case.digest
-        said.append(
-            f"Engine {run.engine}. Weights {run.weights}. Camera {run.camera}. Hemadiff {run.version}."
-        )
-        said.append(
-            f"Calibration {run.scale.id}: {run.scale.um_per_px:.5g} µm/px ({run.scale.source}). "
-            f"Limits are exact 95 % limits (Clopper and Pearson) of the counted cells."
-        )
-        said.append(f"SHA-256 of what this page says: {digest}. {RESEARCH_USE_ONLY}")
-        lines = "\n".join(line for each in said for line in textwrap.wrap(each, 140))
-        self._figure.text(LEFT, 0.03, lines, size=6, color=FAINT, va="bottom", linespacing=1.4)
-
-    def _row(self, cells: Sequence[str], colour: str = INK) -> None:
-        for place, cell, side in zip(
-            COLUMNS, cells, ("left", "right", "right", "right", "right"), strict=True
-        ):
-            self._text(place, cell, ha=side, color=colour)
-        self.at -= LINE
-
-    def _bar(
-        self, percent: float, limits: tuple[float, float], usual: tuple[float, float] | None, most: float
-    ) -> None:
-        left, right = BARS
-        scale = (right - left) / most
-        middle = self.at - LINE * 0.42
-        if usual is not None:
-            self._box(left + usual[0] * scale, middle - 0.006, (usual[1] - usual[0]) * scale, 0.012, USUAL)
-        self._box(left, middle - 0.0032, percent * scale, 0.0064, BAR)
-        self._box(left + limits[0] * scale, middle - 0.0006, (limits[1] - limits[0]) * scale, 0.0012, INK)
-
-    def _box(self, x: float, y: float, wide: float, high: float, colour: str) -> None:
-        self._figure.add_artist(
-            Rectangle((x, y), wide, high, transform=self._figure.transFigure, color=colour, lw=0)
-        )
-
-    def _text(self, x: float, said: str, **style: Any) -> None:
-        self._figure.text(x, self.at, said, va="top", **style)
+            sheets.lines(line)
+        sheets.skip(GAP)
+        _signed(sheets, result)
+        _cells(sheets, pictures.cells)
+        _notes(sheets, result.notes)
+        _slide(sheets, pictures.slide)
+        sheets.number()
+        return sheets
 
 
 def _warning(result: Result) -> str:
     """Say in capitals what is no final result."""
     standing = result.standing
+    if result.problems:
+        return "DOES NOT FIT WHAT WAS SIGNED"
     if standing is None or standing.last is None or standing.changed:
         return "NOT A SIGNED RESULT"
     return "PRELIMINARY" if standing.last.status is Status.PRELIMINARY else ""
@@ -178,13 +79,48 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "Specimen", f"{run.plan.specimen}{', SIMULATED' if run.simulated else ''}; panel {run.plan.panel}"
     yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {run.reason}"
     yield "Standing", result.status
-    for signature in result.signed:
-        note = f": {signature.note}" if signature.note else ""
-        yield "Signed", f"{signature.status} by {signature.who}, {signature.at:%Y-%m-%d %H:%M} UTC{note}"
-    for sentence in (*result.problems, *run.marks[:MARKS]):
+    if result.case is not None and result.case.history:
+        by = changed_by(result.case.history)
+        labels = number_of(sum(by.values()), "label")
+        yield "Reviewed", f"{labels} given by people: {', '.join(f'{who} {n}' for who, n in by.items())}"
+    for sentence in result.problems:
+        yield "Check", sentence
+    for sentence in run.marks:
         yield "Mark", sentence
-    for written in result.notes[-2:]:
-        yield "Note", f"{written.text} ({written.who}, {written.at:%Y-%m-%d})"
+
+
+def _differential(sheets: Sheets, result: Result) -> None:
+    _row(sheets, ("Cell", "Count", "%", "95 % limits", "Usual %"), FAINT)
+    rows = result.tally.rows
+    most = max([10.0, *(row.high for row in rows), *(row.reference[1] for row in rows if row.reference)])
+    for row in rows:
+        usual = "–" if row.reference is None else f"{row.reference[0]:g} – {row.reference[1]:g}"
+        sheets.room(LINE)
+        _bar(sheets, row.percent, (row.low, row.high), row.reference, most)
+        limits = f"{row.low:.1f} – {row.high:.1f}"
+        _row(sheets, (row.title, str(row.count), f"{row.percent:.1f}", limits, usual))
+    sheets.skip(0.004)
+
+
+def _row(sheets: Sheets, cells: Sequence[str], colour: str = INK) -> None:
+    placed = [(place, said, side) for (place, side), said in zip(COLUMNS, cells, strict=True)]
+    sheets.row(placed, colour)
+
+
+def _bar(
+    sheets: Sheets,
+    percent: float,
+    limits: tuple[float, float],
+    usual: tuple[float, float] | None,
+    most: float,
+) -> None:
+    left, right = BARS
+    scale = (right - left) / most
+    middle = -LINE * 0.42
+    if usual is not None:
+        sheets.box(left + usual[0] * scale, middle - 0.006, (usual[1] - usual[0]) * scale, 0.012, USUAL)
+    sheets.box(left, middle - 0.0032, percent * scale, 0.0064, BAR)
+    sheets.box(left + limits[0] * scale, middle - 0.0006, (limits[1] - limits[0]) * scale, 0.0012, INK)
 
 
 def _measures(result: Result) -> Iterator[str]:
@@ -201,3 +137,87 @@ def _measures(result: Result) -> Iterator[str]:
     ]
     if outside:
         yield f"Not counted: {', '.join(outside)}."
+
+
+def _signed(sheets: Sheets, result: Result) -> None:
+    """Write the last signature in full, the earlier ones in a list, and what the digest covers."""
+    case, standing = result.case, result.standing
+    if case is None or standing is None:
+        return
+    sheets.title("What was signed" if standing.last else "What a signature would be bound to")
+    last = standing.last
+    if last is not None:
+        sheets.fact("Signed", f"as {last.status} by {last.who}, {last.at:%Y-%m-%d %H:%M} UTC")
+        if last.note:
+            sheets.fact("Its note", last.note)
+        sheets.fact("Its digest", last.digest)
+    if last is None or standing.changed:
+        sheets.fact("This result", f"is not signed. Its digest is {case.digest}")
+    for signature in reversed(result.signed[:-1]):
+        sheets.fact("Earlier", _earlier(signature))
+    sheets.small(
+        f'A digest is the SHA-256 of one JSON text ("{FORMAT}"). It covers {", ".join(COVERED.values())}. '
+        "Percentages, limits and M:E follow from these. It does not cover the sample's number, how many fields were "
+        "counted or skipped, notes, pictures, nor who signed, when, and the note with that."
+    )
+    sheets.skip(GAP)
+
+
+def _earlier(signature: Signature) -> str:
+    note = f": {signature.note}" if signature.note else ""
+    when = f"{signature.at:%Y-%m-%d %H:%M} UTC"
+    return f"{signature.status} by {signature.who}, {when}, digest {signature.digest[:DIGITS]}…{note}"
+
+
+def _notes(sheets: Sheets, notes: Sequence[Note]) -> None:
+    if not notes:
+        return
+    sheets.title("Notes on the run")
+    sheets.small("Written by those named, at the times named. They are not part of what was signed.")
+    for written in notes:
+        sheets.room(2 * LINE)
+        sheets.lines(f"{written.who}, {written.at:%Y-%m-%d %H:%M} UTC:", FAINT)
+        sheets.lines(written.text)
+    sheets.skip(GAP)
+
+
+def _cells(sheets: Sheets, cells: Sequence[Pictured]) -> None:
+    side = (RIGHT - LEFT) / CELLS_A_ROW
+    high = side * A4_IN[0] / A4_IN[1]
+    for begin in range(0, len(cells), CELLS_A_ROW):
+        sheets.room(high + 0.022)
+        sheets.skip(0.012)  # for their labels
+        for column, cell in enumerate(cells[begin : begin + CELLS_A_ROW]):
+            sheets.picture(cell.png, LEFT + column * side, side * 0.94, high * 0.94, cell.label, 6)
+        sheets.skip(high + 0.004)
+    if cells:
+        sheets.skip(GAP)
+
+
+def _slide(sheets: Sheets, jpeg: bytes | None) -> None:
+    if jpeg is None:
+        return
+    sheets.room(SLIDE_LEAST + 0.014)
+    sheets.skip(0.014)
+    high = min(sheets.left, SLIDE_HIGH)
+    sheets.picture(jpeg, LEFT, SLIDE_WIDE, high, "The slide, as it was looked over", 6.5)
+    sheets.skip(high)
+
+
+def _foot(result: Result) -> Iterator[str]:
+    run, standing = result.run, result.standing
+    yield f"Engine {run.engine}. Weights {run.weights}. Camera {run.camera}. Hemadiff {run.version}."
+    yield (
+        f"Calibration {run.scale.id}: {run.scale.um_per_px:.5g} µm/px ({run.scale.source}). "
+        "Limits are exact 95 % limits (Clopper and Pearson) of the counted cells."
+    )
+    last = standing.last if standing is not None else None
+    whose = "Nothing was signed." if last is None else f"SHA-256 of what was signed last: {last.digest}."
+    box = f"{BOX} stands for a character that this font lacks. " if _lacks(result) else ""
+    yield f"{whose} {box}{RESEARCH_USE_ONLY}"
+
+
+def _lacks(result: Result) -> bool:
+    said = [result.sample, *(one.note for one in result.signed), *(one.text for one in result.notes)]
+    people = [*(one.who for one in result.signed), *(one.who for one in result.notes)]
+    return any(BOX in shown(each) for each in (*said, *people))

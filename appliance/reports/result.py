@@ -86,6 +86,22 @@ def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
     )
 
 
+def said_of_review(result: Result) -> list[str]:
+    """Return what people made of a run, in sentences: where it stands, and how far it is from the machine's count."""
+    if result.case is None:
+        return []
+    case = result.case
+    changed = sum(cell.changed for cell in case.cells)
+    said = [str(result.standing), *result.problems]
+    if changed:
+        counted, machine = case.tally.counted, case.machine_tally.counted
+        cells = "1 cell has" if changed == 1 else f"{changed} cells have"
+        said.append(f"After review {cells} another label: {counted} counted, {machine} by the machine.")
+    elif not case.history:
+        said.append("Not reviewed: this is the machine's count.")
+    return said
+
+
 def _case(store: Store, record: RunRecord) -> tuple[Case | None, str]:
     try:
         return open_case(store, record.id), ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,6 @@ from appliance.review.reclassifications import (
     checked_label,
     reversal,
 )
-from appliance.review.said import person, run_named
 from appliance.review.second_reading import (
     begin,
     finish,
@@ -30,8 +28,8 @@ from appliance.review.second_reading import (
     second_reading,
 )
 from appliance.review.signature import sign as put_signature
+from appliance.review.who_says import person, run_named
 from appliance.store import Store
-from appliance.store_failure import said
 from appliance.store_file import iso
 
 
@@ -42,7 +40,7 @@ def reclassify(
 
     Returns the batch, by which it can be undone (None where every cell had that label), and the cells that changed.
     """
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         refuse_second_reader(store, case.run.id, by)
         if not isinstance(expected, list) or not isinstance(cells, list) or len(expected) != len(cells):
@@ -59,7 +57,7 @@ def undo_reclassification(store: Store, at: datetime, *, run: str, batch: str, b
 
     Returns the batch of these rows, the cells that changed, and those left as somebody made them since.
     """
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         own = second_reading(store, case.run.id, case.machine, by)
         if own is None:
@@ -74,7 +72,7 @@ def begin_second_reading(
     store: Store, at: datetime, *, run: str, by: str, sample: int | None = None
 ) -> dict[str, Any]:
     """Begin a second reading of all cells or a sample of so many. Returns how many it has."""
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         cells = begin(store, case.run, case.machine, by, sample, at)
         AuditTrail(store).add(by, "second reading", case.run.id, {"step": "begun", "cells": cells}, at=at)
@@ -85,7 +83,7 @@ def label_second(
     store: Store, at: datetime, *, run: str, cells: list[int], to: str, by: str
 ) -> dict[str, Any]:
     """Give cells a label in one's own second reading. Returns as `reclassify`."""
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         reading = going_on(store, case.run.id, case.machine, by)
         chosen = checked_cells(case.labels, cells, case.run.id)
@@ -103,7 +101,7 @@ def label_second(
 
 def finish_second_reading(store: Store, at: datetime, *, run: str, by: str) -> dict[str, Any]:
     """Finish one's own second reading: from now on it stays, and the readings can be compared."""
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         reading = going_on(store, case.run.id, case.machine, by)
         finish(store, reading, at)
@@ -117,7 +115,7 @@ def sign(
     store: Store, at: datetime, *, run: str, by: str, status: str, digest: str, note: str = ""
 ) -> dict[str, Any]:
     """Sign a run as preliminary, final or amended. digest: `Case.digest` as the page showed it."""
-    with _once(store):
+    with store.atomic():
         by, case = person(by), open_case(store, run)
         own = second_reading(store, case.run.id, case.machine, by)
         if own is not None and own.finished is None:
@@ -132,7 +130,7 @@ def sign(
 
 def add_note(store: Store, at: datetime, *, run: str, by: str, text: str) -> dict[str, Any]:
     """Put a note on a run, in whatever state it is."""
-    with _once(store):
+    with store.atomic():
         by = person(by)
         record = run_named(store, run)
         note = write_note(store, record.id, by, text, at)
@@ -163,13 +161,6 @@ ASKS: Mapping[str, Any] = {
         add_note,
     )
 }
-
-
-@contextmanager
-def _once(store: Store) -> Iterator[None]:
-    """Everything inside happens, or nothing."""
-    with said(store.path), store.db.atomic():
-        yield
 
 
 def _write(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.errors import ApplianceRefused
-from appliance.review.said import written
+from appliance.review.who_says import written
 from appliance.store import Store
 from appliance.store_file import iso
 

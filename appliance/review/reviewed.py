@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from appliance.errors import ApplianceRefused
 from appliance.review.reclassifications import History, Reclassification, current, in_force, latest
-from appliance.review.said import run_named
+from appliance.review.who_says import run_named
 from appliance.rules import Rules
 from appliance.run import State
 from appliance.store import Store

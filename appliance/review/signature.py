@@ -15,8 +15,8 @@ from typing import Any
 from appliance.errors import ApplianceRefused
 from appliance.review.case import Case
 from appliance.review.reclassifications import spoken
-from appliance.review.said import written
 from appliance.review.statement import canonical, differing, digest_of
+from appliance.review.who_says import written
 from appliance.run import State
 from appliance.store import Store
 from appliance.store_file import iso

@@ -15,6 +15,19 @@ from appliance.store_records import RunRecord
 from appliance.tally import Tally
 
 FORMAT = "hemadiff signed result 1"
+COVERED: Mapping[str, str] = {
+    "run": "the run's id",
+    "state": "its state",
+    "reason": "the reason of that",
+    "marks": "its marks",
+    "machine": "what made it (weights, engine, detector, calibration, camera, version, its beginning, the digest of "
+    "its fields)",
+    "rules": "the rules in force (panel, specimen, what counts, M:E, usual ranges, decision limits, how many cells "
+    "were asked for)",
+    "labels": "every cell's label",
+    "tally": "the counts",
+}
+"""What a statement's digest covers, by the parts of a statement, as reports say it."""
 
 
 def statement(run: RunRecord, labels: Mapping[int, str | None], tally: Tally) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from appliance.calibrating.runner import RoutineStopped
 from appliance.errors import ApplianceRefused
-from appliance.servicing.watched import RoutineStopped
 
 KEPT = 200
 LOOK_EVERY_S = 0.5
@@ -17,11 +17,15 @@ LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a routine waits for: a slide on the stage, whether something was put right, or whether it is right."""
+    """What a routine waits for: a slide on the stage, whether something was put right, or whether it is right.
+
+    number: by which an answer names it; a session asks none twice.
+    """
 
     wanted: Literal["slide", "mended", "right"]
     sentence: str
     slide: str = ""
+    number: int = 0
 
 
 class AtPage:
@@ -33,6 +37,7 @@ class AtPage:
         self._lock = threading.Condition()
         self._told: deque[str] = deque(maxlen=KEPT)
         self._question: Question | None = None
+        self._number = 0
         self._answer: bool | None = None
         self._stopped = False
 
@@ -53,11 +58,13 @@ class AtPage:
         """Wait for an answer, whatever is usual. Raises RoutineStopped as `lay` does."""
         return self._ask(Question("right", sentence))
 
-    def answer(self, yes: bool) -> None:
-        """Answer what is waited for. Raises ApplianceRefused where nothing is."""
+    def answer(self, yes: bool, number: int) -> None:
+        """Answer what is waited for. Raises ApplianceRefused where nothing is, or something else than that number."""
         with self._lock:
             if self._question is None or self._answer is not None:
                 raise ApplianceRefused("No routine waits for an answer.")
+            if self._question.number != number:
+                raise ApplianceRefused("That question was answered. Read the one that stands there now.")
             self._told.append(_said(self._question, yes))
             self._answer = yes
             self._lock.notify_all()
@@ -93,7 +100,8 @@ class AtPage:
 
     def _ask(self, question: Question) -> bool:
         with self._lock:
-            self._question, self._answer = question, None
+            self._number += 1
+            self._question, self._answer = replace(question, number=self._number), None
             try:
                 while self._answer is None:
                     if self._stopped or self._left_alone():

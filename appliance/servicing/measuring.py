@@ -1,85 +1,79 @@
-"""A routine that a page asked for, from what is known to a calibration on record."""
+"""A routine that a page asked for: what its form says, and how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.calibrating.bench import Bench
 from appliance.calibrating.pixel_size import RulerOnStage
 from appliance.calibrating.steps import Routine
-from appliance.calibrating.whole import Author, Found
+from appliance.calibrating.whole import Extent, Found
 from appliance.channel_client import InstrumentClient
-from appliance.errors import ApplianceRefused
-from appliance.servicing.lender import Lender
-from appliance.servicing.routines import WHOLE, findings
+from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.servicing.measurement import NOT_YET, Measurement, put_on_record
 from appliance.servicing.session import Verdict, from_here
-from appliance.version import version
-from calibration.record import CalibrationRecord
-from calibration.record_json import to_json
+from calibration.errors import CalibrationRefused
 from firmware_bridge.point import Point
 
-if TYPE_CHECKING:
-    from appliance.config import Config
-
-PITCH_UM = (0.1, 10_000.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for. by: a login name.  here: whether to begin where the stage stands."""
-
-    name: str
-    by: str
-    ruler: RulerOnStage
-    note: str
-    here: bool
+RETURNS = (10, 500)
 
 
 def measure(
-    config: Config, asked: Asked, bench: Bench, here: Point, run: Callable[[Routine[Found]], Found]
+    wanted: Measurement, here: bool, bench: Bench, place: Point, run: Callable[[Routine[Found]], Found]
 ) -> Verdict:
     """Carry a routine out and put what it found on record; it is in force only once a person says so.
 
-    Raises what the routine refused with, and CalibrationRefused where nothing can lend it what it does not measure.
+    here: whether to begin at the place, where the stage stands. What was found is said even where it cannot be put on
+    record. Raises what the routine refused with, and as `Measurement.check` does.
     """
-    known = from_here(bench.known, here) if asked.here else bench.known
-    lender = None if asked.name == WHOLE else Lender(config, asked.name)
-    last: CalibrationRecord | None = None
-    if lender is not None:
-        lender.check(bench.setup)
-        last = lender.last(bench.setup)
-    found = run(
-        findings(asked.name, known if last is None else known.with_pixel(last.um_per_px), asked.ruler)
-    )
-    author = Author(
-        asked.by,
-        datetime.now(UTC),
-        f"hemadiff {version()}",
-        bench.firmware,
-        config.calibration.valid_days,
-        asked.note,
-    )
-    # Of what is in force now: somebody may have put another there in the meantime.
-    record = found.record(bench.setup, author, None if lender is None else lender.last(bench.setup))
-    InstrumentClient(config.socket_path).ask("add_calibration", record=to_json(record))
-    said = tuple(sentence for each in found.findings.values() for sentence in each.said)
-    return Verdict(asked.name, True, said, found.settings, record.id)
+    wanted.check(bench.setup)
+    known = from_here(bench.known, place) if here else bench.known
+    found = wanted.found(bench, known, run)
+    said = [sentence for each in found.findings.values() for sentence in each.said]
+    if any(each.setting not in (None, known.setting) for each in found.findings.values()):
+        said.append(NOT_YET)
+    try:
+        record = wanted.record(bench, found)
+        put_on_record(wanted.config, record, InstrumentClient(wanted.config.socket_path).ask)
+    except (ApplianceError, ApplianceRefused, CalibrationRefused) as refusal:
+        return Verdict(wanted.name, False, (*said, str(refusal)), found.settings)
+    return Verdict(wanted.name, True, tuple(said), found.settings, record.id)
 
 
-def ruler_of(said: Mapping[str, Any]) -> RulerOnStage:
-    """Return the ruler that a form describes. Raises ApplianceRefused for one that there cannot be."""
-    pitch, uncertainty = said.get("pitch_um", 10.0), said.get("pitch_uncertainty_um", 0.0)
-    numbers = [
-        each for each in (pitch, uncertainty) if isinstance(each, int | float) and not isinstance(each, bool)
-    ]
-    if len(numbers) < 2 or not (PITCH_UM[0] <= pitch <= PITCH_UM[1] and 0 <= uncertainty < pitch):
-        raise ApplianceRefused(
-            f"A ruler's lines are {PITCH_UM[0]:g} to {PITCH_UM[1]:g} µm apart, known to less than that. Correct them."
-        )
-    texts = {name: str(said.get(name, ""))[:200] for name in ("serial", "certificate")}
+def ruler_of(said: object) -> RulerOnStage:
+    """Return the ruler that a form describes. Raises ApplianceRefused for what is none; the pitch is judged later."""
+    form = _form(said)
+    pitch, uncertainty = form.get("pitch_um", 10.0), form.get("pitch_uncertainty_um", 0.0)
+    if not (_is_number(pitch) and _is_number(uncertainty)):
+        raise ApplianceRefused("A ruler's pitch and its uncertainty are numbers, µm. Correct them.")
+    texts = {name: str(form.get(name, ""))[:200] for name in ("serial", "certificate")}
     return RulerOnStage(
-        float(pitch), said.get("grid") is True, **texts, pitch_uncertainty_um=float(uncertainty)
+        float(pitch), form.get("grid") is True, **texts, pitch_uncertainty_um=float(uncertainty)
     )
+
+
+def extent_of(said: object) -> Extent:
+    """Return how thoroughly a form has it measured. Raises ApplianceRefused for a number of returns that is none."""
+    form, usual = _form(said), Extent()
+    returns = form.get("returns", usual.returns)
+    if type(returns) is not int or not RETURNS[0] <= returns <= RETURNS[1]:
+        raise ApplianceRefused(f"The stage returns {RETURNS[0]} to {RETURNS[1]} times. Correct the number.")
+    return Extent(
+        returns,
+        form.get("tilt", usual.tilt) is not False,
+        form.get("drift", usual.drift) is True,
+        overview=form.get("overview", usual.overview) is not False,
+    )
+
+
+def _form(said: object) -> Mapping[str, Any]:
+    if said is None:
+        return {}
+    if not isinstance(said, dict):
+        raise ApplianceRefused("What a routine is told is an object with names.")
+    return said
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -58,8 +58,8 @@ class Service:
             "service_picture": self._picture,
             "service_answer": self._answer,
             "service_jog": self._jog,
-            "service_start": lambda **_: _at(self._in_hand().go_to_start()),
-            "service_home": lambda **_: _at(self._in_hand().home()),
+            "service_start": lambda by="", **_: _at(self._in_hand_of(by).go_to_start()),
+            "service_home": lambda by="", **_: _at(self._in_hand_of(by).home()),
             "service_camera": self._camera,
             "service_lamp": self._lamp,
             "service_routine": self._routine,
@@ -102,6 +102,15 @@ class Service:
             raise ApplianceRefused(NONE)
         return self._session
 
+    def _in_hand_of(self, by: str) -> Session:
+        """Return the session of whoever asks: two people's hands on one stage are an accident."""
+        session = self._in_hand()
+        if by != session.by:
+            raise ApplianceRefused(
+                f"{session.by} has the microscope for service. Ask them to end that, or an administrator."
+            )
+        return session
+
     def _self_test(self, **_: Any) -> dict[str, Any]:
         from appliance.servicing.self_test import as_objects, self_test
 
@@ -110,46 +119,53 @@ class Service:
     def _picture(self, **_: Any) -> dict[str, Any]:
         return {"jpeg": base64.b64encode(self._in_hand().picture()).decode()}
 
-    def _answer(self, yes: Any = None, **_: Any) -> dict[str, Any]:
-        if not isinstance(yes, bool):
-            raise ApplianceRefused("An answer is yes or no.")
-        self._in_hand().answer(yes)
+    def _answer(self, by: str = "", yes: Any = None, question: Any = None, **_: Any) -> dict[str, Any]:
+        """Answer a question. question: its number, so that a second touch does not answer the next one."""
+        if not isinstance(yes, bool) or type(question) is not int:
+            raise ApplianceRefused("An answer is yes or no, and says to which question.")
+        self._in_hand_of(by).answer(yes, question)
         return {}
 
-    def _jog(self, dx: Any = 0.0, dy: Any = 0.0, dz: Any = 0.0, **_: Any) -> dict[str, Any]:
+    def _jog(self, by: str = "", dx: Any = 0.0, dy: Any = 0.0, dz: Any = 0.0, **_: Any) -> dict[str, Any]:
         steps = [_number(each, "A step", -LONGEST_JOG_UM, LONGEST_JOG_UM, "µm") for each in (dx, dy, dz)]
-        return _at(self._in_hand().jog(*steps))
+        return _at(self._in_hand_of(by).jog(*steps))
 
-    def _camera(self, exposure_us: Any = None, gain: Any = 1.0, **_: Any) -> dict[str, Any]:
+    def _camera(self, by: str = "", exposure_us: Any = None, gain: Any = 1.0, **_: Any) -> dict[str, Any]:
         exposure = round(_number(exposure_us, "The exposure", 1, 10_000_000, "µs"))
-        self._in_hand().set_camera(exposure, _number(gain, "The gain", 0.01, 1000, ""))
+        self._in_hand_of(by).set_camera(exposure, _number(gain, "The gain", 0.01, 1000, ""))
         return {}
 
-    def _lamp(self, share: Any = None, **_: Any) -> dict[str, Any]:
-        self._in_hand().set_lamp(None if share is None else _number(share, "The lamp's share", 0, 1, ""))
+    def _lamp(self, by: str = "", share: Any = None, **_: Any) -> dict[str, Any]:
+        self._in_hand_of(by).set_lamp(None if share is None else _number(share, "The lamp's share", 0, 1, ""))
         return {}
 
     def _stop(self, **_: Any) -> dict[str, Any]:
+        """Stop a routine. Anybody may who serves here: to stop is always safe."""
         self._in_hand().stop_routine()
         return {}
 
-    def _end(self, **_: Any) -> dict[str, Any]:
-        self._in_hand().end(CLOSED_WITHIN_S)
+    def _end(self, by: str = "", anybodys: bool = False, **_: Any) -> dict[str, Any]:
+        """End the session. anybodys: by an administrator, who may end another's."""
+        session = self._in_hand() if anybodys is True else self._in_hand_of(by)
+        session.end(CLOSED_WITHIN_S)
         return {}
 
     def _routine(
-        self, by: str = "", name: str = "", here: bool = False, ruler: Any = None, note: str = "", **_: Any
+        self, by: str = "", name: str = "", here: bool = False, note: str = "", **form: Any
     ) -> dict[str, Any]:
-        """Begin a routine. ruler: what the engineer says of it, as `RulerOnStage` has it."""
-        session = self._in_hand()
+        """Begin a routine. form: of its ruler and extent, as `ruler_of` and `extent_of` take them."""
+        session = self._in_hand_of(by)
         self._refuse_perfect()
-        from appliance.servicing.measuring import Asked, measure, ruler_of
+        from appliance.servicing.measurement import Measurement
+        from appliance.servicing.measuring import extent_of, measure, ruler_of
         from appliance.servicing.routines import NAMES
 
         if name not in NAMES:
             raise ApplianceRefused(f'There is no routine "{name}". There are: {", ".join(NAMES)}.')
-        asked = Asked(name, by or session.by, ruler_of(ruler or {}), str(note)[:500], here is True)
-        session.begin_routine(name, partial(measure, self._config, asked))
+        ruler, extent = ruler_of(form.get("ruler")), extent_of(form.get("extent"))
+        wanted = Measurement(self._config, name, ruler, extent, by, str(note)[:500])
+        wanted.refuse_before()
+        session.begin_routine(name, partial(measure, wanted, here is True))
         return {}
 
     def _refuse_perfect(self) -> None:

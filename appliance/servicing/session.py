@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from appliance.calibrating.bench import Bench
-from appliance.calibrating.runner import Engineer
+from appliance.calibrating.runner import Engineer, RoutineStopped
 from appliance.calibrating.steps import GoTo, Known, Routine, Step, Take
 from appliance.cameras.camera import Exposure
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.servicing.at_page import AtPage
 from appliance.servicing.sight import Sight, sight_of
-from appliance.servicing.watched import RoutineStopped, watched
 from calibration.errors import CalibrationRefused
 from firmware_bridge.point import Point
 from models import ModelRefused
@@ -119,10 +118,10 @@ class Session:
             raise ApplianceRefused("There is no picture yet.")
         return sight.jpeg
 
-    def answer(self, yes: bool) -> None:
-        """Answer what a routine waits for."""
+    def answer(self, yes: bool, question: int) -> None:
+        """Answer what a routine waits for. question: its number."""
         self._asked = self._clock()
-        self._engineer.answer(yes)
+        self._engineer.answer(yes, question)
 
     def jog(self, dx_um: float, dy_um: float, dz_um: float) -> Point:
         """Move so far, within the limits; return where the stage then is. Raises ApplianceRefused beyond them."""
@@ -262,8 +261,9 @@ class Session:
         microscope = bench.runner.microscope
 
         def run(routine: Routine[T]) -> T:
-            looked_on = watched(routine, lambda step, came: self._saw(bench, step, came), self._is_stopped)
-            return bench.runner.run(looked_on)
+            return bench.runner.run(
+                routine, lambda step, came: self._saw(bench, step, came), self._is_stopped
+            )
 
         try:
             self._as_set(bench)

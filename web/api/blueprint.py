@@ -16,7 +16,7 @@ from appliance.accounts.roles import Permission
 from appliance.version import version
 from appliance.view import RESEARCH_USE_ONLY
 from web.access import allow
-from web.api import review, run
+from web.api import review, run, runs
 from web.problems import MIMETYPE, Problem, does_not_fit
 from web.rooms import Rooms
 
@@ -34,7 +34,7 @@ class Part(Protocol):
         """Add them."""
 
 
-PARTS: Sequence[Part] = (run, review)
+PARTS: Sequence[Part] = (run, runs, review)
 REFUSALS = {
     400: "The request does not fit.",
     401: "Nobody is signed in.",

@@ -18,7 +18,7 @@ from appliance.review.notes import notes
 from appliance.review.reclassifications import undoable
 from appliance.review.second_reading import refuse_second_reader, second_readers
 from appliance.review.signature import signatures, standing
-from appliance.review.trend import patient_runs, trend
+from appliance.review.trend import trend
 from appliance.rules import Rules
 from appliance.store import Store
 from appliance.tally import Row, Tally
@@ -38,6 +38,7 @@ from web.api.review_shapes import (
     TrendRun,
     TrendSaid,
 )
+from web.earlier import patient_runs_here
 from web.rooms import Rooms
 
 
@@ -62,9 +63,9 @@ def review_said(store: Store, case: Case) -> ReviewSaid:
         specimen=str(rules.specimen),
         labels=labels_said(rules),
         sections=[section_said(one, rules) for one in sections(case.cells, case.tally)],
-        tally=tally_said(case),
-        standing=_standing(store, case),
-        notes=[NoteSaid(who=one.who, at=said_at(one.at), text=one.text) for one in notes(store, case.run.id)],
+        tally=tally_said(case.tally, case.machine_tally, case.run.plan.min_cells),
+        standing=standing_said(store, case),
+        notes=notes_said(store, case.run.id),
         undoable=undoable(case.history, who().name),
         may_review=not why_not,
         may_sign=may_here(Permission.SIGN),
@@ -106,16 +107,20 @@ def section_said(section: Section, rules: Rules) -> SectionSaid:
     )
 
 
-def tally_said(case: Case) -> TallySaid:
-    """Return the differential, and what the machine counted."""
-    tally = case.tally
+def notes_said(store: Store, run: str) -> list[NoteSaid]:
+    """Return a run's notes, the oldest first. run: the whole id."""
+    return [NoteSaid(who=one.who, at=said_at(one.at), text=one.text) for one in notes(store, run)]
+
+
+def tally_said(tally: Tally, machine: Tally, least: int) -> TallySaid:
+    """Return the differential, and what the machine counted. least: the cells that were asked for at least."""
     return TallySaid(
         counted=tally.counted,
-        least=case.run.plan.min_cells,
+        least=least,
         unidentified=tally.unidentified,
         at_border=tally.at_border,
         rows=[row_said(row) for row in tally.rows],
-        machine=_counts(case.machine_tally),
+        machine=_counts(machine),
         not_counted=tally.not_counted,
         me_ratio=tally.me_ratio,
         me_formula=tally.me_formula,
@@ -126,7 +131,7 @@ def tally_said(case: Case) -> TallySaid:
 
 def trend_said(store: Store, case: Case) -> TrendSaid:
     """Return the patient's runs and every class through them."""
-    points = patient_runs(store, case.run.id)
+    points = patient_runs_here(store, case.run.id)
     return TrendSaid(
         runs=[
             TrendRun(
@@ -164,7 +169,8 @@ def _counts(tally: Tally) -> dict[str, int]:
     return {row.label: row.count for row in tally.rows} | tally.not_counted
 
 
-def _standing(store: Store, case: Case) -> StandingSaid:
+def standing_said(store: Store, case: Case) -> StandingSaid:
+    """Return where a run stands with its signatures."""
     signed = signatures(store, case.run.id)
     now = standing(case, signed)
     return StandingSaid(

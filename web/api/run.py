@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Response, abort, jsonify, request
-from flask_babel import gettext
+from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -17,7 +16,7 @@ from calibration import CalibrationRefused
 from models import ModelRefused
 from web.access import allow, goes_on, no_store, who
 from web.api.shapes import ResumeAsked, RunAsked, StartAsked, Started, State
-from web.hub import Hub
+from web.blind import without_labels
 from web.rooms import Rooms
 from web.stream import events
 
@@ -37,7 +36,8 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
     @allow(Permission.WATCH)
     def state() -> Response:
         """What the instrument does now."""
-        return no_store(jsonify({**hub.snapshot(), "page": digest}))
+        snapshot = without_labels(rooms, who().name)(hub.snapshot())
+        return no_store(jsonify({**snapshot, "page": digest}))
 
     @api.get("/events", tags=[TAG], responses={200: {"content": {"text/event-stream": {}}}})
     @allow(Permission.WATCH)
@@ -47,7 +47,8 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
         follower = seat.__enter__()
         left: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
         still = goes_on()
-        told = events(follower, lambda: left() or not still(), digest)
+        seen = without_labels(rooms, who().name)
+        told = events(follower, lambda: left() or not still(), digest, seen=seen)
         answer = no_store(Response(told, mimetype="text/event-stream"))
         answer.call_on_close(lambda: seat.__exit__(None, None, None))
         answer.headers["X-Accel-Buffering"] = "no"
@@ -62,7 +63,7 @@ def _counting(api: APIBlueprint, rooms: Rooms) -> None:
     def start(body: StartAsked) -> tuple[Response, int]:
         """Start a count."""
         try:
-            plan = plan_from_config(rooms.config, specimen=body.specimen)
+            plan = plan_from_config(rooms.config, specimen=body.specimen, panel=body.panel)
             plan = replace(
                 plan,
                 min_cells=plan.min_cells if body.min_cells is None else body.min_cells,
@@ -84,21 +85,12 @@ def _counting(api: APIBlueprint, rooms: Rooms) -> None:
     @allow(Permission.COUNT)
     def pause(body: RunAsked) -> Response:
         """Pause the run that counts."""
-        _refuse_another(hub, body.run)
-        instrument.pause(by=who().name)
+        instrument.pause(by=who().name, run=body.run)
         return jsonify({})
 
     @api.post("/stop", tags=[TAG])
     @allow(Permission.COUNT)
     def stop(body: RunAsked) -> Response:
         """End the run; what was counted is kept."""
-        _refuse_another(hub, body.run)
-        instrument.stop(by=who().name)
+        instrument.stop(by=who().name, run=body.run)
         return jsonify({})
-
-
-def _refuse_another(hub: Hub, run: str) -> None:
-    """Refuse what was meant for a count that is over: its button was pressed on an old page."""
-    now = hub.snapshot()["run"]
-    if now is not None and now["run"] != run:
-        abort(409, gettext("Another count goes on by now. Look at the page again."))

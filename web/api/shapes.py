@@ -61,6 +61,7 @@ class StartAsked(Asked):
     """
 
     specimen: Literal["blood", "marrow"] | None = None
+    panel: str | None = Field(default=None, max_length=64)
     sample: str | None = Field(default=None, max_length=64)
     min_cells: int | None = Field(default=None, ge=1, le=100_000)
     max_cells: int | None = Field(default=None, ge=1, le=100_000)

@@ -24,12 +24,6 @@ export function wireControls(refused) {
     dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
   }
   for (const keys of document.querySelectorAll(".typing")) drawKeys(keys, byId(keys.dataset.for));
-  checkSpecimen();
-}
-
-function checkSpecimen() {
-  const choices = [...startDialog.querySelectorAll("[name=specimen]")];
-  (choices.find((choice) => choice.value === document.body.dataset.specimen) ?? choices[0]).checked = true;
 }
 
 export function offerControls(snapshot, current) {
@@ -41,6 +35,9 @@ export function offerControls(snapshot, current) {
     review.hidden = !run || !["completed", "insufficient", "stopped"].includes(state);
     if (run) review.href = `runs/${encodeURIComponent(run.run)}/review`;
   }
+  const counted = byId("counted-page");
+  counted.hidden = !["insufficient", "stopped", "failed"].includes(state) || review?.hidden === false;
+  if (run) counted.href = `runs/${encodeURIComponent(run.run)}`;
   const phone = byId("phone");
   if (phone) {
     phone.hidden = !run || run.ended;
@@ -59,7 +56,7 @@ export function offerControls(snapshot, current) {
   byId("watching").hidden = may;
   byId("new-camera").textContent = snapshot.instrument?.camera ?? "–";
   byId("new-calibration").textContent = snapshot.instrument?.calibration ?? "–";
-  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready;
+  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready || "never" in send.dataset;
   if (run) byId("stop-text").textContent = _("{counted} cells are kept. A stopped count is not a differential and cannot be resumed.", run);
   if (!busy && stopDialog.open) stopDialog.close(); // it ended by itself
 }
@@ -83,7 +80,6 @@ async function confirm(dialog, button) {
     await send(button, button.dataset.send, dialog === startDialog ? wanted(dialog) : { run: meant });
     dialog.close();
     dialog.querySelector("form").reset();
-    checkSpecimen();
   } catch (error) {
     wrong.textContent = error.message;
     wrong.hidden = false;
@@ -92,10 +88,12 @@ async function confirm(dialog, button) {
 
 // What the start dialog says; what it leaves open is as the settings have it.
 function wanted(dialog) {
+  const count = dialog.querySelector("[name=count]:checked");
   const target = dialog.querySelector("[name=target]:checked").value;
   const sample = dialog.querySelector("[name=sample]").value.trim();
   return {
-    specimen: dialog.querySelector("[name=specimen]:checked").value,
+    panel: count.value,
+    specimen: count.dataset.specimen,
     ...(sample ? { sample } : {}),
     ...(target ? { min_cells: Number(target), max_cells: Number(target) } : {}),
   };

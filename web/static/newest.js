@@ -4,22 +4,41 @@ import { _ } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
-let shown = null; // run and field that are drawn, or being fetched
+let wanted = null; // run and field that are to be drawn
+let shown = null; // those that are
+let busy = false;
 
-export async function drawNewest(run) {
+export function drawNewest(run) {
   const number = run?.fields.newest ?? null;
-  if (!run || number === null) {
+  wanted = !run || number === null ? null : `runs/${encodeURIComponent(run.run)}/fields/${number}`;
+  if (wanted === null) {
     byId("newest").hidden = true;
     shown = null;
-    return;
+  } else if (!busy) follow();
+}
+
+// One after the other: fields that come faster than pictures are passed over, and none waits for a last one.
+async function follow() {
+  busy = true;
+  while (wanted !== null && wanted !== shown) {
+    const address = wanted;
+    const field = await fetched(address);
+    if (wanted === null) break;
+    byId("newest").hidden = field === null;
+    if (field !== null) draw(address, field);
+    shown = address;
   }
-  const wanted = `runs/${encodeURIComponent(run.run)}/fields/${number}`;
-  if (wanted === shown) return;
-  shown = wanted;
-  const answer = await fetch(`${wanted}.json`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (shown !== wanted) return; // a newer one came meanwhile
-  byId("newest").hidden = !answer?.ok;
-  if (answer?.ok) draw(wanted, await answer.json());
+  busy = false;
+}
+
+// Returns what was found in a field once its picture is there too: boxes never lie on the picture of another field.
+async function fetched(address) {
+  const answer = await fetch(`${address}.json`, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!answer?.ok) return null;
+  const picture = new Image();
+  picture.src = `${address}.jpg`;
+  const [field] = await Promise.all([answer.json(), picture.decode().catch(() => null)]);
+  return field;
 }
 
 function draw(address, field) {

@@ -5,6 +5,7 @@ import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
 import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
+import { drawReviewed } from "./reviewed.js";
 import { clock, tenth } from "./review/numbers.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
@@ -16,6 +17,7 @@ const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const spelled = (labels) => labels.replaceAll("_", " ");
 const LATEST = 24;
+const ADVICE = JSON.parse(byId("advice").textContent); // by the cause of what paused or ended a run
 const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
 
 // word: in the pill.  tone and title: of the notice, where there is one.  stamp: across what is not a result.
@@ -64,6 +66,7 @@ function draw() {
   drawWelcome(run === null);
   if (run !== null) drawRun(run, state);
   drawSlide(run);
+  drawReviewed(run);
   drawNewest(run);
   drawProvenance(run, instrument);
   offerControls(snapshot, current);
@@ -92,7 +95,11 @@ function drawNotice(state) {
   byId("notice").dataset.tone = notice.tone;
   byId("notice").querySelector("use").setAttribute("href", `#i-${notice.icon}`);
   say("notice-title", notice.title);
+  say("notice-happened", notice.advice?.happened ?? "");
+  byId("notice-what").hidden = !notice.advice;
+  say("notice-do", notice.advice?.do ?? "");
   sayProse(byId("notice-text"), notice.text);
+  say("notice-marks", notice.marks ?? "");
 }
 
 function noticeFor(state) {
@@ -100,12 +107,15 @@ function noticeFor(state) {
   if (link === "lost") return { tone: "bad", icon: "failed", title: _("No connection to this page's server."), text: [heard ? _("Last heard at {time}.", { time: clock(heard) }) : "", old, _("Connecting again…")].filter(Boolean).join(" ") };
   if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: _("Instrument lost at {time}.", { time: clock(snapshot.link.since) }), text: [snapshot.link.why, old].filter(Boolean).join(" ") };
   if (refused) return { tone: "warn", icon: "warning", title: _("Not done."), text: refused };
-  const { tone, title, icon } = STATES[state];
+  const fault = state === "paused" && ADVICE[snapshot.run.cause]?.mend; // somebody has to do something first
+  const { tone, title, icon } = fault ? { ...STATES.paused, tone: "warn", icon: "warning" } : STATES[state];
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
   if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
   const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
-  const text = [snapshot.run.reason, marks].filter(Boolean).join(" ");
-  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text };
+  const advice = ADVICE[snapshot.run.cause]?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
+  const text = snapshot.run.reason ?? "";
+  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: text } };
+  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
 }
 
 function drawWelcome(alone) {

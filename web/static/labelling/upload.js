@@ -7,10 +7,10 @@ const csrf = document.querySelector("meta[name=csrf-token]").content;
 const [wrong, told] = form.querySelectorAll("p");
 const button = form.querySelector("button");
 
-async function send(file, query) {
+async function send(file, smear, query) {
   const answer = await fetch(`${form.dataset.address}?${query}`, {
     method: "POST",
-    headers: { Accept: "application/json", "X-CSRF-Token": csrf, "Content-Type": "application/octet-stream" },
+    headers: { Accept: "application/json", "X-CSRF-Token": csrf, "Content-Type": "application/octet-stream", "X-Smear": smear },
     body: file,
   });
   const said = await answer.json().catch(() => ({}));
@@ -20,14 +20,14 @@ async function send(file, query) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { pictures, um_per_px: size, smear } = form.elements;
-  const query = new URLSearchParams({ smear: smear.value });
+  const query = new URLSearchParams();
   if (size.value) query.set("um_per_px", size.value.replace(",", "."));
   button.disabled = true;
   wrong.hidden = true;
   try {
     for (const [at, file] of [...pictures.files].entries()) {
       told.textContent = _("{at} of {all} …", { at: at + 1, all: pictures.files.length });
-      await send(file, query);
+      await send(file, smear.value, query);
     }
     location.reload();
   } catch (error) {

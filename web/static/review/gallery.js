@@ -5,12 +5,14 @@ import { part, picture } from "./parts.js";
 
 const SIDE = 96;
 const LAZY = { loading: "lazy", fetchPriority: "low" }; // a change does not wait for five hundred pictures
+const LANES = 3; // of the six connections that a browser has
 
 // told: {touched(cell, through), opened(cell), all(cells)}.
 export function makeGallery(place, told) {
   const items = new Map(); // cell → its element
   let order = [];
   let home = null; // the one cell that Tab reaches
+  let lanes = 0; // in which pictures are fetched now
 
   // sections: {label, title, drop, marks, cells: [{cell, name, caption, kinds, marks}]}
   function draw(sections, has) {
@@ -21,6 +23,23 @@ export function makeGallery(place, told) {
     setHome(order.includes(home) ? home : order[0] ?? null);
     mark(has);
     if (before && order.includes(+before.dataset.cell)) focus(+before.dataset.cell);
+    setTimeout(fetchRest, 500); // what is in sight comes first
+  }
+
+  // Fetches what nobody has scrolled to yet, a few at a time: a picture that arrives while the page scrolls costs frames.
+  function fetchRest() {
+    if (lanes || navigator.connection?.saveData) return;
+    const waiting = order.map((cell) => items.get(cell).querySelector("img"));
+    const next = () => {
+      let image = waiting.shift();
+      while (image?.complete) image = waiting.shift();
+      if (!image) return void (lanes -= 1);
+      for (const event of ["load", "error"]) image.addEventListener(event, () => once(image), { once: true });
+      image.loading = "eager";
+    };
+    const done = new WeakSet();
+    const once = (image) => { if (!done.has(image)) { done.add(image); next(); } };
+    for (let lane = 0; lane < LANES; lane += 1) { lanes += 1; next(); } // a lane with nothing to fetch ends at once
   }
 
   function drawSection(section) {

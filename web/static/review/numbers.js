@@ -8,8 +8,9 @@ const short = new Intl.NumberFormat(language, { maximumFractionDigits: 3 });
 const whole = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 const precise = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const timeZone = known(document.documentElement.dataset.zone);
-const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone });
-const days = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone });
+const dated = language === "en" ? "en-GB" : language; // the day first, and 24 hours, as the pages write them
+const moments = new Intl.DateTimeFormat(dated, { dateStyle: "medium", timeStyle: "short", timeZone });
+const days = new Intl.DateTimeFormat(dated, { dateStyle: "medium", timeZone });
 const clocks = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
 
 export const share = (value) => whole.format(value); // 0 to 1

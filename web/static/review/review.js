@@ -45,6 +45,7 @@ function draw(now) {
   gallery.draw(sections, selection.has);
   drawTally(document.getElementById("tally"), review);
   drawStanding(review);
+  if (view.blind) document.getElementById("sign-open").disabled = true; // nobody signs labels that they do not see
   drawNotes(review.notes);
   status.selected(selection.size);
   status.may(review.may_review, review.why_not, Boolean(review.undoable));

@@ -33,6 +33,11 @@ function free(yes) {
   for (const each of document.querySelectorAll("form[data-free] button")) each.disabled = !yes;
 }
 
+function titleOf(routine) {
+  const found = [...document.querySelectorAll("#routine option")].find((each) => each.value === routine);
+  return found ? found.textContent : routine.replaceAll("_", " ");
+}
+
 function showPhase(state) {
   const open = state.phase === "ready" || state.phase === "opening";
   part("begin").hidden = open;
@@ -40,7 +45,7 @@ function showPhase(state) {
   if (part("end")) part("end").hidden = !open;
   const said = {
     opening: _("The microscope is being opened and homed."),
-    ready: state.doing ? _("A routine is going on: {what}.", { what: state.doing.replaceAll("_", " ") }) : _("{who} has the microscope in hand.", { who: state.by }),
+    ready: state.doing ? _("A routine is going on: {what}.", { what: titleOf(state.doing) }) : _("{who} has the microscope in hand.", { who: state.by }),
     over: [_("The session is over."), state.trouble].filter(Boolean).join(" "),
   }[state.phase] ?? "";
   if (part("phase").textContent !== said) part("phase").textContent = said;
@@ -107,7 +112,7 @@ part("begin").addEventListener("submit", (event) => {
 });
 for (const each of document.querySelectorAll("[data-jog]")) each.addEventListener("click", () => jog(each.dataset.jog));
 for (const each of document.querySelectorAll("[data-ask]")) each.addEventListener("click", () => order(each.dataset.ask));
-for (const each of document.querySelectorAll("[data-yes]")) each.addEventListener("click", () => order("answer", { yes: each.dataset.yes === "yes" }));
+for (const each of document.querySelectorAll("[data-yes]")) each.addEventListener("click", () => order("answer", { yes: each.dataset.yes === "yes", question: Number(part("question").dataset.number) }));
 part("camera")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const { exposure_us, gain } = event.target.elements;
@@ -120,11 +125,12 @@ part("lamp")?.addEventListener("submit", (event) => {
 part("lamp-usual")?.addEventListener("click", () => order("lamp", { share: null }));
 part("routine")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const { name, here, note, pitch_um, grid, pitch_uncertainty_um, serial, certificate } = event.target.elements;
+  const { name, here, note, pitch_um, grid, pitch_uncertainty_um, serial, certificate, returns, tilt, drift, overview } = event.target.elements;
   const ruler = {
     pitch_um: Number(pitch_um.value), grid: grid.checked, pitch_uncertainty_um: Number(pitch_uncertainty_um.value),
     serial: serial.value, certificate: certificate.value,
   };
-  order("routine", { name: name.value, here: here.checked, note: note.value, ruler });
+  const extent = { returns: Number(returns.value), tilt: tilt.checked, drift: drift.checked, overview: overview.checked };
+  order("routine", { name: name.value, here: here.checked, note: note.value, ruler, extent });
 });
 keepLooking();

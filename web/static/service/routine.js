@@ -2,6 +2,8 @@
 
 import { _ } from "../words.js";
 
+const UNREAD_MS = 700; // the second touch of a double tap answers no question that came in between
+let unread;
 const part = (id) => document.getElementById(id);
 const ANSWERS = {
   slide: () => [_("It lies there"), ""],
@@ -34,9 +36,10 @@ function showTold(told) {
 
 function showQuestion(waits) {
   const box = part("question"), asked = part("asked");
-  const isNew = waits && (box.hidden || asked.textContent !== waits.sentence);
+  const isNew = waits && (box.hidden || box.dataset.number !== String(waits.number));
   box.hidden = !waits;
   if (!isNew) return;
+  box.dataset.number = waits.number;
   asked.textContent = waits.sentence;
   const [yes, no] = ANSWERS[waits.wanted]();
   const buttons = box.querySelectorAll("button");
@@ -44,7 +47,12 @@ function showQuestion(waits) {
     buttons[n].textContent = word;
     buttons[n].hidden = !word;
   });
-  buttons[0].focus();
+  for (const button of buttons) button.disabled = true;
+  clearTimeout(unread);
+  unread = setTimeout(() => {
+    for (const button of buttons) button.disabled = false;
+    buttons[0].focus();
+  }, UNREAD_MS);
 }
 
 function showVerdict(verdict) {

@@ -1,0 +1,130 @@
+"""A count and the people who have a hand in it, each at a screen of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_review import RUN, review_store
+from builders_web import FakeInstrument, a_run, counted, served, settings, until
+
+from appliance.cause import Cause
+from appliance.config import Config
+from appliance.store import Store
+
+PHONE = {"width": 390, "height": 844}
+LABELS = ("lymphocyte",) * 12 + ("monocyte",) * 6 + ("segmented_neutrophil",) * 12 + ("blast", "unidentified")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return settings(tmp_path)
+
+
+def start(page: Any) -> None:
+    page.get_by_role("button", name="Start a count").click()
+    page.get_by_role("button", name="Start the count").click()
+
+
+def test_a_count_is_started_by_touch_and_watched_on_a_phone(browser: Any, config: Config) -> None:
+    fake = FakeInstrument(config.socket_path, None)
+    with (
+        served(config) as address,
+        shown(browser, address, TOUCHSCREEN, "operator", has_touch=True) as touch,
+        shown(browser, address, PHONE, "viewer", has_touch=True) as phone,
+    ):
+        touch.get_by_role("button", name="Start a count").tap()
+        touch.get_by_role("button", name="Start the count").tap()
+        until(lambda: fake.asked, "the instrument is asked")
+        fake.shows(a_run(tally=counted(100)))
+        for screen in (touch, phone):
+            screen.locator("body[data-state=counting]").wait_for()
+        assert phone.locator("[data-do]:visible").count() == 0
+        fake.shows(a_run("completed", tally=counted(312), cause=Cause.ENOUGH, reason="Enough."))
+        for screen in (touch, phone):
+            screen.locator("#notice-do", has_text="have the cells reviewed").wait_for()
+    fake.dies()
+
+
+def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
+    browser: Any, config: Config
+) -> None:
+    review_store(config.store.path, labels=LABELS, record_number="H-2207").close()
+    fake = FakeInstrument(config.socket_path, None, config.store.path)
+    with served(config) as address:
+        with shown(browser, f"{address}/runs/{RUN}/review", DESK, "reviewer") as desk:
+            desk.get_by_role("button", name="Show the unidentified").click()
+            read_as(desk, 32, "Blast")
+            sign(desk, "preliminary", "reviewer")
+        with shown(browser, f"{address}/runs/{RUN}/review", DESK, "administrator") as other:
+            sign(other, "final", "administrator")
+            read_as(other, 31, "Monocyte")
+            sign(other, "amended", "administrator")
+            other.goto(f"{address}/runs/{RUN}")
+            with other.expect_download() as report:
+                other.get_by_role("link", name="Report as PDF").click()
+            assert Path(report.value.path()).read_bytes().startswith(b"%PDF")
+    fake.dies()
+    with Store(config.store.path) as store:
+        signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))
+    assert [(row["who"], row["status"]) for row in signed] == [
+        ("reviewer", "preliminary"),
+        ("administrator", "final"),
+        ("administrator", "amended"),
+    ]
+
+
+def read_as(page: Any, cell: int, label: str) -> None:
+    page.locator(f"[data-cell='{cell}'] button").click()
+    labels = page.get_by_role("group", name="Give the selected cells this label")
+    labels.get_by_role("button", name=label, exact=True).click()
+
+
+def sign(page: Any, status: str, who: str) -> None:
+    page.get_by_role("button", name="Sign …").click()
+    page.get_by_role("radio", name=status).check()
+    page.get_by_label("Note with the signature").fill("Read cell by cell.")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.get_by_text(f"Signed as {status} by {who}.").first.wait_for()
+
+
+def test_of_two_operators_one_starts_and_the_other_is_told(browser: Any, config: Config) -> None:
+    fake = FakeInstrument(config.socket_path, None)
+    with (
+        served(config) as address,
+        shown(browser, address, TOUCHSCREEN, "operator") as first,
+        shown(browser, address, DESK, "reviewer") as second,
+    ):
+        second.get_by_role("button", name="Start a count").click()
+        start(first)
+        until(lambda: fake.asked, "the instrument is asked")
+        fake.refusal = "The run c0ffee00 is counting. One run at a time: wait for its end, or stop it."
+        fake.shows(a_run(), can_start=False, why_not="A run is going on. Stop it first.")
+        second.get_by_role("button", name="Start the count").click()
+        second.get_by_role("alert").get_by_text(fake.refusal).wait_for()
+        assert len(fake.asked) == 1
+        second.get_by_role("button", name="Cancel").click()
+        second.locator("body[data-state=counting]").wait_for()
+    fake.dies()
+
+
+def test_a_server_that_is_started_again_in_mid_count_is_found_again(browser: Any, config: Config) -> None:
+    fake = FakeInstrument(config.socket_path, a_run(tally=counted(100)))
+    with contextlib.ExitStack() as server, contextlib.ExitStack() as again:
+        address = server.enter_context(served(config))
+        with shown(browser, address) as page:
+            page.locator("body[data-link=live]").wait_for()
+            page.evaluate("() => { window.kept = true; }")
+            server.close()
+            page.locator("body[data-link=lost][data-stale=yes]").wait_for()
+            assert "What you see is old." in page.locator("#notice").inner_text()
+            fake.shows(a_run(tally=counted(250)))
+            again.enter_context(served(config, port=urlsplit(address).port or 0))
+            page.locator("body[data-link=live][data-stale=no]").wait_for()
+            page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
+            assert page.evaluate("() => window.kept")
+    fake.dies()

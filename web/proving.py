@@ -1,0 +1,74 @@
+"""Proving who one is, by a PIN at the instrument or by a password. A wrong try tells nobody whether a name exists."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import abort, request
+from flask_babel import gettext
+
+from appliance.accounts import secret
+from appliance.accounts.accounts import Account, Accounts
+from appliance.accounts.lockout import Lockout, Way
+from appliance.accounts.signing_in import refuse_shut
+from appliance.errors import ApplianceRefused
+from web import guard
+from web.rate import Rate
+from web.rooms import Rooms
+
+
+class Proving:
+    """Looks at what people say of themselves. Safe to use from several threads."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        """Look at the accounts of this instrument, and tell it of wrong tries."""
+        self._rooms = rooms
+        self._tries = rooms.tries
+
+    def proved(self, name: str, how: str, given: str) -> Account:
+        """Return whose PIN or password (how) that is. Raises ApplianceRefused, the same for names that are nobody's."""
+        refuse_readable(how)
+        way = way_of(how)
+        with self._tries.one_at_a_time(name, way):
+            return self._looked_at(name, how, way, given)
+
+    def _looked_at(self, name: str, how: str, way: Way, given: str) -> Account:
+        now, strangers = datetime.now(UTC), self._tries.strangers
+        with self._rooms.store() as store:
+            account = Accounts(store).find(name)
+            tries = (strangers if account is None else Lockout(store)).failures(name, way)
+        tries.refuse_locked(now)
+        kept = None if account is None else account.pin if how == "pin" else account.password
+        if not secret.fits(kept, given) or account is None:
+            if account is None:
+                strangers.failed(name, way, now)
+            self._rooms.instrument.ask("sign_in_refused", name=name, how=way)
+            raise ApplianceRefused(gettext("That does not fit. Try again."))
+        refuse_shut(account)
+        return account
+
+
+def way_of(how: str) -> Way:
+    """Return by which count of wrong tries this is judged, from where the request comes."""
+    if how == "pin":
+        return Way.PIN
+    return Way.PASSWORD if guard.from_this_machine(request) else Way.FROM_AFAR
+
+
+def refuse_readable(how: str) -> None:
+    """Refuse what would travel readable, and a PIN from afar."""
+    here = guard.from_this_machine(request)
+    if how == "pin" and not here:
+        raise ApplianceRefused(gettext("A PIN is for the instrument's own screen. Use your password."))
+    if how == "password" and not (here or request.is_secure):
+        raise ApplianceRefused(
+            gettext(
+                "A password would travel readable. Open this page over https (docs/installing.md says how)."
+            )
+        )
+
+
+def refuse_too_often(rate: Rate) -> None:
+    """Answer 429 where so many tries come from one address."""
+    if not rate.allows(request.remote_addr or ""):
+        abort(429, gettext("Too many tries from this machine. Wait a minute."))
