@@ -92,7 +92,10 @@ make_release() {
         "Hemadiff needs Python 3.11 or newer. Name another with PYTHON=..."
     rm -rf "$1"
     mkdir -p "$base/releases"
-    "${PYTHON:-python3}" -m venv "$1" || return 1
+    # A Jetson brings its own TensorRT and ONNX Runtime, which no package index has.
+    own=''
+    [ "$gpu" = no ] || [ ! -e /etc/nv_tegra_release ] || own=--system-site-packages
+    "${PYTHON:-python3}" -m venv $own "$1" || return 1
     source=''
     [ -z "$wheels" ] || source="--no-index --find-links $wheels"
     pip="$1/bin/pip install --quiet --disable-pip-version-check --no-cache-dir $source"
