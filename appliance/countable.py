@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.configured_plan import plan_from_config
@@ -14,7 +15,7 @@ from calibration import CalibrationRefused
 from models import ModelRefused
 from models.card import BUNDLED, read_card
 from models.cascade_file import COARSEST, bundled_recipe
-from models.panel import Panel, Specimen, load_panel, panel_names
+from models.panel import Specimen, load_panel, panel_names
 
 if TYPE_CHECKING:
     from appliance.config import Config
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Countable:
-    """A panel and a specimen that it counts. why_not: a sentence where it cannot be counted here; else empty."""
+    """A panel and a specimen that it counts.
+
+    own: whether the settings say so.  why_not: a sentence where it cannot be counted here; else empty.
+    """
 
     panel: str
     title: str
     specimen: Specimen
     why_not: str
+    own: bool
 
 
 def countables(config: Config) -> Sequence[Countable]:
@@ -36,15 +41,20 @@ def countables(config: Config) -> Sequence[Countable]:
     It opens no camera and loads no network: the instrument does both at the start, and has the last word.
     """
     um_per_px = _um_per_px(config)
+    own = config.count.panel, Specimen(config.count.specimen)
+    titles = {name: load_panel(name).title for name in panel_names()}
+    pairs = {own, *((name, specimen) for name in titles for specimen in load_panel(name).specimens)}
     found = [
-        Countable(panel.name, panel.title, specimen, _why_not(config, panel, specimen, um_per_px))
-        for panel in map(load_panel, panel_names())
-        for specimen in sorted(panel.specimens)
+        Countable(
+            name,
+            titles.get(name, name),
+            specimen,
+            _why_not(config, name, specimen, um_per_px),
+            (name, specimen) == own,
+        )
+        for name, specimen in sorted(pairs)
     ]
-    own = config.count.panel, config.count.specimen
-    return sorted(
-        found, key=lambda one: ((one.panel, one.specimen) != own, one.panel != own[0], bool(one.why_not))
-    )
+    return sorted(found, key=lambda one: (not one.own, one.panel != own[0], bool(one.why_not)))
 
 
 def _um_per_px(config: Config) -> float | None:
@@ -55,10 +65,10 @@ def _um_per_px(config: Config) -> float | None:
         return None
 
 
-def _why_not(config: Config, panel: Panel, specimen: Specimen, um_per_px: float | None) -> str:
+def _why_not(config: Config, panel: str, specimen: Specimen, um_per_px: float | None) -> str:
     try:
-        _refuse_unfit(panel.name, um_per_px)
-        plan_from_config(config, panel=panel.name, specimen=str(specimen)).rules()
+        _refuse_unfit(panel, um_per_px)
+        plan_from_config(config, panel=panel, specimen=str(specimen)).rules()
     except (ApplianceRefused, ModelRefused) as refusal:
         return str(refusal)
     return ""
@@ -66,7 +76,7 @@ def _why_not(config: Config, panel: Panel, specimen: Specimen, um_per_px: float 
 
 def _refuse_unfit(panel: str, um_per_px: float | None) -> None:
     """Raise ModelRefused where a panel has no weights or damaged ones, or the camera is too coarse for them."""
-    canonical = _canonical_um_per_px(panel)
+    canonical = _canonical_um_per_px(panel, _files(BUNDLED))
     if um_per_px is not None and um_per_px > canonical * COARSEST + 1e-9:
         raise ModelRefused(
             f"The weights for {panel} were trained at {canonical:.2f} µm/px; this camera gives {um_per_px:.3g}, and "
@@ -74,17 +84,28 @@ def _refuse_unfit(panel: str, um_per_px: float | None) -> None:
         )
 
 
-@cache
-def _canonical_um_per_px(panel: str) -> float:
-    """Return the scale of a panel's weights, each of which is what its card describes and says what the panel knows."""
+def _files(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return the name, size and time of every file in a folder of weights: what changes where they do."""
+    if not folder.is_dir():
+        return ()
+    stats = ((entry.name, entry.stat()) for entry in folder.iterdir())
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+@lru_cache(maxsize=32)
+def _canonical_um_per_px(panel: str, files: tuple[tuple[str, int, int], ...]) -> float:
+    """Return the scale of a panel's weights, each of which is what its card describes and says what the panel knows.
+
+    files: those that there are, as they are now: weights that are damaged or replaced later are read again.
+    """
     recipe = bundled_recipe(panel, BUNDLED)
-    whole = read_card(recipe.network, named_in=f"{panel}.toml")
+    whole = read_card(recipe.network, BUNDLED, named_in=f"{panel}.toml")
     others = [
         recipe.quantised,
         *(name for each in recipe.specialists for name in (each.network, each.quantised)),
     ]
     for network in filter(None, others):
-        read_card(network, named_in=f"{panel}.toml")
+        read_card(network, BUNDLED, named_in=f"{panel}.toml")
     for output in whole.outputs:
         load_panel(panel).final(output)
     return whole.um_per_px

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from appliance import countable
 from appliance.config import Config
 from appliance.countable import countables
 from models.panel import panel_names
@@ -21,6 +24,23 @@ def test_panels_with_weights_are_offered_the_settings_own_first():
     marrow = config(count={"specimen": "marrow"})
     assert offered(config()) == [("smear-13", "blood"), ("smear-13", "marrow")]
     assert offered(marrow) == [("smear-13", "marrow"), ("smear-13", "blood")]
+
+
+def test_what_the_settings_say_stands_first_also_where_it_cannot_be_counted():
+    for said in ({"panel": "marrow-16", "specimen": "marrow"}, {"panel": "no-such", "specimen": "marrow"}):
+        own, *rest = countables(config(count=said))
+        assert (own.panel, own.specimen, own.own) == (*said.values(), True)
+        assert own.why_not
+        assert not any(one.own for one in rest)
+
+
+def test_weights_that_are_damaged_later_are_not_countable_any_more(tmp_path, monkeypatch):
+    shutil.copytree(countable.BUNDLED, tmp_path / "weights")
+    monkeypatch.setattr(countable, "BUNDLED", tmp_path / "weights")
+    assert offered(config())
+    for network in (tmp_path / "weights").glob("*.onnx"):
+        network.write_bytes(b"damaged")
+    assert not offered(config())
 
 
 def test_every_other_panel_says_in_a_sentence_why_it_cannot_be_counted():

@@ -171,6 +171,20 @@ def test_cells_join_again_with_the_label_that_an_amendment_gave_them(store: Stor
     assert len(store.rows("SELECT 1 FROM label_singles")) == 3
 
 
+def test_a_cell_that_was_amended_teaches_nothing_until_it_joins_again(store: Store) -> None:
+    ended(store, labels=("lymphocyte", "blast"))
+    set_id, sets = a_set(store), LabelSets(store)
+    signed(store, "final")
+    asked(store, "join_run_cells", set=set_id, run=RUN, labels=[])
+    reclassify(store, [1], "monocyte")
+    assert sets.amended(set_id) == 0  # nobody has signed that
+    signed(store, "amended", note="Looked at again.")
+    asked(store, "join_run_cells", set=set_id, run=RUN, labels=["blast"])
+    assert ([one.label for one in sets.singles(set_id)], sets.amended(set_id)) == (["blast"], 1)
+    asked(store, "join_run_cells", set=set_id, run=RUN, labels=[])
+    assert ({one.label for one in sets.singles(set_id)}, sets.amended(set_id)) == ({"blast", "monocyte"}, 0)
+
+
 # On the pages
 
 
@@ -180,6 +194,18 @@ def anna(tmp_path: Path) -> Iterator[Any]:
     fake = FakeInstrument(config.socket_path, None, config.store.path)
     yield signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config, "reviewer", "anna")
     fake.dies()
+
+
+def test_the_sets_page_says_that_cells_were_amended_since_they_joined(store: Store, anna: Any) -> None:
+    ended(store, labels=("lymphocyte", "blast"))
+    set_id = a_set(store)
+    signed(store, "final")
+    asked(store, "join_run_cells", set=set_id, run=RUN, labels=[])
+    assert "amended since" not in anna.get(f"/labelling/{set_id}").text
+    reclassify(store, [1], "monocyte")
+    signed(store, "amended", note="Looked at again.")
+    page = anna.get(f"/labelling/{set_id}").text
+    assert ("1 joined cells were amended since" in page, "1 cells joined" in page) == (True, True)
 
 
 def test_a_field_is_withdrawn_and_put_back_on_the_sets_page(store: Store, anna: Any) -> None:

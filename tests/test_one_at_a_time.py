@@ -127,7 +127,7 @@ def on_a_slide(where: Path, simulated: bool) -> Any:
             self.survey = survey or SLIDE
             yield "Looking the slide over."
 
-    Slide.simulated = simulated  # type: ignore[assignment, misc]
+    Slide.simulated = simulated
     return lambda _: Slide(where, scale=Scale.stated(0.1))
 
 

@@ -56,6 +56,52 @@ def test_scan_and_go_counts_what_the_settings_say(browser, tmp_path):
     assert fake.asked[0][1]["record_number"] == "H-2207"
 
 
+def test_a_start_that_was_called_off_leaves_no_number_for_the_next_patient(browser, config):
+    with showing(browser, config, None) as (page, _):
+        for leave in (
+            lambda: page.get_by_role("button", name="Cancel").click(),
+            lambda: page.keyboard.press("Escape"),
+        ):
+            page.get_by_role("button", name="Start a count").click()
+            page.locator("#sample").fill("H-1111")
+            page.get_by_label("Marrow").check()
+            leave()
+            page.locator("#new-dialog").wait_for(state="hidden")
+            until(lambda: page.locator("#sample").input_value() == "", "the number is gone")
+        page.get_by_role("button", name="Start a count").click()
+        assert page.get_by_label("Blood").is_checked()
+
+
+def test_where_the_settings_own_cannot_be_counted_somebody_chooses(browser, tmp_path):
+    config = settings(tmp_path, count={"panel": "marrow-16", "specimen": "marrow"})
+    with showing(browser, config, None) as (page, fake):
+        page.get_by_role("button", name="Start a count").click()
+        page.locator(".no-panel", has_text="no weights for the panel marrow-16").wait_for()
+        assert page.locator("[name=count]:checked").count() == 0
+        page.keyboard.type("H-2207\n")
+        start = page.get_by_role("button", name="Start the count")
+        assert start.is_disabled()
+        page.get_by_label("Marrow").check()
+        start.click()
+        until(lambda: fake.asked, "the instrument is asked")
+    assert fake.asked[0][1]["plan"]["specimen"] == "marrow"
+
+
+def test_one_broken_answer_does_not_hold_up_the_pictures_of_later_fields(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        found = '{"number": 4, "width": 9, "height": 9, "cells": []}'
+        page.route(
+            "**/fields/2.json", lambda route: route.fulfill(body=found[:20], content_type="application/json")
+        )
+        page.route(
+            "**/fields/3.json", lambda route: route.fulfill(body=found, content_type="application/json")
+        )
+        with page.expect_response("**/fields/2.json"):
+            fake.shows(a_run(newest_field=2))
+        fake.shows(a_run(newest_field=3))
+        page.locator("#newest-open[href$='fields/3.jpg']").wait_for()
+
+
 def test_an_operator_chooses_how_many_cells_are_counted(browser, config):
     with showing(browser, config, None) as (page, fake):
         page.get_by_role("button", name="Start a count").click()

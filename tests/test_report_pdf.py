@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from builders_review import RUN, ask, ended, reclassify, signed
@@ -77,6 +78,35 @@ def test_all_marks_are_shown(store):
     store.add_marks(RUN, [f"Mark number {n}." for n in range(30)], at(50))
     said = " ".join(words(store))
     assert all(f"Mark number {n}." in said for n in range(30))
+
+
+def test_many_marks_push_nothing_of_the_differential_from_the_first_sheet(store):
+    store.add_marks(RUN, [f"Mark number {n}." for n in range(60)], at(50))
+    result = result_of(store, RUN, unmasked=False)
+    first, second, *_ = report_sheets(result, NO_PICTURES).said
+    assert {"Cell", "95 % limits", *(row.title for row in result.tally.rows)} <= set(first)
+    assert any(piece.startswith("Cells counted: 3") for piece in first)
+    assert "60 sentences to know of this result, below the differential" in first
+    assert "Mark number 59." in second
+
+
+def test_the_head_of_its_columns_stands_over_every_row_of_the_differential(store):
+    result = result_of(store, RUN, unmasked=False)
+    long = replace(result, run=replace(result.run, reason="A word. " * 620))
+    (with_head,) = [sheet for sheet in report_sheets(long, NO_PICTURES).said if "95 % limits" in sheet]
+    assert {row.title for row in result.tally.rows} <= set(with_head)
+
+
+@pytest.mark.parametrize("where", ["mark", "camera", "reason"])
+def test_a_box_for_a_character_is_explained_wherever_it_stands(store, where):
+    result = result_of(store, RUN, unmasked=False)
+    changed = {"marks": ("漢字",)} if where == "mark" else {where: "漢字"}
+    odd = replace(result, run=replace(result.run, **changed))
+    explained = "□ stands for a character that this font lacks."
+    (plain,), (boxed,) = (
+        [" ".join(sheet) for sheet in report_sheets(each, NO_PICTURES).said] for each in (result, odd)
+    )
+    assert (explained in plain, explained in boxed) == (False, True)
 
 
 def test_a_note_says_who_wrote_it_and_that_it_is_not_part_of_what_was_signed(store):

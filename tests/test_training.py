@@ -19,7 +19,9 @@ pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip in
 
 from rich.console import Console  # noqa: E402
 
-from models.detector import NetworkDetector  # noqa: E402
+from models.card import read_card  # noqa: E402
+from models.detector import MULTIPLE_PX, STRIDE_PX, NetworkDetector  # noqa: E402
+from models.engine import Engine  # noqa: E402
 from models.training import cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS  # noqa: E402
@@ -236,10 +238,27 @@ def test_the_command_says_nothing_of_what_no_network_here_uses(trained: Trained)
     assert "Warning" not in trained.said
 
 
-def test_the_trained_detector_takes_fields_of_any_size(trained: Trained) -> None:
-    field = np.full((50, 133, 3), 220, np.uint8)
-    found = NetworkDetector(folder=trained.weights).candidates(field, 0.4)
-    assert all(0 <= cell.x <= 133 and 0 <= cell.y <= 50 for cell in found)
+@pytest.mark.parametrize(("high", "wide"), [(50, 133), (16, 16), (131, 48)])
+def test_the_trained_detector_takes_fields_of_any_size(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, high: int, wide: int
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    real = Engine.run
+
+    def seen(engine: Engine, images: np.ndarray) -> np.ndarray:
+        maps = real(engine, images)
+        sizes.append(maps.shape)
+        return maps
+
+    monkeypatch.setattr(Engine, "run", seen)
+    field = np.full((high, wide, 3), 220, np.uint8)
+    detector = NetworkDetector(folder=trained.weights)
+    scale = read_card("detector", trained.weights).um_per_px
+    everywhere = detector.candidates(field, scale, score_from=0.0)
+    whole = [-(-side // MULTIPLE_PX) * MULTIPLE_PX // STRIDE_PX for side in (high, wide)]
+    assert sizes == [(1, 4, *whole)]
+    assert everywhere
+    assert all(0 <= cell.x <= wide and 0 <= cell.y <= high for cell in everywhere)
 
 
 @pytest.mark.parametrize(

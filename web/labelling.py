@@ -90,12 +90,12 @@ def _one_set(pages: Blueprint, rooms: Rooms) -> None:
             sets = LabelSets(store)
             of = sets.get(set_id)
             found, singles = overview(sets, of), len(sets.singles(of.id))
-            withdrawn = sets.fields(of.id, withdrawn=True)
+            withdrawn, amended = sets.fields(of.id, withdrawn=True), sets.amended(of.id)
         states = {field.id: _state(reading, who().name) for field, reading in found.fields}
         smears = [field.smear for field, _ in found.fields if not field.captured]
         return _page(
             "set", set=of, found=found, states=states, singles=singles, needed=NEEDED, withdrawn=withdrawn,
-            smear=smears[-1] if smears else "1", most_mb=MOST_BYTES >> 20,
+            smear=smears[-1] if smears else "1", amended=amended, most_mb=MOST_BYTES >> 20,
         )  # fmt: skip
 
     @pages.post("/<set_id>/pictures")

@@ -79,6 +79,7 @@ def _serve(
     config: Config, env: dict[str, str], start: bool, simulate: bool, with_instrument: bool = True
 ) -> None:
     from appliance.channel_client import InstrumentClient
+    from appliance.countable import countables
     from appliance.notify import Notifier
     from appliance.store_lock import is_held
     from web.app import create_app, hub_for
@@ -97,6 +98,9 @@ def _serve(
     supervisor = Supervisor(
         INSTRUMENT, env, partial(is_held, config.lock_path), hub.say, refused=_end_this_process
     )
+    threading.Thread(
+        target=countables, args=(config,), daemon=True
+    ).start()  # reads all weights: nobody waits for that
     heartbeat = Heartbeat(Notifier.from_environment(env), config.web.host, int(server.effective_port))
     with _ending(hub), heartbeat:
         try:

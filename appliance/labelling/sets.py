@@ -20,6 +20,15 @@ FIELD = (
     f"{LATEST.format('field = label_fields.id')} AS withdrawn"
 )
 
+SIGNED_LABELS = """
+SELECT cell, label_to FROM reclassifications WHERE id IN (
+  SELECT max(given.id) FROM reclassifications AS given JOIN signatures ON signatures.run = given.run
+  WHERE signatures.id IN (SELECT max(id) FROM signatures WHERE status IN ('final', 'amended') GROUP BY run)
+  AND given.reading = 'review' AND given.id <= signatures.after
+  AND given.cell IN (SELECT cell FROM label_singles WHERE label_set = ?) GROUP BY given.cell)
+"""
+"""What the last signatures call the cells of a set, of those that people gave a label; the others are as they were."""
+
 FITS_A_BUTTON = 11  # letters
 
 
@@ -193,12 +202,30 @@ class LabelSets:
         )
 
     def singles(self, set_id: str) -> list[SingleCell]:
-        """Return the cells that joined without a field, in the order in which they came, each as it joined last."""
-        sql = (
-            "SELECT id, label, smear FROM label_singles WHERE id IN (SELECT max(id) FROM label_singles "
-            "WHERE label_set = ? GROUP BY coalesce(cell, -id)) ORDER BY id"
+        """Return the cells that joined without a field, in the order in which they came, each as it joined last.
+
+        What its run's last signature calls otherwise by now is left out until it joins again: see `amended`.
+        """
+        return [one for one, amended in self._joined(set_id) if not amended]
+
+    def amended(self, set_id: str) -> int:
+        """Return how many cells an amendment that was signed since they joined calls otherwise."""
+        return sum(amended for _, amended in self._joined(set_id))
+
+    def _joined(self, set_id: str) -> list[tuple[SingleCell, bool]]:
+        rows = self._store.rows(
+            "SELECT id, label, smear, cell FROM label_singles WHERE id IN (SELECT max(id) FROM label_singles "
+            "WHERE label_set = ? GROUP BY coalesce(cell, -id)) ORDER BY id",
+            set_id,
         )
-        return [SingleCell(row["id"], row["label"], row["smear"]) for row in self._store.rows(sql, set_id)]
+        signed = {row["cell"]: row["label_to"] for row in self._store.rows(SIGNED_LABELS, set_id)}
+        return [
+            (
+                SingleCell(row["id"], row["label"], row["smear"]),
+                signed.get(row["cell"], row["label"]) != row["label"],
+            )
+            for row in rows
+        ]
 
     def single_crop(self, single: int) -> bytes:
         """Return the 96×96 crop of such a cell, a PNG. Raises ApplianceRefused where there is none."""

@@ -1,6 +1,6 @@
 """A run's report: sheets of A4 as PDF, the same bytes for the same result. Drawn by Matplotlib.
 
-What is on the first sheet is what people sign for; long notes and many signatures go on to the next.
+The first sheet has the differential and its measures whole; many marks, long notes and signatures go on to the next.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib import rc_context
 
 from appliance.certificate import DRAWING
-from appliance.reports.fitted import BOX, FONT, shown
+from appliance.reports.fitted import FONT
 from appliance.reports.result import Pictured, Pictures, Result
 from appliance.reports.sheets import A4_IN, FAINT, INK, LEFT, LINE, RIGHT, SIZE, Head, Sheets
 from appliance.review.notes import Note
@@ -29,6 +29,7 @@ CELLS_A_ROW = 12
 SLIDE_WIDE, SLIDE_HIGH, SLIDE_LEAST = 0.5, 0.16, 0.07
 DIGITS = 12  # of an earlier signature's digest
 GAP = 0.009
+MEASURES = 7  # lines, with a long one or two
 
 _STYLE: dict[Any, Any] = {
     "font.family": FONT, "font.size": SIZE, "text.color": INK, "text.parse_math": False, "pdf.fonttype": 42,
@@ -54,6 +55,7 @@ def report_sheets(result: Result, pictures: Pictures) -> Sheets:
         for line in _measures(result):
             sheets.lines(line)
         sheets.skip(GAP)
+        _marks(sheets, result)
         _signed(sheets, result)
         _cells(sheets, pictures.cells)
         _notes(sheets, result.notes)
@@ -83,19 +85,28 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         by = changed_by(result.case.history)
         labels = number_of(sum(by.values()), "label")
         yield "Reviewed", f"{labels} given by people: {', '.join(f'{who} {n}' for who, n in by.items())}"
+    waiting = len(result.problems) + len(run.marks)
+    if waiting:
+        yield "Notice", f"{number_of(waiting, 'sentence')} to know of this result, below the differential"
+
+
+def _marks(sheets: Sheets, result: Result) -> None:
+    """Write below the differential, which many of them would push from the first sheet."""
     for sentence in result.problems:
-        yield "Check", sentence
-    for sentence in run.marks:
-        yield "Mark", sentence
+        sheets.fact("Check", sentence)
+    for sentence in result.run.marks:
+        sheets.fact("Mark", sentence)
+    if result.problems or result.run.marks:
+        sheets.skip(GAP)
 
 
 def _differential(sheets: Sheets, result: Result) -> None:
-    _row(sheets, ("Cell", "Count", "%", "95 % limits", "Usual %"), FAINT)
     rows = result.tally.rows
+    sheets.room((1 + len(rows) + MEASURES) * LINE)  # on one sheet, with the head of its columns
+    _row(sheets, ("Cell", "Count", "%", "95 % limits", "Usual %"), FAINT)
     most = max([10.0, *(row.high for row in rows), *(row.reference[1] for row in rows if row.reference)])
     for row in rows:
         usual = "–" if row.reference is None else f"{row.reference[0]:g} – {row.reference[1]:g}"
-        sheets.room(LINE)
         _bar(sheets, row.percent, (row.low, row.high), row.reference, most)
         limits = f"{row.low:.1f} – {row.high:.1f}"
         _row(sheets, (row.title, str(row.count), f"{row.percent:.1f}", limits, usual))
@@ -213,11 +224,4 @@ def _foot(result: Result) -> Iterator[str]:
     )
     last = standing.last if standing is not None else None
     whose = "Nothing was signed." if last is None else f"SHA-256 of what was signed last: {last.digest}."
-    box = f"{BOX} stands for a character that this font lacks. " if _lacks(result) else ""
-    yield f"{whose} {box}{RESEARCH_USE_ONLY}"
-
-
-def _lacks(result: Result) -> bool:
-    said = [result.sample, *(one.note for one in result.signed), *(one.text for one in result.notes)]
-    people = [*(one.who for one in result.signed), *(one.who for one in result.notes)]
-    return any(BOX in shown(each) for each in (*said, *people))
+    yield f"{whose} {RESEARCH_USE_ONLY}"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from appliance.reports.fitted import broken, shown
+from appliance.reports.fitted import BOX, broken, shown
 
 A4_IN = (8.27, 11.69)
 LEFT, RIGHT = 0.08, 0.93
@@ -23,6 +23,7 @@ LINE = 0.0155  # of the page's height
 SMALL_LINE = 0.0102
 TOP, BOTTOM = 0.955, 0.03
 INDENT = 0.13
+LACKED = f"{BOX} stands for a character that this font lacks."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Sheets:
         """foot: sentences at the bottom of every sheet, each from a line of its own."""
         self._head = head
         self._foot = [line for said in foot for line in broken(said, SMALL, _points(RIGHT - LEFT - 0.09))]
-        self._lowest = BOTTOM + SMALL_LINE * len(self._foot) + 0.012
+        self._lowest = BOTTOM + SMALL_LINE * (len(self._foot) + 1) + 0.012  # a line more may come to the foot
         self._figures: list[Figure] = []
         self.at = 0.0
         self._begin()
@@ -113,6 +114,8 @@ class Sheets:
 
     def number(self) -> None:
         """Write the foot on every sheet, now that it is known how many there are."""
+        if any(BOX in said for said in (*self._foot, *(each for sheet in self.said for each in sheet))):
+            self._foot = [*self._foot, LACKED]
         style: dict[str, Any] = {"size": SMALL, "color": FAINT, "va": "bottom"}
         for n, page in enumerate(self._figures, 1):
             page.text(LEFT, BOTTOM, "\n".join(self._foot), linespacing=1.4, **style)

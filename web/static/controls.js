@@ -11,6 +11,7 @@ const startDialog = byId("new-dialog");
 const stopDialog = byId("stop-dialog");
 let run = null;
 let meant = null;
+let ready = false;
 let onRefused = () => {};
 
 // refused(sentence): what to show when the instrument refuses outside a dialog.
@@ -23,6 +24,8 @@ export function wireControls(refused) {
     send.addEventListener("click", () => confirm(dialog, send));
     dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
   }
+  startDialog.addEventListener("close", () => startDialog.querySelector("form").reset()); // nobody reads the number there
+  startDialog.addEventListener("change", offerSends);
   for (const keys of document.querySelectorAll(".typing")) drawKeys(keys, byId(keys.dataset.for));
 }
 
@@ -44,7 +47,7 @@ export function offerControls(snapshot, current) {
     if (run) phone.action = `runs/${encodeURIComponent(run.run)}/link`;
   }
   const offered = { new: !busy, resume: state === "paused", pause: state === "counting", stop: busy };
-  const ready = current && snapshot.instrument !== null;
+  ready = current && snapshot.instrument !== null;
   for (const button of document.querySelectorAll("[data-do]")) {
     const what = button.dataset.do;
     button.hidden = !may || !offered[what];
@@ -56,9 +59,15 @@ export function offerControls(snapshot, current) {
   byId("watching").hidden = may;
   byId("new-camera").textContent = snapshot.instrument?.camera ?? "–";
   byId("new-calibration").textContent = snapshot.instrument?.calibration ?? "–";
-  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready || "never" in send.dataset;
+  offerSends();
   if (run) byId("stop-text").textContent = _("{counted} cells are kept. A stopped count is not a differential and cannot be resumed.", run);
   if (!busy && stopDialog.open) stopDialog.close(); // it ended by itself
+}
+
+// Nothing is counted that the settings do not say and nobody chose.
+function offerSends() {
+  const chosen = startDialog.querySelector("[name=count]:checked") !== null;
+  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready || (send.dataset.send === "start" && !chosen);
 }
 
 function press(button) {
@@ -71,6 +80,8 @@ function press(button) {
 function open(dialog) {
   meant = run?.run; // whatever counts when the button is pressed
   dialog.querySelector(".wrong").hidden = true;
+  dialog.querySelector("form").reset(); // no number of the last patient, nor what a browser remembers
+  offerSends();
   dialog.showModal();
 }
 
@@ -79,7 +90,6 @@ async function confirm(dialog, button) {
   try {
     await send(button, button.dataset.send, dialog === startDialog ? wanted(dialog) : { run: meant });
     dialog.close();
-    dialog.querySelector("form").reset();
   } catch (error) {
     wrong.textContent = error.message;
     wrong.hidden = false;
@@ -105,5 +115,6 @@ async function send(button, what, body) {
     await ask("POST", `api/v1/${what === "start" ? "runs" : what}`, body);
   } finally {
     button.disabled = false;
+    offerSends();
   }
 }

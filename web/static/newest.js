@@ -4,40 +4,47 @@ import { _ } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
-let wanted = null; // run and field that are to be drawn
+const WITHIN_MS = 15_000;
+let wanted = null; // run and field that are to be drawn: { run, address }
 let shown = null; // those that are
 let busy = false;
 
 export function drawNewest(run) {
   const number = run?.fields.newest ?? null;
-  wanted = !run || number === null ? null : `runs/${encodeURIComponent(run.run)}/fields/${number}`;
-  if (wanted === null) {
-    byId("newest").hidden = true;
+  wanted = !run || number === null ? null : { run: run.run, address: `runs/${encodeURIComponent(run.run)}/fields/${number}` };
+  if (wanted === null || (shown !== null && shown.run !== wanted.run)) {
+    byId("newest").hidden = true; // what is there is of another patient
     shown = null;
-  } else if (!busy) follow();
+  }
+  if (wanted !== null && !busy) follow();
 }
 
 // One after the other: fields that come faster than pictures are passed over, and none waits for a last one.
 async function follow() {
   busy = true;
-  while (wanted !== null && wanted !== shown) {
-    const address = wanted;
-    const field = await fetched(address);
-    if (wanted === null) break;
-    byId("newest").hidden = field === null;
-    if (field !== null) draw(address, field);
-    shown = address;
+  try {
+    while (wanted !== null && wanted.address !== shown?.address) {
+      const asked = wanted;
+      const field = await fetched(asked.address).catch(() => null); // cut off, or not in time: the next field is asked for
+      if (wanted?.run !== asked.run) continue; // another patient's by now
+      byId("newest").hidden = field === null;
+      shown = asked;
+      if (field !== null) draw(asked.address, field);
+    }
+  } finally {
+    busy = false;
   }
-  busy = false;
 }
 
 // Returns what was found in a field once its picture is there too: boxes never lie on the picture of another field.
 async function fetched(address) {
-  const answer = await fetch(`${address}.json`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok) return null;
+  const late = AbortSignal.timeout(WITHIN_MS);
+  const answer = await fetch(`${address}.json`, { headers: { Accept: "application/json" }, signal: late });
+  if (!answer.ok) return null;
   const picture = new Image();
   picture.src = `${address}.jpg`;
-  const [field] = await Promise.all([answer.json(), picture.decode().catch(() => null)]);
+  const over = new Promise((_done, failed) => late.addEventListener("abort", () => failed(late.reason)));
+  const [field] = await Promise.race([Promise.all([answer.json(), picture.decode().catch(() => null)]), over]);
   return field;
 }
 
