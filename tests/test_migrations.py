@@ -36,6 +36,8 @@ RELEASED = (
     f"{LABELLED} nothing_only_added_is_replaced",
     f"{LABELLED} nothing_only_added_is_replaced causes",
     f"{LABELLED} nothing_only_added_is_replaced sessions_and_wrong_tries causes withdrawn_from_labelling",
+    f"{LABELLED} people_are_never_replaced nothing_only_added_is_replaced sessions_and_wrong_tries causes "
+    "withdrawn_from_labelling smears_of_sets",
 )
 """What the stores of each released version have behind them. A new release adds a line; none is ever changed."""
 
