@@ -67,7 +67,7 @@ def test_a_store_of_an_earlier_version_is_opened_and_has_everything(
 
 def test_the_smears_of_a_set_of_an_earlier_version_stay_in_their_splits(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    made_by_earlier(path, RELEASED[-1].split())
+    made_by_earlier(path, next(each for each in RELEASED[::-1] if "smears_of_sets" not in each).split())
     database = Database(sqlite3.connect(path), execute_plugins=False)
     who = {"who": "anna", "at": "2026-01-01"}
     of = {"id": "a", "name": "A", "panel": "smear-13", "specimen": "blood", "labels": "[]", "wanted": 2}
