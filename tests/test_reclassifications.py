@@ -260,3 +260,10 @@ def test_the_tally_follows_any_reclassifications_and_undos(tmp_path: Path) -> No
             }
 
         follows()
+
+
+def test_undo_puts_a_cell_back_as_it_was_without_a_mark_of_a_person(store: Store) -> None:
+    before = case(store).cells
+    batch = reclassify(store, [5], "artefact")["batch"]
+    ask(store, "undo_reclassification", batch=batch, by="anna")
+    assert case(store).cells == before

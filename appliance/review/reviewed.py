@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.errors import ApplianceRefused
-from appliance.review.reclassifications import History, Reclassification, current, in_force, latest
+from appliance.review.reclassifications import History, Reclassification, current, in_force
 from appliance.review.who_says import run_named
 from appliance.rules import Rules
 from appliance.run import State
@@ -35,7 +35,7 @@ class ReviewedCell:
 
     machine: what the machine says.  probability: of the machine's label, however a person reads the cell.
     last: the row that gave it its label of now; None where that is the machine's, untouched or put back.
-    looked: whether any person ever gave it a label.
+    looked: whether a label that a person gave it is in force: what was taken back leaves no mark.
     """
 
     id: int
@@ -79,7 +79,7 @@ def labels_now(cells: Iterable[MachineCell], history: History = ()) -> dict[int,
 def reviewed(cells: Iterable[MachineCell], history: History) -> list[ReviewedCell]:
     """Return every cell that has a label, as it is now, in the order in which they were found."""
     cells = list(cells)
-    labels, last, touched = labels_now(cells, history), in_force(history), latest(history)
+    labels, last = labels_now(cells, history), in_force(history)
     return [
         ReviewedCell(
             id=cell.id,
@@ -88,7 +88,7 @@ def reviewed(cells: Iterable[MachineCell], history: History) -> list[ReviewedCel
             label=labels[cell.id] or cell.label,
             probability=cell.probability or 0.0,
             last=last.get(cell.id),
-            looked=cell.id in touched,
+            looked=cell.id in last,
         )
         for cell in cells
         if cell.label is not None

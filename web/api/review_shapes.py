@@ -44,7 +44,7 @@ class LabelSaid(BaseModel):
 class CellSaid(BaseModel):
     """A cell. machine, probability: what the machine said.  by: who gave it its label of now; empty: the machine.
 
-    looked: whether a person ever gave it a label.  doubtful: the machine is in doubt and nobody has looked.
+    looked: whether a label that a person gave it is in force.  doubtful: the machine is in doubt, and none is.
     """
 
     cell: int
