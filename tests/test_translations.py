@@ -16,7 +16,9 @@ from builders_review import RUN, ended
 from builders_web import FakeInstrument, a_hub, a_run, served, settings
 
 from appliance.store import Store
+from models.panel import load_panel, panel_names
 from web.app import create_app
+from web.cell_names import CELL_NAMES
 from web.hub import Hub
 from web.words import SENTENCES, STANDINGS
 
@@ -70,6 +72,11 @@ def test_every_sentence_of_the_page_is_in_the_german_catalogue(catalogue):
     found = extract_from_dir(REPOSITORY, methods, options, keywords)
     missing = {sentence for _, _, sentence, _, context in found if catalogue.get(sentence, context) is None}
     assert missing == set(), "docs/translating.md says how they get there"
+
+
+def test_every_cell_of_every_panel_can_be_translated():
+    titles = {label.title for name in panel_names() for label in load_panel(name).labels}
+    assert titles <= set(CELL_NAMES)
 
 
 def test_nearly_all_of_it_is_translated(catalogue):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, redirect, render_template, url_for
-from flask_babel import format_decimal
+from flask_babel import format_decimal, gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.accounts.roles import Permission
@@ -48,7 +48,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             refuse_blind(store, case.run.id)
             said = agreements(store, case)
         rules = case.tally.rules
-        names = {label: title(rules, label) for label in (*rules.panel.names, UNIDENTIFIED)}
+        names = {label: gettext(title(rules, label)) for label in (*rules.panel.names, UNIDENTIFIED)}
         return _page("review/agreement.html", case, said=said, names=names)
 
     @pages.get("/reference-cells/<label>/<int:number>.png")

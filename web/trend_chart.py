@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flask_babel import gettext
+
 from appliance.review.trend import Line, Point
 from appliance.tally import Row
 
@@ -46,7 +48,7 @@ class Chart:
 def charts(points: Sequence[Point], lines: Sequence[Line]) -> tuple[list[Chart], list[str]]:
     """Return the chart of every class that was seen in any of these runs, and the titles of the others."""
     seen = [line for line in lines if any(row and row.count for row in line.rows)]
-    never = [line.title for line in lines if line not in seen]
+    never = [gettext(line.title) for line in lines if line not in seen]
     return [_chart(points, line) for line in seen], never
 
 
@@ -71,7 +73,7 @@ def _chart(points: Sequence[Point], line: Line) -> Chart:
     ]  # fmt: skip
     return Chart(
         label=line.label,
-        title=line.title,
+        title=gettext(line.title),
         marks=[mark for mark in places if mark],
         ticks=[(y(n * step), n * step) for n in range(round(most / step) + 1)],
         lines=_unbroken(places),

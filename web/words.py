@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from flask_babel import gettext
 
+from web.cell_names import CELL_NAMES
+
 
 def _(sentence: str) -> str:
     """Mark a sentence for Babel."""
@@ -205,7 +207,7 @@ SENTENCES: Sequence[str] = (*LIVE_PAGE, *QUALITY_CONTROL, *REVIEW, *LABELLING, *
 
 def words() -> Mapping[str, str]:
     """Return the sentences that the person's language says otherwise, as the scripts look them up."""
-    said = {sentence: gettext(sentence) for sentence in SENTENCES}
+    said = {sentence: gettext(sentence) for sentence in (*SENTENCES, *CELL_NAMES)}
     return {
         sentence.replace("%%", "%"): translated.replace("%%", "%")
         for sentence, translated in said.items()

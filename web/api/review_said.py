@@ -78,7 +78,7 @@ def labels_said(rules: Rules) -> list[LabelSaid]:
     """Return every label that a person may give, in clinical order, "unidentified" last."""
     counted = {label.name for label in rules.counted}
     known = [
-        LabelSaid(label=one.name, title=one.title, short=one.short, counted=one.name in counted)
+        LabelSaid(label=one.name, title=gettext(one.title), short=one.short, counted=one.name in counted)
         for one in rules.panel.labels
     ]
     unsure = LabelSaid(
@@ -145,7 +145,8 @@ def trend_said(store: Store, case: Case) -> TrendSaid:
             for one in points
         ],
         lines=[
-            TrendLine(label=line.label, title=line.title, rows=_through(line.rows)) for line in trend(points)
+            TrendLine(label=line.label, title=gettext(line.title), rows=_through(line.rows))
+            for line in trend(points)
         ],
     )
 

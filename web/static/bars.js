@@ -38,7 +38,7 @@ function make(row) {
   const plot = line.appendChild(element("span", "plot"));
   plot.setAttribute("aria-hidden", "true");
   for (const part of ["reference", "bar", "whisker"]) cells[part] = plot.appendChild(element("i", part));
-  cells.name.textContent = cells.name.title = row.title;
+  cells.name.textContent = cells.name.title = _(row.title);
   table.append(line);
   return { line, ...cells };
 }

@@ -69,7 +69,7 @@ function make(cell, fresh) {
     views.textContent = `${cell.views}×`;
     item.append(views);
   }
-  const said = sure ? [cell.title, sure] : [cell.title];
+  const said = sure ? [_(cell.title), sure] : [_(cell.title)];
   if (cell.views > 1) said.push(_("looked at again, in {views} views", cell));
   if (!cell.counted) said.push(_("not counted"));
   item.title = said.join(", ");
