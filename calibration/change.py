@@ -119,7 +119,8 @@ def compare(last: CalibrationRecord, new: CalibrationRecord) -> tuple[Change, ..
             "Compare those of one."
         )
     names = [*new.values, *(name for name in last.values if name not in new.values)]
-    return tuple(Change(name, last.values.get(name), new.values.get(name)) for name in in_order(names))
+    before, now = last.claimed, new.claimed
+    return tuple(Change(name, before.get(name), now.get(name)) for name in in_order(names))
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -43,5 +43,7 @@ class Measured:
         return f"{number:.{max(0, 1 - math.floor(math.log10(self.uncertainty)))}f}"
 
     def __str__(self) -> str:
-        """The value with its 95 % limits, to the digits that are known."""
+        """The value with its 95 % limits, to the digits that are known; alone where it was set and not measured."""
+        if self.uncertainty == 0:
+            return f"{self.value:g} {self.unit}"
         return f"{self.shown(self.value)} ± {self.shown(COVERAGE * self.uncertainty)} {self.unit}"

@@ -27,6 +27,7 @@ from appliance.servicing import journal
 from appliance.servicing.diagnostics import Told, bundle
 from appliance.servicing.self_test import as_objects, self_test
 from appliance.store import Store
+from calibration.measured import Measured
 from calibration.record import CalibrationRecord
 from web.app import create_app
 from web.hub import Hub
@@ -110,8 +111,22 @@ def test_the_home_page_names_the_calibration_in_force_and_draws_its_history(
     old, new = measured(0.2, 90), measured(0.2001)
     put(config, old, new, used=1)
     page = a_client(config).get("/service").text
-    assert page.index(f"{new.id}: {new.um_per_px}") < page.index("Pixel size of the latest 2 calibrations")
+    assert page.index(f"{new.id}: {new.claimed['um_per_px']}") < page.index("Pixel size of the latest 2 calibrations")
     assert f"/service/calibrations/{old.id}/certificate.pdf" in page
+
+
+def test_the_record_claims_no_more_of_the_pixel_size_than_the_routine_and_the_certificate(
+    config: Config, fake: FakeInstrument
+) -> None:
+    values = {"um_per_px": Measured(0.13391884, 4.5e-7, "µm/px"), "exposure_us": Measured(10_000, 0, "µs")}
+    exact = record(values=values, made=NOW - timedelta(days=1), expires=NOW + timedelta(days=9))
+    again = record(values=values, made=NOW, expires=NOW + timedelta(days=9))
+    put(config, exact, again, used=1)
+    client = a_client(config)
+    pages = client.get("/service").text + client.get(f"/service/calibrations/{again.id}").text
+    assert "0.133919 ± 0.000026 µm/px" in pages
+    assert "0.0000009" not in pages
+    assert "10000 µs" in pages
 
 
 def test_an_expired_calibration_in_force_is_said_to_be(config: Config, fake: FakeInstrument) -> None:

@@ -122,7 +122,7 @@ def _calibrations(pages: Blueprint, rooms: Rooms) -> None:
             record=record,
             before=before,
             changes=[] if before is None else [str(each) for each in compare(before, record)],
-            values=[(title_of(each), record.values[each]) for each in in_order(record.values)],
+            values=[(title_of(each), record.claimed[each]) for each in in_order(record.values)],
             to_confirm=to_confirm,
             expired=record.expired(datetime.now(UTC)),
         )

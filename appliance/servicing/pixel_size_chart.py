@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from appliance.calibrations import Held
 from calibration.change import BY_UNIT
+from calibration.record import PIXEL_SIZE
 
 SHOWN = 30
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 960, 260, 84, 936, 40, 212
@@ -50,7 +51,7 @@ class _Axis:
 
     @classmethod
     def of(cls, shown: Sequence[Held]) -> _Axis:
-        limits = [end for each in shown for end in each.record.um_per_px.interval]
+        limits = [end for each in shown for end in each.record.claimed[PIXEL_SIZE].interval]
         middle = (min(limits) + max(limits)) / 2
         reach = max(max(limits) - middle, 1.4 * ASKED * middle) * 1.08
         return cls(middle - reach, middle + reach)
@@ -78,7 +79,7 @@ def _points(axis: _Axis, shown: Sequence[Held]) -> Iterator[str]:
     free_from = 0.0
     for number, held in enumerate(shown):
         x, record = LEFT + DATE_WIDTH / 2 + number * apart, held.record
-        low, high = (axis.y(end) for end in record.um_per_px.interval)
+        low, high = (axis.y(end) for end in record.claimed[PIXEL_SIZE].interval)
         colour = USED if held.in_force else POINT
         ends = "".join(f"M{x - 4:.1f} {at:.1f}h8" for at in (low, high))
         yield f'<path d="M{x:.1f} {low:.1f}V{high:.1f}{ends}" stroke="{colour}" stroke-width="1.6" fill="none"/>'
@@ -92,7 +93,7 @@ def _points(axis: _Axis, shown: Sequence[Held]) -> Iterator[str]:
 def _point(x: float, y: float, held: Held, colour: str) -> str:
     """A disc; the one in force is a square and says so."""
     record = held.record
-    told = f"{record.id}, {record.made:%Y-%m-%d}, {record.by}: {record.um_per_px}"
+    told = f"{record.id}, {record.made:%Y-%m-%d}, {record.by}: {record.claimed[PIXEL_SIZE]}"
     title = f"<title>{escape(told)}{', in force' if held.in_force else ''}</title>"
     if not held.in_force:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}">{title}</circle>'
