@@ -112,11 +112,8 @@ def test_a_run_that_goes_on_or_failed_is_not_signed(tmp_path: Path, state: State
         ask(store, "sign", by="anna", status="final", digest="0" * 64)
 
 
-@pytest.mark.parametrize("state", [State.INSUFFICIENT, State.STOPPED])
-def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(
-    tmp_path: Path, state: State
-) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=state, min_cells=300) as store:
+def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(tmp_path: Path) -> None:
+    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=300) as store:
         with pytest.raises(ApplianceRefused, match="Sign it as preliminary"):
             signed(store, "final", note="The smear was poor.")
         with pytest.raises(ApplianceRefused, match=r"4 counted cells, 300 asked for at least.* Write a note"):
@@ -126,12 +123,21 @@ def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(
             signed(store, "final", note="The smear was poor.")
 
 
-@pytest.mark.parametrize("state", [State.INSUFFICIENT, State.STOPPED])
-def test_enough_cells_of_a_run_that_aimed_at_more_are_final_with_a_note(tmp_path: Path, state: State) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=state, min_cells=4) as store:
+def test_enough_cells_of_a_run_that_aimed_at_more_are_final_with_a_note(tmp_path: Path) -> None:
+    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4) as store:
         with pytest.raises(ApplianceRefused, match="Write a note"):
             signed(store, "final")
         assert signed(store, "final", note="Blasts are in doubt.")["status"] == "final"
+
+
+@pytest.mark.parametrize("least", [4, 300])
+def test_a_stopped_count_is_no_result_and_not_signed(tmp_path: Path, least: int) -> None:
+    stopped = {"labels": CLEAR, "state": State.STOPPED, "min_cells": least}
+    with review_store(tmp_path / "store.sqlite", **stopped) as store:
+        assert stands(store).may == ()
+        for status in ("preliminary", "final"):
+            with pytest.raises(ApplianceRefused, match="a stopped count is no result"):
+                signed(store, status, note="The smear was poor.")
 
 
 def test_a_completed_run_that_lost_cells_in_review_needs_a_note(tmp_path: Path) -> None:
@@ -143,7 +149,7 @@ def test_a_completed_run_that_lost_cells_in_review_needs_a_note(tmp_path: Path) 
 
 
 def test_a_final_result_that_lost_its_cells_can_still_be_amended(tmp_path: Path) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.STOPPED, min_cells=4) as store:
+    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4) as store:
         signed(store, "final", note="Enough.")
         reclassify(store, [1], "artefact")
         assert signed(store, "amended", note="One was stain.")["status"] == "amended"
@@ -159,7 +165,7 @@ def test_a_quality_control_is_no_result_and_not_signed(tmp_path: Path) -> None:
 
 def test_a_run_without_counted_cells_is_not_signed(tmp_path: Path) -> None:
     with (
-        review_store(tmp_path / "store.sqlite", labels=["artefact"], state=State.STOPPED) as store,
+        review_store(tmp_path / "store.sqlite", labels=["artefact"], state=State.INSUFFICIENT) as store,
         pytest.raises(ApplianceRefused, match="No cell of this run counts"),
     ):
         signed(store, "preliminary", note="Nothing there.")

@@ -35,7 +35,7 @@ export function offerControls(snapshot, current) {
   const busy = ["preparing", "counting", "paused"].includes(state);
   const review = byId("review"); // where somebody may, and there is something
   if (review) {
-    review.hidden = !run || !["completed", "insufficient", "stopped"].includes(state);
+    review.hidden = !run || !["completed", "insufficient"].includes(state); // a stopped count is no result
     if (run) review.href = `runs/${encodeURIComponent(run.run)}/review`;
   }
   const counted = byId("counted-page");

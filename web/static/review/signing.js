@@ -37,7 +37,7 @@ export function wireSigning(home, { now, signed, refused, refuse, showUnidentifi
 
 export function drawStanding(review) {
   const { standing } = review;
-  panel.dataset.tone = standing.changed ? "warn" : standing.signatures.length ? "good" : "calm";
+  panel.dataset.tone = standing.changed ? "warn" : !standing.signatures.length ? "calm" : panel.dataset.run === "completed" ? "good" : "warn";
   document.getElementById("standing-said").textContent = standing.said;
   const why = review.may_sign ? standing.why_not : _("Your role may not sign.");
   document.getElementById("standing-why").textContent = why;
