@@ -14,6 +14,9 @@ from builders_browser import shown
 from builders_web import FakeInstrument, a_run, served, settings
 from PIL import Image
 
+from appliance.config import Config, SimulatorSection
+from appliance.errors import ApplianceRefused
+
 READY = {
     "phase": "ready", "by": "engineer", "doing": "", "told": [], "waits": None, "verdict": None, "trouble": None,
     "picture": 1, "position_um": [18_000.0, 11_000.0, 2_000.0], "lamp": None,
@@ -28,6 +31,11 @@ PASSED = {
     "settings": {"[camera] exposure_us": "9800"},
     "calibration": "cal-0123456789ab",
 }  # fmt: skip
+
+
+def with_errors(folder: Path) -> Config:
+    """A simulated microscope that there is something to calibrate on."""
+    return settings(folder).model_copy(update={"simulator": SimulatorSection(instrument=7)})
 
 
 class Guided(FakeInstrument):
@@ -60,7 +68,7 @@ class Guided(FakeInstrument):
 
 
 def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: Any, tmp_path: Path) -> None:
-    config = settings(tmp_path)
+    config = with_errors(tmp_path)
     fake = Guided(config.socket_path, a_run("completed"))
     with served(config) as address, shown(browser, f"{address}/service/microscope", role="engineer") as page:
         page.get_by_label("The stage is going to move").check()
@@ -88,3 +96,22 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
     assert dict(fake.asked)["service_jog"] == {"by": "engineer", "dz": -1}
     extent = {"returns": 30, "tilt": True, "drift": True, "overview": True}
     assert dict(fake.asked)["service_routine"]["extent"] == extent
+
+
+class Unwilling(Guided):
+    """An instrument that has the microscope in hand and begins no routine."""
+
+    def _answer(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if ask == "service_routine":
+            raise ApplianceRefused("The lamp is off.")
+        return super()._answer(ask, arguments)
+
+
+def test_a_refusal_is_seen_beside_the_button_that_was_pressed(browser: Any, tmp_path: Path) -> None:
+    config = with_errors(tmp_path)
+    fake = Unwilling(config.socket_path, a_run("completed"))
+    fake.state = READY
+    with served(config) as address, shown(browser, f"{address}/service/microscope", role="engineer") as page:
+        page.get_by_role("button", name="Begin the routine").click()
+        page.locator("#routine").get_by_text("The lamp is off.").wait_for()
+    fake.dies()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from calibration.record import CalibrationRecord
 from calibration.setup import Setup
 from web.app import create_app
 from web.hub import Hub
-from web.service_microscope import TITLES
+from web.service_microscope import TITLES, not_now
 
 NUMBER, SIZE = 7, (256, 192)
 
@@ -64,6 +65,22 @@ def test_the_page_offers_every_routine(config: Config, fake: InService) -> None:
     page = a_client(config).get("/service/microscope").text
     assert [name for name in NAMES if f'<option value="{name}"' not in page] == []
     assert set(TITLES) == set(NAMES)
+
+
+def test_a_perfect_simulated_microscope_offers_no_routine_and_says_how_to_get_one(tmp_path: Path) -> None:
+    section = {"camera": {"source": "simulated"}}
+    perfect = settings(tmp_path).model_copy(update={"camera": Config(**section).camera})  # type: ignore[arg-type]
+    page = a_client(perfect).get("/service/microscope").text
+    assert "data-none hidden>" in page
+    assert "set [simulator] instrument = 7 in the settings" in page
+
+
+def test_while_a_count_goes_on_the_page_says_that_nobody_can_begin() -> None:
+    said = "A run is going on. Stop it first."
+    rooms: Any = SimpleNamespace(
+        hub=SimpleNamespace(snapshot=lambda: {"run": {"ended": False}, "instrument": {"why_not": said}})
+    )
+    assert not_now(rooms) == said
 
 
 def test_the_page_shows_the_state_and_the_picture(config: Config, fake: InService) -> None:

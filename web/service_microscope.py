@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, jsonify, render_template, request
 from flask_babel import LazyString, gettext, lazy_gettext
 
 from appliance.accounts.roles import Permission
+from appliance.camera_source import is_sensor
 from web.access import allow, may_here, no_store, who
 from web.rooms import Rooms
 
@@ -26,6 +27,8 @@ ASKS: Mapping[str, tuple[str, ...]] = {
     "stop": (),
 }
 """What the page may ask of the session, and what belongs to it."""
+
+IN_HAND = ("opening", "ready")
 
 TITLES: Mapping[str, LazyString] = {
     "all": lazy_gettext("Everything, in order"),
@@ -48,13 +51,17 @@ def add(pages: Blueprint, rooms: Rooms) -> None:
             "service/microscope.html",
             routines=TITLES.items(),
             may_control=may_here(Permission.SERVICE),
+            perfect=_is_perfect(rooms),
         )
         return no_store(Response(page))
 
     @pages.get("/state.json")
     @allow(Permission.SERVICE)
     def state() -> Response:
-        return no_store(jsonify(_without_ok(rooms.instrument.ask("service_state"))))
+        said = _without_ok(rooms.instrument.ask("service_state"))
+        if said["phase"] not in IN_HAND:
+            said["not_now"] = not_now(rooms)
+        return no_store(jsonify(said))
 
     @pages.get("/picture.jpg")
     @allow(Permission.SERVICE)
@@ -71,6 +78,19 @@ def add(pages: Blueprint, rooms: Rooms) -> None:
         if what == "end":
             wanted["anybodys"] = may_here(Permission.ADMINISTER)
         return jsonify(_without_ok(rooms.instrument.ask(f"service_{what}", by=who().name, **wanted)))
+
+
+def _is_perfect(rooms: Rooms) -> bool:
+    """Whether a simulated microscope without errors is set: it knows its scale."""
+    source = rooms.config.camera.source
+    return source is not None and not is_sensor(source) and not rooms.config.simulator.instrument
+
+
+def not_now(rooms: Rooms) -> str | None:
+    """Return why nobody can take the microscope in hand now: a count has it. None where nothing is known against it."""
+    snapshot = rooms.hub.snapshot()
+    run, instrument = snapshot["run"], snapshot["instrument"]
+    return instrument["why_not"] if run and instrument and not run["ended"] else None
 
 
 def _wanted(what: str) -> dict[str, Any]:

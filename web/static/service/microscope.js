@@ -7,22 +7,29 @@ import { _ } from "../words.js";
 
 const EVERY_MS = 1000;
 const part = (id) => document.getElementById(id);
-let picture = 0, busy = false, exposureShown = false;
+let picture = 0, busy = false, exposureShown = false, pressed = null;
 
-function say(sentence) {
-  part("wrong").textContent = sentence;
-  part("wrong").hidden = !sentence;
+// place: what was pressed. A refusal is read there, and not a screen further up.
+function say(sentence, place = null) {
+  const wrong = part("wrong");
+  if (place) place.after(wrong);
+  else part("phase").before(wrong);
+  wrong.textContent = sentence;
+  wrong.hidden = !sentence;
+  if (sentence && place) wrong.scrollIntoView({ block: "nearest" });
 }
+document.addEventListener("click", (event) => { pressed = event.target.closest("form, fieldset, #question, .buttons"); }, true);
 
 async function order(what, body = {}) {
   if (busy) return;
+  const place = pressed;
   busy = true;
   free(false);
   try {
     await ask("POST", `/service/microscope/${what}`, body);
     say("");
   } catch (error) {
-    say(error.message);
+    say(error.message, place);
   }
   busy = false;
   await look();
@@ -41,6 +48,7 @@ function titleOf(routine) {
 function showPhase(state) {
   const open = state.phase === "ready" || state.phase === "opening";
   part("begin").hidden = open;
+  showNotNow(state.not_now ?? "");
   part("bench").hidden = !open && !state.verdict;
   if (part("end")) part("end").hidden = !open;
   const said = {
@@ -51,6 +59,15 @@ function showPhase(state) {
   if (part("phase").textContent !== said) part("phase").textContent = said;
   part("phase").hidden = !said;
   if (!busy) free(state.phase === "ready" && !state.doing);
+}
+
+// A count that goes on has the microscope: that is said before anybody ticks boxes.
+function showNotNow(sentence) {
+  const box = part("not-now");
+  if (!box) return;
+  if (box.textContent !== sentence) box.textContent = sentence;
+  box.hidden = !sentence;
+  part("begin").querySelector("button").disabled = Boolean(sentence);
 }
 
 function showPlace(state) {

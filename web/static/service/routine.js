@@ -16,7 +16,7 @@ export function showRoutine(state) {
   showQuestion(state.waits);
   showVerdict(state.verdict);
   part("stop").hidden = !state.doing;
-  part("routine").hidden = Boolean(state.doing);
+  part("routine").hidden = Boolean(state.doing) || "none" in part("routine").dataset;
 }
 
 function showTold(told) {
