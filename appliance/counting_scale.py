@@ -124,8 +124,8 @@ def in_force(config: Config, setup: Setup) -> CalibrationRecord:
     if len(known) == 1:
         Calibration.of(known[0]).check_setup(setup)
     raise CalibrationRefused(
-        f"No calibration is in force for {setup}. Calibrate it (hemadiff calibrate), put one in force "
-        "(hemadiff calibrate use), or state [camera] um_per_px in the settings."
+        f"No calibration is in force for {setup}. Calibrate it on the page (Service: Microscope and calibration) or by "
+        "hemadiff calibrate, put one in force (hemadiff calibrate use), or state [camera] um_per_px in the settings."
     )
 
 

@@ -95,6 +95,7 @@ class Instrument:
         self._analysis_within_s = analysis_within_s
         self._planned, self._judge, self._service = planned, judge, service
         self._scale: PlannedScale | None = None
+        self._unscaled: str | None = None  # why nothing is counted
         self._version = version()
         self._in_hand: RunInHand | None = None
         self._pipelines: list[Pipeline] = []
@@ -232,10 +233,13 @@ class Instrument:
 
     def _see_what_is_in_force(self) -> None:
         """Ask once, and not for every change that is published."""
+        self._scale = self._unscaled = None
         try:
             self._scale = None if self._plan is None else self._planned(self._plan)
-        except (ApplianceRefused, CalibrationRefused):  # whoever starts a count is told
-            self._scale = None
+        except CalibrationRefused as refusal:
+            self._unscaled = str(refusal)
+        except ApplianceRefused:  # whoever starts a count is told
+            pass
 
     def _at_desk(self, ask: str, arguments: dict[str, Any]) -> dict[str, Any]:
         said = at_desk(self._store, ask, arguments)
@@ -380,7 +384,8 @@ class Instrument:
         analyser = self._equipper.latest
         plan = self._plan
         busy = "A run is going on. Stop it first." if one_at_a_time.busy(self._in_hand) else None
-        why_not = busy or self._in_service or one_at_a_time.paused(self._in_hand) or self._why_not
+        now = busy or self._in_service or one_at_a_time.paused(self._in_hand)
+        why_not = now or self._why_not or self._unscaled
         return InstrumentView(
             engine=analyser.engine if analyser else None,
             weights=analyser.weights if analyser else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from appliance.calibrations import Calibrations
 from appliance.cameras.open_driver import name_begins, parse_sensor
 from appliance.channel_client import InstrumentClient
 from appliance.config import Config
+from appliance.configured_plan import plan_from_config
 from appliance.counting_scale import microscope_scale, planned_scale, stated_calibration
 from appliance.errors import ApplianceRefused
 from appliance.folder_camera import FolderCamera
@@ -376,3 +378,14 @@ def test_what_is_put_in_force_while_the_instrument_runs_shows_at_once(tmp_path: 
         with pytest.raises(ApplianceRefused, match=r"no calibration \"cal-9\""):
             client.ask("use_calibration", name="cal-9", by="R. Hooke", confirmed=[])
         assert it.broadcast.snapshot()["instrument"]["calibration"] == IN_USE.id
+
+
+def test_without_a_calibration_a_simulated_microscope_with_errors_is_not_ready(tmp_path: Path) -> None:
+    config = Config(
+        store={"path": tmp_path / "s"}, camera={"source": "simulated"}, simulator={"instrument": 7}
+    )  # type: ignore[arg-type]
+    scaled = partial(planned_scale, config=config)
+    with instrument(tmp_path / "i", configured=partial(plan_from_config, config), planned=scaled) as made:
+        said = made.broadcast.snapshot()["instrument"]
+    assert not said["can_start"]
+    assert "Service: Microscope and calibration" in str(said["why_not"])
