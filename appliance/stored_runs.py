@@ -26,7 +26,7 @@ class StoredRuns(StoreFile):
         sql = "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY length(id) LIMIT 2"
         rows = self.rows(sql, len(run_id), run_id)
         if not rows or not run_id:
-            raise ApplianceRefused(f'There is no run "{run_id}". hemadiff runs list names them all.')
+            raise ApplianceRefused(f'There is no run "{run_id}". The list of runs names them all.')
         if len(rows) > 1 and rows[0]["id"] != run_id:
             raise ApplianceRefused(f'Several runs begin with "{run_id}". Give more of the id.')
         try:

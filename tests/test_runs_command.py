@@ -124,7 +124,7 @@ def test_a_run_that_nobody_knows_is_refused(path: Path) -> None:
     for command in ("show", "export"):
         result = hemadiff("runs", command, "zz")
         assert result.exit_code == 2
-        assert result.stderr == 'There is no run "zz". hemadiff runs list names them all.\n'
+        assert result.stderr == 'There is no run "zz". The list of runs names them all.\n'
 
 
 def test_showing_without_a_store_is_refused(path: Path) -> None:

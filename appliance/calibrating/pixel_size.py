@@ -71,7 +71,7 @@ def pixel_size(known: Known, ruler: RulerOnStage) -> Routine[Finding]:
     if not known_to:
         yield Tell(
             f"The pitch of {ruler.pitch_um:g} µm is taken as exact. Its certificate says how well it is known: "
-            "--ruler-uncertainty-um."
+            "state its uncertainty with the ruler."
         )
     turned = fit.rotation_deg.value
     turned = turned if abs(turned) <= 45 else turned - 90 * np.sign(turned)
@@ -106,7 +106,7 @@ def _confirmed(ruler: RulerOnStage, um_per_px: float, expected: float | None) ->
     if not right:
         raise CalibrationRefused(
             f"A pixel is not {um_per_px:.4g} µm: the ruler has another pitch than {ruler.pitch_um:g} µm, or "
-            "another objective is in place. State the real pitch (--ruler-pitch-um), or change it."
+            "another objective is in place. State the real pitch with the ruler, or change it."
         )
 
 
