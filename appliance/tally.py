@@ -29,6 +29,14 @@ class Row:
     high: float
     reference: tuple[float, float] | None
 
+    @property
+    def beyond(self) -> str:
+        """On which side both limits lie outside the reference: "above", "below", or empty."""
+        if self.reference is None:
+            return ""
+        usual_low, usual_high = self.reference
+        return "above" if self.low > usual_high else "below" if self.high < usual_low else ""
+
 
 @dataclass(frozen=True)
 class Tally:

@@ -79,7 +79,7 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     if result.sample:
         yield "Sample", result.sample
     yield "Specimen", f"{run.plan.specimen}{', SIMULATED' if run.simulated else ''}; panel {run.plan.panel}"
-    yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {run.reason}"
+    yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {result.ended}"
     yield "Standing", result.status
     if result.case is not None and result.case.history:
         by = changed_by(result.case.history)

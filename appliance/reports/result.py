@@ -11,10 +11,16 @@ from appliance.record_number import masked
 from appliance.review.case import Case, open_case
 from appliance.review.notes import Note, notes
 from appliance.review.signature import Signature, Standing, signatures, standing, verify
+from appliance.run import State
+from appliance.stopping import LOOK_CONFIDENCE
 from appliance.store import Store
 from appliance.store_records import RunRecord
 from appliance.tally import Tally
 
+DOUBTED = f"{100 * LOOK_CONFIDENCE:g} % interval"
+LOOK_INTERVAL = (
+    f"The {DOUBTED} is the one by which a count ends or goes on; the differential has 95 % limits."
+)
 REPRESENTATIVES = 2  # of each label
 
 
@@ -55,6 +61,14 @@ class Result:
     notes: Sequence[Note]
     skipped: int
     fields: int
+
+    @property
+    def ended(self) -> str:
+        """Why the count ended. The machine's sentence on its own count is said to be that where people changed it."""
+        reason = self.run.reason
+        if self.case is not None and self.case.history and self.run.state is State.COMPLETED:
+            reason = f"The machine, before review: {reason}"
+        return f"{reason} {LOOK_INTERVAL}" if DOUBTED in reason else reason
 
     @property
     def status(self) -> str:
