@@ -8,8 +8,9 @@ from builders_review import RUN, ask, ended, reclassify, signed
 from builders_web import FakeInstrument, a_hub, a_run, settings
 
 from appliance.audit import AuditTrail
-from appliance.reports.report_pdf import report_pdf
-from appliance.reports.result import pictures_of, result_of
+from appliance.reports.report_pdf import report_pdf, report_sheets
+from appliance.reports.result import Pictures, pictures_of, result_of
+from appliance.run import State
 from appliance.store import Store
 from web.app import create_app
 from web.hub import Hub
@@ -125,3 +126,69 @@ def test_back_shows_nothing_after_signing_out(config, run):
 
 def test_a_page_far_beyond_the_last_is_empty(config, run):
     assert a_client(config).get(f"/runs?skip={10**30}").status_code == 200
+
+
+def test_a_stopped_counts_page_leads_to_no_signature(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, state=State.STOPPED)
+    page = a_client(config).get(f"/runs/{RUN}").text
+    assert "Review and sign" not in page
+    assert f'<a class="button" href="/runs/{RUN}/review">Look at its cells</a>' in page
+
+
+def test_an_insufficient_count_is_never_plain_green_however_it_is_signed(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, ["lymphocyte"], state=State.INSUFFICIENT, min_cells=300)
+        signed(store, "preliminary", note="Needed at the bedside.")
+    page = a_client(config).get(f"/runs/{RUN}").text
+    assert '<p class="notice" role="status"><b>Signed as preliminary by anna.' in page
+    assert 'class="fine"' not in page
+
+
+DOUBT = "500 cells counted, the most that were asked for. Still in doubt: Blast 0.8 % (99 % interval 0.1 to 2.5 %)."
+
+
+def test_what_the_machine_doubted_is_said_to_be_of_before_review_and_by_which_interval(config, fake):
+    with Store(config.store.path) as store:
+        ended(store)
+        with store.atomic():
+            store.db.conn.execute("UPDATE runs SET reason = ?", (DOUBT,))
+        assert "before review" not in result_of(store, RUN, unmasked=False).ended
+        reclassify(store, [4], "monocyte")
+        result = result_of(store, RUN, unmasked=False)
+    assert result.ended.startswith(f"The machine, before review: {DOUBT}")
+    assert "the differential has 95 % limits" in result.ended
+    assert result.ended in a_client(config).get(f"/runs/{RUN}").text
+    assert "before review:" in " ".join(
+        piece for sheet in report_sheets(result, Pictures((), None)).said for piece in sheet
+    )
+
+
+def test_a_percentage_beyond_its_reference_is_marked_with_a_sign_and_a_word(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, ["lymphocyte"] * 60)
+    page = a_client(config).get(f"/runs/{RUN}").text
+    assert 'aria-label="Both limits lie above the reference range"' in page
+    assert "▲" in page
+
+
+def test_a_count_that_is_no_result_marks_no_percentage(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, ["lymphocyte"] * 60, state=State.STOPPED)
+    assert "Both limits lie" not in a_client(config).get(f"/runs/{RUN}").text
+
+
+@pytest.mark.parametrize(("role", "seen"), [("operator", "H-2026-1234"), ("viewer", "••••234")])
+def test_the_live_page_learns_whose_smear_it_is_masked_or_whole_by_role(config, run, role, seen):
+    answer = a_client(config, role).get(f"/runs/{RUN}/sample.json")
+    assert answer.json == {"sample": seen}
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(("role", "seen"), [("reviewer", "H-2026-1234"), ("viewer", "••••234")])
+def test_review_and_its_signing_dialog_say_whose_smear_it_is(config, run, role, seen):
+    page = a_client(config, role).get(f"/runs/{RUN}/review").text
+    head, dialog = page.split('<dialog id="sign-dialog"')
+    assert f"Sample {seen}" in head
+    assert f"Sample {seen}" in dialog
+    assert ("H-2026-1234" in page) == (role == "reviewer")

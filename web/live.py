@@ -13,6 +13,7 @@ from web.advice import all_advice
 from web.blind import reads_blind
 from web.field_finds import field_finds
 from web.rooms import Rooms
+from web.run_list import sample_here
 from web.slide_map import slide_map, survey_of
 
 LARGEST_ROW = 2**63 - 1  # SQLite has no larger number
@@ -53,6 +54,13 @@ def blueprint(rooms: Rooms) -> Blueprint:
     def slide(run: str) -> Response:
         with rooms.store() as store:
             return for_ever(survey_of(store, run).picture, "image/jpeg")
+
+    @pages.get("/runs/<run>/sample.json")
+    @allow(Permission.WATCH)
+    def sample(run: str) -> Response:
+        """Whose smear a run counts: masked or whole by who asks, in the answer's body alone."""
+        with rooms.store() as store:
+            return no_store(jsonify(sample=sample_here(store, store.run(run).id)))
 
     @pages.get("/runs/<run>/map.json")
     @allow(Permission.WATCH)

@@ -18,6 +18,7 @@ from web.api.second import agreements, second_said
 from web.blind import reads_blind, refuse_blind
 from web.live import for_ever
 from web.rooms import Rooms
+from web.run_list import sample_here
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
@@ -32,7 +33,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
             if reads_blind(store, case.run.id):
                 return redirect(url_for("review.second", run=case.run.id), 303)
             said = review_said(store, case).model_dump()
-        return _page("review/review.html", case, said=said)
+            sample = sample_here(store, case.run.id)
+        return _page("review/review.html", case, said=said, sample=sample)
 
     @pages.get("/runs/<run>/second")
     @allow(Permission.REVIEW)

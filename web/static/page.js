@@ -7,6 +7,7 @@ import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
 import { drawReviewed } from "./reviewed.js";
 import { clock, tenth } from "./review/numbers.js";
+import { sampleOf } from "./sample.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
 import { drawStrip } from "./strip.js";
@@ -131,7 +132,7 @@ function drawWelcome(alone) {
 }
 
 function drawRun(run, state) {
-  say("about", [SPECIMENS[run.specimen] ?? capital(run.specimen), _("run {run}", { run: String(run.run).slice(0, 8) }), run.started ? _("started {time}", { time: clock(run.started) }) : ""].filter(Boolean).join(" · "));
+  say("about", [sampleOf(run.run, draw), SPECIMENS[run.specimen] ?? capital(run.specimen), _("run {run}", { run: String(run.run).slice(0, 8) }), run.started ? _("started {time}", { time: clock(run.started) }) : ""].filter(Boolean).join(" · "));
   say("counted", run.counted);
   const left = state === "counting" ? timeLeft(run) : "";
   say("counted-of", STATES[state].stamp ? _("of {aim} needed", run) : run.ended ? _("cells counted") : [_("of {aim} cells", run), left].filter(Boolean).join(", "));
@@ -236,6 +237,7 @@ function speak(run, state) {
   spoken = fifties;
 }
 
+byId("told-close")?.addEventListener("click", () => byId("told").remove()); // over the page, which has no room for it
 wireDetails();
 wireSlide();
 wireControls((sentence) => { refused = sentence; draw(); });
