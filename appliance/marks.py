@@ -50,6 +50,8 @@ def marks_of(
 
 def mark_of_qc(config: Config, store: Store, now: datetime | None = None) -> str | None:
     """Return what the next result of the configured plan would say of the quality control; None for nothing."""
+    if not is_qc_asked(config):
+        return None
     from appliance.configured_plan import plan_from_config
     from appliance.counting_scale import planned_scale
 
@@ -58,6 +60,16 @@ def mark_of_qc(config: Config, store: Store, now: datetime | None = None) -> str
     except (ApplianceRefused, CalibrationRefused):  # whoever starts a count is told
         scale = None
     return qc_mark(QcHistory(store).last(), now or datetime.now(UTC), config.qc.every_h, scale)
+
+
+def is_qc_asked(config: Config) -> bool:
+    """Whether quality control is asked of the configured plan; where there is none, it is as for a microscope."""
+    from appliance.configured_plan import plan_from_config
+
+    try:
+        return _has_errors(config, plan_from_config(config))
+    except (ApplianceRefused, CalibrationRefused):
+        return True
 
 
 def nothing_to_mark(store: Store, plan: Plan, scale: Scale) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from builders_store import NOON, at, counted_run
 from builders_web import FakeInstrument, a_hub, settings
 from PIL import Image
 
-from appliance.config import Config
+from appliance.config import Config, SimulatorSection
 from appliance.qc_chart import SHOWN, chart
 from appliance.qc_desk import record_qc
 from appliance.qc_history import QcHistory, QualityControl
@@ -32,7 +32,8 @@ LIMITS = {"cells": 5, "least_located_percent": 80.0, "most_false_percent": 20.0}
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return settings(tmp_path)
+    """A simulated microscope with errors: a perfect one is asked for no control."""
+    return settings(tmp_path).model_copy(update={"simulator": SimulatorSection(instrument=7)})
 
 
 @pytest.fixture

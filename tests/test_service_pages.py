@@ -23,6 +23,7 @@ from appliance.calibrations import Calibrations
 from appliance.config import Config
 from appliance.doctor import CHECKS
 from appliance.doctor.finding import failed, passed
+from appliance.doctor.records import quality_control
 from appliance.servicing import journal
 from appliance.servicing.diagnostics import Told, bundle
 from appliance.servicing.self_test import as_objects, self_test
@@ -111,7 +112,9 @@ def test_the_home_page_names_the_calibration_in_force_and_draws_its_history(
     old, new = measured(0.2, 90), measured(0.2001)
     put(config, old, new, used=1)
     page = a_client(config).get("/service").text
-    assert page.index(f"{new.id}: {new.claimed['um_per_px']}") < page.index("Pixel size of the latest 2 calibrations")
+    assert page.index(f"{new.id}: {new.claimed['um_per_px']}") < page.index(
+        "Pixel size of the latest 2 calibrations"
+    )
     assert f"/service/calibrations/{old.id}/certificate.pdf" in page
 
 
@@ -127,6 +130,16 @@ def test_the_record_claims_no_more_of_the_pixel_size_than_the_routine_and_the_ce
     assert "0.133919 ± 0.000026 µm/px" in pages
     assert "0.0000009" not in pages
     assert "10000 µs" in pages
+
+
+def test_all_pages_say_that_a_perfect_simulated_microscope_is_asked_for_no_control(
+    config: Config, fake: FakeInstrument
+) -> None:
+    put(config, measured(0.2))
+    client = a_client(config)
+    for page in ("/service", "/qc"):
+        assert "It is not asked for: images and a perfect simulated slide need none." in client.get(page).text
+    assert quality_control(config).said.startswith("Not asked for:")
 
 
 def test_an_expired_calibration_in_force_is_said_to_be(config: Config, fake: FakeInstrument) -> None:

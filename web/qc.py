@@ -19,7 +19,7 @@ from appliance.channel_client import InstrumentClient
 from appliance.configured_plan import plan_from_config
 from appliance.errors import ApplianceRefused
 from appliance.field_pictures import FieldPictures
-from appliance.marks import mark_of_qc
+from appliance.marks import is_qc_asked, mark_of_qc
 from appliance.qc_chart import chart
 from appliance.qc_history import QcHistory, QualityControl
 from appliance.qc_marks import NOT_ASKED, Review
@@ -70,6 +70,7 @@ def _show(pages: Blueprint, rooms: Rooms, may_control: Callable[[], bool]) -> No
         return _page(
             "qc.html",
             controls=controls[: -LISTED - 1 : -1],
+            asked=is_qc_asked(config),
             chart=Markup(chart(controls)) if controls else None,
             waiting=[each for each in waiting if not each.recorded],
             mark=mark,
@@ -102,7 +103,14 @@ def _control(store: Store, run: str, config: Config, may_control: bool) -> Respo
     pictured = bool(FieldPictures(store).numbers(record.id))
     if recorded and not (pictured and "fields" in request.args):
         mark = _mark(config, store, controls)
-        return _page("qc_result.html", run=record, control=recorded[-1], pictured=pictured, mark=mark)
+        return _page(
+            "qc_result.html",
+            run=record,
+            control=recorded[-1],
+            pictured=pictured,
+            mark=mark,
+            asked=is_qc_asked(config),
+        )
     QcReviews(store).review(record.id)  # says why where there is none
     return _page(
         "qc_review.html",
@@ -171,7 +179,7 @@ def _mark(config: Config, store: Store, controls: list[QualityControl]) -> str |
 
 
 def _never(config: Config) -> str | None:
-    return qc_mark(None, datetime.now(UTC), config.qc.every_h)
+    return qc_mark(None, datetime.now(UTC), config.qc.every_h) if is_qc_asked(config) else None
 
 
 def _latest(names: Iterable[str]) -> list[str]:

@@ -14,11 +14,11 @@ from appliance.backup import backups, made_at
 from appliance.calibrations import Calibrations, Held
 from appliance.doctor.records import BACKUPS
 from appliance.errors import ApplianceRefused
+from appliance.marks import is_qc_asked, mark_of_qc
 from appliance.qc_history import QcHistory
 from appliance.servicing.pixel_size_chart import pixel_size_chart
 from appliance.store import Store
 from appliance.store_place import is_there
-from calibration.qc import qc_mark
 from calibration.record import CalibrationRecord
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ class OfSetup:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The daily control. mark: what the next results will say; None while it passed and holds."""
+    """The daily control. mark: what the next results will say; None while it passed and holds, or is not asked."""
 
     controls: int
     mark: str | None
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def calibrations(store: Store, now: datetime) -> list[OfSetup]:
 
 def quality(config: Config, store: Store, now: datetime) -> Quality:
     """Return how the daily control stands."""
-    controls = QcHistory(store).all()
-    last = controls[-1].decides if controls else None
-    return Quality(len(controls), qc_mark(last, now, config.qc.every_h))
+    return Quality(len(QcHistory(store).all()), mark_of_qc(config, store, now), is_qc_asked(config))
 
 
 def kept_backups(folder: Path = BACKUPS) -> list[BackupFile]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from appliance.audit import AuditTrail
 from appliance.backup import backups, check, made_at
 from appliance.calibrations import Calibrations
-from appliance.camera_source import MICROSCOPE
 from appliance.configured_plan import plan_from_config
 from appliance.counting_scale import NOT_CALIBRATED, planned_scale
 from appliance.doctor.finding import AGAIN, Finding, failed, passed, warning
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.marks import is_qc_asked
 from appliance.qc_history import QcHistory
 from appliance.store import Store
 from appliance.store_place import is_there
@@ -94,8 +94,8 @@ def quality_control(config: Config, now: datetime | None = None) -> Finding:
     now = now or datetime.now(UTC)
     try:
         plan = plan_from_config(config)
-        if plan.camera != MICROSCOPE:
-            return passed("quality control", "Images and simulated slides have none.")
+        if not is_qc_asked(config):
+            return passed("quality control", "Not asked for: images and a perfect simulated slide need none.")
         if not is_there(config.store.path):
             mark = qc_mark(None, now, config.qc.every_h)
         else:
