@@ -148,7 +148,7 @@ def test_three_fields_without_focus_in_a_row_end_the_fields() -> None:
         assert isinstance(next(fields), Frame)
         renderer.mount = dropped_by(25.0)
         assert [next(fields).reason for _ in range(2)] == ["out of focus"] * 2  # type: ignore[union-attr]
-        with pytest.raises(ApplianceError, match=r"3 fields in a row.*then resume\."):
+        with pytest.raises(ApplianceError, match=r"3 fields in a row.*then resume"):
             next(fields)
         source.close()
 

