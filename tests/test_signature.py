@@ -113,7 +113,9 @@ def test_a_run_that_goes_on_or_failed_is_not_signed(tmp_path: Path, state: State
 
 
 def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(tmp_path: Path) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=300) as store:
+    with review_store(
+        tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=300
+    ) as store:
         with pytest.raises(ApplianceRefused, match="Sign it as preliminary"):
             signed(store, "final", note="The smear was poor.")
         with pytest.raises(ApplianceRefused, match=r"4 counted cells, 300 asked for at least.* Write a note"):
@@ -124,7 +126,9 @@ def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(
 
 
 def test_enough_cells_of_a_run_that_aimed_at_more_are_final_with_a_note(tmp_path: Path) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4) as store:
+    with review_store(
+        tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4
+    ) as store:
         with pytest.raises(ApplianceRefused, match="Write a note"):
             signed(store, "final")
         assert signed(store, "final", note="Blasts are in doubt.")["status"] == "final"
@@ -149,7 +153,9 @@ def test_a_completed_run_that_lost_cells_in_review_needs_a_note(tmp_path: Path) 
 
 
 def test_a_final_result_that_lost_its_cells_can_still_be_amended(tmp_path: Path) -> None:
-    with review_store(tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4) as store:
+    with review_store(
+        tmp_path / "store.sqlite", labels=CLEAR, state=State.INSUFFICIENT, min_cells=4
+    ) as store:
         signed(store, "final", note="Enough.")
         reclassify(store, [1], "artefact")
         assert signed(store, "amended", note="One was stain.")["status"] == "amended"

@@ -183,7 +183,9 @@ def _obstacle(case: Case) -> str:
     if case.run.plan.qc:
         return "This run was counted for quality control: it is no result of a patient, and is not signed."
     if case.run.state is State.STOPPED:
-        return "This count was stopped: a stopped count is no result, and is not signed. Count the slide anew."
+        return (
+            "This count was stopped: a stopped count is no result, and is not signed. Count the slide anew."
+        )
     if n := case.tally.unidentified:
         wait = "cell is" if n == 1 else "cells are"
         return f"{n} {wait} unidentified. Give each a label, then sign."
