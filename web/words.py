@@ -19,6 +19,8 @@ def _(sentence: str) -> str:
 
 
 LIVE_PAGE: Sequence[str] = (
+    _("Sample {sample}"),
+    _("No sample number"),
     _("The page's server does not answer. Try again in a moment."),
     _("Both limits lie above the reference range"),
     _("Both limits lie below the reference range"),
