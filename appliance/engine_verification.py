@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from appliance.engines import Opening, subject_of
@@ -60,7 +61,7 @@ def verify_engines(
                 subject_of(name, settings, weights, box),
                 reference,
                 expected,
-                lambda name=name: analyser_by(name, settings, box, of, lambda: frames),  # type: ignore[misc]
+                partial(analyser_by, name, settings, box, of, lambda: frames),
                 datetime.now(UTC),
                 told,
             )

@@ -49,7 +49,7 @@ def detector_fields(frames: FrameSize | None) -> tuple[FieldSize, ...]:
 
 
 def _simulated(config: Config) -> FrameSize | None:
-    from appliance.simulated_microscope import imperfect_of, simulated_scale
+    from appliance.simulated_microscope import imperfect_of, setting_of, simulated_scale
     from appliance.simulator.instrument import SETTING
     from calibration import CalibrationRefused
 
@@ -57,10 +57,8 @@ def _simulated(config: Config) -> FrameSize | None:
         um_per_px = simulated_scale(config).um_per_px
     except CalibrationRefused:  # it has to be calibrated first
         return None
-    if imperfect_of(config) is None:
-        return FrameSize(SETTING.width_px, SETTING.height_px, um_per_px)
-    camera = config.camera
-    return FrameSize(camera.width_px or SETTING.width_px, camera.height_px or SETTING.height_px, um_per_px)
+    setting = SETTING if imperfect_of(config) is None else setting_of(config)
+    return FrameSize(setting.width_px, setting.height_px, um_per_px)
 
 
 def _um_per_px(config: Config) -> float | None:

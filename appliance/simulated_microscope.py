@@ -44,7 +44,7 @@ def simulated_setup(config: Config) -> Setup:
             "A perfect simulated microscope knows its scale, and there is nothing to calibrate. Give [simulator] "
             "instrument, as in 7: one that has errors."
         )
-    setting = _setting(config)
+    setting = setting_of(config)
     return Setup(OBJECTIVE, imperfect.name, config.camera.binning, (setting.width_px, setting.height_px))
 
 
@@ -67,7 +67,7 @@ def open_simulated(config: Config | None, seed: int, mixture: Mixture) -> Simula
         record = recorded(config, simulated_scale(config))
         known = Known(
             simulated_scale(config),
-            _setting(config),
+            setting_of(config),
             (config.stage.x.backlash_um, config.stage.y.backlash_um, config.stage.z.backlash_um),
             axes_of(record),
             focus_um=_focus_um(config),
@@ -86,7 +86,7 @@ def open_simulated_to_calibrate(
     simulated_setup(config)
     known = Known(
         scale,
-        _setting(config),
+        setting_of(config),
         axes=ALONG,
         limits=limits,
         focus_um=_focus_um(config),
@@ -113,7 +113,8 @@ def _focus_um(config: Config) -> float:
     return CORNER.z_um if stated is None else stated
 
 
-def _setting(config: Config) -> CameraSetting:
+def setting_of(config: Config) -> CameraSetting:
+    """Return how the camera of an imperfect simulated instrument is set: as the settings say, else as it usually is."""
     camera = config.camera
     return CameraSetting(
         camera.width_px or SETTING.width_px,
