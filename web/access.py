@@ -115,13 +115,12 @@ def goes_on() -> Callable[[], bool]:
     """Return whether who asks now may still watch, to be asked again while a stream lasts."""
     known: Known = current_app.config["KNOWN"]
     rooms: Rooms = current_app.config["ROOMS"]
-    word = _bearer()
     person, began, epoch = who(), session.get("began", 0.0), session.get("epoch")
     until, this = session.get("until", began + LONGEST_SESSION_S), session.get("id", session.get("link", ""))
 
     def still() -> bool:
-        if word is not None:
-            return known.program(word) is not None
+        if person.how == "token":
+            return known.opens(person.name)
         if person.how == "link":
             return time.time() < until and known.watches(this) and _shows(rooms, person)
         account = known.account(person.name)

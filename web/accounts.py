@@ -16,7 +16,7 @@ from appliance.accounts.passes import Passes
 from appliance.accounts.roles import Permission, Role
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
-from web.access import allow, who
+from web.access import allow, look_again, who
 from web.rooms import Rooms
 
 LINES = 100
@@ -118,6 +118,7 @@ def _tokens(pages: Blueprint, rooms: Rooms) -> None:
     @allow(Permission.ADMINISTER)
     def revoke(token: str) -> Response:
         rooms.instrument.ask("revoke_token", by=who().name, token=token)
+        look_again()
         return redirect(url_for("accounts.people"), 303)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import session
 
 from appliance.accounts.accounts import Account, Accounts
-from appliance.accounts.passes import Passes
+from appliance.accounts.passes import Passes, Token
 from appliance.accounts.roles import FOR_PROGRAMS, Permission, Role, may
 from appliance.accounts.secret import token_digest
 from appliance.accounts.signing_in import LONGEST_SESSION_S, ended_sessions
@@ -63,6 +63,7 @@ class Known:
         self._accounts: dict[str, tuple[float, Account | None]] = {}
         self._ended: tuple[float, frozenset[str]] = -KNOWN_FOR_S, frozenset()
         self._watching: tuple[float, frozenset[str]] = -KNOWN_FOR_S, frozenset()
+        self._programs: tuple[float, frozenset[str]] = -KNOWN_FOR_S, frozenset()
 
     def who_asks(self, word: str | None, by_hand: bool) -> Person | None:
         """Return who asks now. word: a program's.  by_hand: whether a person did something, who thus is not idle."""
@@ -111,7 +112,7 @@ class Known:
 
     def look_again(self) -> None:
         """Look up anew what was ended: something just was."""
-        self._ended = self._watching = -KNOWN_FOR_S, frozenset()
+        self._ended = self._watching = self._programs = -KNOWN_FOR_S, frozenset()
 
     def ended(self) -> frozenset[str]:
         """The sessions that were ended, though their cookies have not expired."""
@@ -126,6 +127,13 @@ class Known:
         if now - self._watching[0] >= KNOWN_FOR_S:
             self._watching = now, self._found(_links)
         return link in self._watching[1]
+
+    def opens(self, program: str) -> bool:
+        """Whether a program's token still opens anything. program: as `Person.name` has it."""
+        now = time.monotonic()
+        if now - self._programs[0] >= KNOWN_FOR_S:
+            self._programs = now, self._found(_programs)
+        return program in self._programs[1]
 
     def _found(self, look: Callable[[Store], frozenset[str]]) -> frozenset[str]:
         with self._readers.store() as store:
@@ -147,8 +155,17 @@ class Known:
             return None
         if token is None or not token.valid(datetime.now(UTC)):
             return None
-        return Person(f"token {token.id}", token.role, "token")
+        return Person(_name(token), token.role, "token")
 
 
 def _links(store: Store) -> frozenset[str]:
     return frozenset(link.id for link in Passes(store).links(datetime.now(UTC)))
+
+
+def _programs(store: Store) -> frozenset[str]:
+    now = datetime.now(UTC)
+    return frozenset(_name(token) for token in Passes(store).tokens() if token.valid(now))
+
+
+def _name(token: Token) -> str:
+    return f"token {token.id}"

@@ -18,7 +18,7 @@ from web.access import allow, goes_on, no_store, who
 from web.api.shapes import ResumeAsked, RunAsked, StartAsked, Started, State
 from web.blind import without_labels
 from web.rooms import Rooms
-from web.stream import events
+from web.stream import Encoded, events
 
 TAG = Tag(name="instrument", description="What it does now, and what it is told to do.")
 
@@ -30,7 +30,7 @@ def add_to(api: APIBlueprint, rooms: Rooms) -> None:
 
 
 def _watching(api: APIBlueprint, rooms: Rooms) -> None:
-    hub, digest = rooms.hub, rooms.digest
+    hub, digest, encoded = rooms.hub, rooms.digest, Encoded()
 
     @api.get("/state", tags=[TAG], responses={200: State})
     @allow(Permission.WATCH)
@@ -48,7 +48,7 @@ def _watching(api: APIBlueprint, rooms: Rooms) -> None:
         left: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
         still = goes_on()
         seen = without_labels(rooms, who().name)
-        told = events(follower, lambda: left() or not still(), digest, seen=seen)
+        told = events(follower, lambda: left() or not still(), digest, seen=seen, encoded=encoded)
         answer = no_store(Response(told, mimetype="text/event-stream"))
         answer.call_on_close(lambda: seat.__exit__(None, None, None))
         answer.headers["X-Accel-Buffering"] = "no"
