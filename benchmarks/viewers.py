@@ -1,6 +1,6 @@
 """Do those who watch slow the count? The same count with nobody and with fifty viewers, in turns.
 
-Run: python -m benchmarks.viewers [--viewers 50] [--pairs 7] [--fields 12] [--json FILE]
+Run: python -m benchmarks.viewers [--viewers 50] [--pairs 7] [--fields 40] [--json FILE]
 
 `hemadiff serve` counts a folder of drawn fields to its end. Viewers are streams of events, read by a process of their
 own. Latency: from the instrument's socket telling a change to a viewer having read it, on the same clock.
@@ -64,7 +64,7 @@ class Verdict:
 @click.command()
 @click.option("--viewers", default=50, show_default=True, type=click.IntRange(1, 90))
 @click.option("--pairs", default=7, show_default=True, type=click.IntRange(1))
-@click.option("--fields", default=12, show_default=True, type=click.IntRange(2), help="How many are counted.")
+@click.option("--fields", default=40, show_default=True, type=click.IntRange(2), help="How many are counted.")
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 def main(viewers: int, pairs: int, fields: int, out: Path | None) -> None:
     """Measure what viewers cost a count."""

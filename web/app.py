@@ -25,6 +25,7 @@ from web import (
     live,
     me,
     navigation,
+    pace,
     qc,
     review,
     runs,
@@ -73,6 +74,7 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     sessions.install(app, config.store.path.parent)
     languages.install(app)
     _guard(app, config)
+    pace.install(app)
     access.install(app, rooms)
     sign_in.install(app, rooms)
     navigation.install(app)
