@@ -152,7 +152,7 @@ def test_a_link_opens_one_run_once(tmp_path):
     assert phone.get("/api/v1/state").json["run"]["run"] == "c0ffee00"
     assert phone.get("/audit").status_code == 403
     hub._heard({**fake._snapshot(), "seq": 2, "run": a_run(run="decade00")})
-    assert phone.get("/api/v1/state").status_code == 403
+    assert phone.get("/api/v1/state").status_code == 410
     second = app.test_client()
     word = second.get(f"/watch/{address}").text.split('name="csrf_token" value="')[1].split('"')[0]
     assert second.post(f"/watch/{address}", data={"csrf_token": word}).status_code == 409
