@@ -1,4 +1,4 @@
-"""Who has an account here, which programs have a token, and who did what."""
+"""Who has an account here, and which programs have a token."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from appliance.accounts.accounts import Accounts
 from appliance.accounts.lockout import Lockout
 from appliance.accounts.passes import Passes
 from appliance.accounts.roles import Permission, Role
-from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
+from web import audit
 from web.access import allow, who
 from web.rooms import Rooms
 
-LINES = 100
-FARTHEST = 2**62
 TOKEN_ROLES = tuple(role for role in Role if role is not Role.ADMINISTRATOR)
 
 
@@ -37,20 +35,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     pages = Blueprint("accounts", __name__)
     _people(pages, rooms)
     _tokens(pages, rooms)
-
-    @pages.get("/audit")
-    @allow(Permission.AUDIT)
-    def trail() -> str:
-        """A page of it. The whole chain is gone along only where that is asked for: it takes longer every year."""
-        before = request.args.get("before", type=int)
-        before = None if before is None else min(max(before, 0), FARTHEST)
-        with rooms.store() as store:
-            trail = AuditTrail(store)
-            lines = trail.entries(LINES, before)
-            checked = trail.verify() if "check" in request.args else None
-        older = lines[-1].seq if len(lines) == LINES else None
-        return render_template("accounts/audit.html", lines=lines, checked=checked, older=older)
-
+    audit.add(pages, rooms)
     return pages
 
 
