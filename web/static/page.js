@@ -26,7 +26,7 @@ const STATES = {
   none: { word: _("Connecting"), icon: "idle" },
   idle: { word: _("Ready"), icon: "idle" },
   unready: { word: _("Not ready"), icon: "warning" },
-  preparing: { word: _("Preparing"), icon: "counting", heading: _("Differential, provisional"), tone: "calm", title: _("Preparing.") },
+  preparing: { word: _("Preparing"), icon: "counting", heading: _("Differential, provisional"), tone: "calm", title: _("Preparing, which can take a minute or two. Counting then begins by itself.") },
   counting: { word: _("Counting"), icon: "counting", heading: _("Differential, provisional") },
   paused: { word: _("Paused"), icon: "paused", heading: _("Differential, provisional"), tone: "calm", title: _("Paused.") },
   completed: { word: _("Completed"), icon: "completed", heading: _("Differential"), tone: "good", title: _("Completed.") },
@@ -112,8 +112,10 @@ function noticeFor(state) {
   const { tone, title, icon } = fault ? { ...STATES.paused, tone: "warn", icon: "warning" } : STATES[state];
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
   if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
-  const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
-  const advice = ADVICE[snapshot.run.cause]?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
+  const said = ADVICE[snapshot.run.cause];
+  const simulated = state === "paused" && snapshot.run.simulated && said?.simulated; // nobody can have moved that slide
+  const mapped = state === "paused" && snapshot.run.slide && !simulated; // its map holds only where the slide lies
+  const advice = simulated || said?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
   const text = snapshot.run.reason ?? "";
   if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: text } };
   return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
@@ -148,6 +150,8 @@ function drawRun(run, state) {
   say("chart-title", STATES[state].heading);
   drawBars(run.tally, { withPercent: state !== "failed" && run.counted > 0, withFlags: !STATES[state].stamp });
   byId("key-reference").hidden = Boolean(STATES[state].stamp) || !run.tally.some((row) => row.reference);
+  byId("rows").hidden = Boolean(run.withheld);
+  byId("withheld").hidden = !run.withheld;
   byId("stamp").hidden = !STATES[state].stamp;
   say("stamp", STATES[state].stamp ?? "");
   drawStrip(run.run, run.latest);
@@ -188,8 +192,8 @@ function drawFacts(run, state) {
   say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? _("waits for a person") : _("wait for a person")) : "");
   byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
   const outside = Object.entries(run.not_counted).filter(([, n]) => n > 0);
-  say("not-counted", outside.reduce((sum, [, n]) => sum + n, 0));
-  say("not-counted-note", notCounted(outside, run.at_border));
+  say("not-counted", run.withheld ? "–" : outside.reduce((sum, [, n]) => sum + n, 0));
+  say("not-counted-note", run.withheld ? "" : notCounted(outside, run.at_border));
   const skipped = Object.entries(run.fields.skipped).filter(([, n]) => n > 0);
   say("fields", run.fields.counted);
   say("fields-note", [run.fields.planned ? _("of {planned}", run.fields) : "", ...skipped.map(([why, count]) => _("{count} skipped: {why}", { count, why }))].filter(Boolean).join(", "));
