@@ -159,9 +159,11 @@ def _on_record_as_gone(rooms: Rooms) -> None:
 
 
 def _kept(form: dict[str, str]) -> tuple[str, str | None]:
-    password, again, pin = (form.get(key, "") for key in ("password", "again", "pin"))
+    password, again, pin, pin_again = (form.get(key, "") for key in ("password", "again", "pin", "pin_again"))
     if password != again:
         raise ApplianceRefused(gettext("The two passwords differ. Type them again."))
+    if pin != pin_again:
+        raise ApplianceRefused(gettext("The two PINs differ. Type them again."))
     return secret.hash_password(password), secret.hash_pin(pin) if pin else None
 
 

@@ -33,7 +33,7 @@ from web.api.review_shapes import (
 )
 from web.api.shapes import Nothing, RunPath
 from web.blind import reads_blind, refuse_blind
-from web.proving import Proving, way_of
+from web.proving import Proving, not_yours, way_of
 from web.rooms import Rooms
 
 TAG = Tag(name="review", description="What people make of a run that has ended.")
@@ -112,7 +112,8 @@ def _writing(api: APIBlueprint, rooms: Rooms) -> None:
         """Sign, proving anew who does. Refused where the run is no longer what the digest is of."""
         asked = {"status": body.status, "digest": body.digest, "note": body.note}
         me = who()
-        proving.proved(me.name, me.how, body.secret)  # not whoever stands at a screen that somebody left open
+        # not whoever stands at a screen that somebody left open
+        proving.proved(me.name, me.how, body.secret, not_yours(me.how))
         rooms.instrument.ask("sign", run=path.run, by=me.name, how=way_of(me.how), **asked)
         return no_store(jsonify(_now(rooms, path.run)))
 
