@@ -80,7 +80,7 @@ def test_a_phone_whose_time_is_over_is_told_so(page: Any, monkeypatch: pytest.Mo
     phone, _ = opened(page, word)
     later = time.time() + 5 * 3600
     monkeypatch.setattr("web.known.time.time", lambda: later)
-    assert phone.get("/api/v1/state").json["detail"] == "The time of this link is over."
+    assert phone.get("/api/v1/state").get_json()["detail"] == "The time of this link is over."
 
 
 def test_a_phone_is_told_that_another_count_has_begun(page: Any) -> None:

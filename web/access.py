@@ -264,8 +264,8 @@ def _to_sign_in(sentence: str) -> AnyResponse:
 
 def _why_over(over: str) -> str:
     if over == RUN_OUT:
-        return gettext("The time of this link is over.")
-    return gettext("This link was ended at the instrument.")
+        return str(gettext("The time of this link is over."))
+    return str(gettext("This link was ended at the instrument."))
 
 
 def _is_page() -> bool:
