@@ -204,6 +204,11 @@ def test_a_low_screen_has_three_rows_of_cells_and_the_notes_a_touch_away(
         page.get_by_role("button", name="Notes").tap()
         note = page.get_by_label("A note on this run").bounding_box()
         assert note["y"] + note["height"] <= bar
+        page.route("**/cells/*.png", lambda route: None)
+        page.reload()
+        page.get_by_text("Pictures are loading …").wait_for()
+        page.unroute("**/cells/*.png")  # and those that wait go on
+        page.get_by_text("Pictures are loading …").wait_for(state="hidden")
 
 
 def test_a_viewer_has_no_button_that_changes_anything(browser: Any, laboratory: Any) -> None:
