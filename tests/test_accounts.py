@@ -206,6 +206,12 @@ def test_a_refused_change_opens_there_with_the_role_that_was_chosen(desk):
     assert "guessed first" not in form(answer.text, "/accounts/ada")
 
 
+def test_another_theme_after_a_refused_form_leads_to_the_page_that_the_form_was_on(desk):
+    came = {"Referer": "http://localhost/accounts?x=1"}
+    page = desk.post("/accounts/ada", data={"role": "viewer"}, headers=came).text
+    assert 'name="next" value="/accounts?x=1"' in page
+
+
 def test_a_refused_token_form_keeps_what_was_typed(desk):
     answer = desk.post("/tokens", data={"title": "LIS", "role": "viewer", "days": "400"})
     again = form(answer.text, "/tokens")
