@@ -36,6 +36,19 @@ def test_a_finger_finds_every_button(browser, config):
             assert box["height"] >= 44
 
 
+def test_a_menu_shows_all_that_it_has_and_closes_by_escape(browser, config):
+    with showing(browser, config, None) as (page, _):
+        page.get_by_label("Menu").click()
+        menu = page.locator(".menu-body")
+        assert menu.get_by_role("link", name="Count", exact=True).get_attribute("aria-current") == "page"
+        out = menu.get_by_role("button", name="Sign out").bounding_box()
+        assert out["y"] + out["height"] <= TOUCHSCREEN["height"]
+        assert menu.evaluate("part => part.scrollHeight - part.clientHeight") == 0
+        page.keyboard.press("Escape")
+        menu.wait_for(state="hidden")
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
 def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):
     with showing(browser, config, None) as (page, fake):
         page.get_by_role("button", name="Start a count").click()
