@@ -30,7 +30,7 @@ ADVICE: Mapping[Cause, Advice] = {
         _("Take the slide off, and have the cells reviewed and the result signed."),
     ),
     Cause.MOST: Advice(
-        _("The most cells that were asked for are counted."),
+        _("As many cells are counted as one count takes."),
         _("Take the slide off, and have the cells reviewed: what is still in doubt is for the reviewer."),
     ),
     Cause.OUT_OF_FIELDS: Advice(
