@@ -54,8 +54,8 @@ class Proving:
 def not_yours(how: str) -> str:
     """Return the sentence for somebody who is signed in, and proves it once more in vain."""
     if how == "pin":
-        return str(gettext("That is not your PIN. Try again."))
-    return str(gettext("That is not your password. Try again."))
+        return str(gettext("That is not your PIN. Type it again."))
+    return str(gettext("That is not your password. Type it again."))
 
 
 def _wrong(how: str) -> str:
