@@ -12,7 +12,7 @@ import pytest
 from builders_browser import DESK, TOUCHSCREEN, shown
 from builders_people import PASSWORD, a_person, kept_password
 from builders_review import RUN, case, reclassify, review_store
-from builders_web import FakeInstrument, served, settings
+from builders_web import FakeInstrument, a_run, counted, served, settings
 
 from appliance.store import Store
 
@@ -25,7 +25,8 @@ def laboratory(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     config = settings(tmp_path)
     review_store(config.store.path, labels=LABELS, record_number="H-2026-1234").close()
     a_person(config, "reviewer", password=kept_password())
-    fake = FakeInstrument(config.socket_path, None, config.store.path)
+    shown_last = a_run("completed", run=RUN, tally=counted(300))
+    fake = FakeInstrument(config.socket_path, shown_last, config.store.path)
     with served(config) as address:
         yield address, config.store.path
     fake.dies()
@@ -83,7 +84,7 @@ def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, labora
             sign.get_by_label("Your password, as a signature").fill(password)
             sign.get_by_role("button", name="Sign", exact=True).tap()
             if password != PASSWORD:
-                sign.get_by_role("alert").get_by_text("Try again.").wait_for()
+                sign.get_by_role("alert").get_by_text("That is not your password.").wait_for()
         page.get_by_text("Signed as final by reviewer.").first.wait_for()
         a_change_of_what_was_signed_asks_once(page)
     assert (said(store, 13), said(store, 32)) == ("lymphocyte", "blast")
@@ -186,6 +187,9 @@ def test_a_second_reader_sees_no_label_and_is_compared(browser: Any, laboratory:
         names = [each.get_attribute("aria-label") for each in page.locator(".cell").all()]
         assert len(names) == 32
         assert all(name.startswith("no label yet, cell ") for name in names)
+        page.goto(address)
+        page.get_by_text("You read this run blind: its differential is shown after your reading.").wait_for()
+        page.goto(f"{address}/runs/{RUN}/second")
         page.get_by_role("button", name="Select all").click()
         label(page, "Lymphocyte").click()
         page.get_by_text("32 of 32 read").first.wait_for()
