@@ -10,6 +10,7 @@ import { labelButtons, listenForKeys } from "./label_bar.js";
 import { drawNotes, wireNotes } from "./notes.js";
 import { makeSelection } from "./selection.js";
 import { mayChange } from "./signed.js";
+import { standingSaid } from "./standing.js";
 import { makeStatus } from "./status.js";
 import { drawStanding, wireSigning } from "./signing.js";
 import { drawTally, toldTally } from "./tally.js";
@@ -143,7 +144,7 @@ wireDragging(document.getElementById("gallery"), (cell) => (selection.has(cell) 
 wireChoices();
 wireSigning(home, {
   now: () => review,
-  signed: (now) => (draw(now), status.say(now.standing.said)),
+  signed: (now) => (draw(now), status.say(standingSaid(now.standing))),
   refused: reload,
   refuse: status.refuse,
   showUnidentified: () => gallery.show("unidentified"),

@@ -4,6 +4,7 @@ import { ask } from "../ask.js";
 import { _ } from "../words.js";
 import { moment } from "./numbers.js";
 import { part } from "./parts.js";
+import { standingSaid } from "./standing.js";
 import { drawResult } from "./tally.js";
 
 const dialog = document.getElementById("sign-dialog");
@@ -41,7 +42,7 @@ export function wireSigning(home, { now, signed, refused, refuse, showUnidentifi
 export function drawStanding(review) {
   const { standing } = review;
   panel.dataset.tone = standing.changed ? "warn" : !standing.signatures.length ? "calm" : panel.dataset.run === "completed" ? "good" : "warn";
-  document.getElementById("standing-said").textContent = standing.said;
+  document.getElementById("standing-said").textContent = standingSaid(standing);
   const why = review.may_sign ? standing.why_not : _("Your role may not sign.");
   document.getElementById("standing-why").textContent = why;
   document.getElementById("show-unidentified").hidden = !review.tally.unidentified;
