@@ -13,6 +13,7 @@ from builders_people import PASSWORD, a_person, kept_password
 from builders_review import RUN, review_store
 from builders_web import FakeInstrument, a_run, counted, served, settings, until
 
+from appliance.audit import AuditTrail
 from appliance.cause import Cause
 from appliance.config import Config
 from appliance.store import Store
@@ -75,11 +76,14 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
             sign(other, "amended", "administrator")
             other.goto(f"{address}/runs/{RUN}")
             with other.expect_download() as report:
-                other.get_by_role("link", name="Report as PDF").click()
+                for _ in range(2):  # a second press while it is made does nothing
+                    other.get_by_role("link", name="PDF, sample ••").click()
             assert Path(report.value.path()).read_bytes().startswith(b"%PDF")
+            other.get_by_text(f"The file is made: run-{RUN}.pdf").wait_for()
     fake.dies()
     with Store(config.store.path) as store:
         signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))
+        assert len([line for line in AuditTrail(store).entries(20) if line.what == "export"]) == 1
     assert [(row["who"], row["status"]) for row in signed] == [
         ("reviewer", "preliminary"),
         ("administrator", "final"),
