@@ -16,12 +16,14 @@ from web.blind import refuse_blind
 from web.exporting import OME_TIFF, exported, numbers_in_exports
 from web.rooms import Rooms
 from web.run_list import FARTHEST, Wanted, run_page, standing_word
+from web.standing_words import standing_sentence
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return the pages."""
     pages = Blueprint("runs", __name__)
     pages.add_app_template_filter(standing_word, "standing")
+    pages.add_app_template_filter(standing_sentence)
 
     def shown(wanted: Wanted) -> str:
         skip = min(max(0, request.args.get("skip", 0, type=int)), FARTHEST)
