@@ -77,7 +77,7 @@ def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, labora
         label(page, "Blast").tap()
         page.get_by_role("button", name="Sign …").tap()
         sign = page.get_by_role("dialog", name="Sign run 01234567")
-        for shown_there in ("Sample H-2026-1234", "32 counted of at least 1", "37.5", "▲"):
+        for shown_there in ("Sample H-2026-1234", "32 counted; the least is 1", "37.5", "▲"):
             sign.get_by_text(shown_there).first.wait_for()
         sign.get_by_label("final").check()
         for password in ("not this one", PASSWORD):

@@ -180,7 +180,7 @@ REVIEW: Sequence[str] = (
     _("1 cell selected"),
     _("{count} cells selected"),
     _("Select cells, then touch their label"),
-    _("counted of at least {least}"),
+    _("counted; the least is {least}"),
     _("Counted {counted}; {label} {count}, {percent}."),
     _("Counted {counted}."),
     _("Label"),

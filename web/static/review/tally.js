@@ -8,7 +8,7 @@ export function drawTally(place, review) {
   const { tally } = review;
   const names = new Map(review.labels.map((label) => [label.label, label.title]));
   place.replaceChildren(
-    part("p", { className: "counted" }, part("strong", { textContent: tally.counted }), " ", _("counted of at least {least}", tally)),
+    part("p", { className: "counted" }, part("strong", { textContent: tally.counted }), " ", _("counted; the least is {least}", tally)),
     table(tally),
     part("dl", { className: "facts" }, ...facts(tally, names).map(([term, value, kind]) => part("div", { className: kind ?? "" }, part("dt", { textContent: term }), part("dd", { textContent: value })))),
   );
@@ -21,7 +21,7 @@ export function drawResult(place, review) {
   const lines = facts(tally, names);
   if (!tally.unidentified) lines.unshift([_("unidentified"), 0]);
   place.replaceChildren(
-    part("p", { className: "counted" }, part("strong", { textContent: tally.counted }), " ", _("counted of at least {least}", tally)),
+    part("p", { className: "counted" }, part("strong", { textContent: tally.counted }), " ", _("counted; the least is {least}", tally)),
     result(tally),
     part("dl", { className: "facts" }, ...lines.map(([term, value]) => part("div", {}, part("dt", { textContent: term }), part("dd", { textContent: value })))),
     part("p", {}, part("small", { textContent: _("▲ ▼ both 95 % limits lie beyond the reference range") })),
