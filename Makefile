@@ -24,15 +24,18 @@ bench: .venv/.test
 	$(BIN)/python -m benchmarks
 
 .venv/.run: requirements/run.lock pyproject.toml
+	@echo "Installing Hemadiff and what it needs into .venv/. The first time this takes some minutes, and says nothing."
 	PYTHON=$(PYTHON) sh scripts/install.sh requirements/run.lock
 	touch $@
 
 .venv/.test: requirements/test.lock pyproject.toml
+	@echo "Installing Hemadiff and what its tests need into .venv/. The first time this takes some minutes, and says nothing."
 	PYTHON=$(PYTHON) sh scripts/install.sh requirements/test.lock
 	touch $@ .venv/.run
 
 # The bindings alone of both TensorRTs, to check our calls against; without them that test skips and says so.
 .venv/tensorrt-%: requirements/tensorrt-%.lock .venv/.test
+	@echo "Fetching the bindings of TensorRT $* for the tests; this takes a minute."
 	rm -rf $@
 	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ -r $<
 	mkdir -p $@ && touch $@

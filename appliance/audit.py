@@ -17,6 +17,7 @@ from appliance.store import Store
 from appliance.store_file import iso
 
 FIRST = "0" * 64
+HERE = "command line"  # who asks without an account: whoever has this machine's user
 COLUMNS = "seq, at, who, what, subject, details, before, digest"
 
 
@@ -43,6 +44,15 @@ class Entry:
         said = [self.seq, iso(self.at), self.who, self.what, self.subject, dict(self.details), self.before]
         whole = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(whole.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Which lines are wanted: of a kind, of a person, of a run (its whole id). Empty: any."""
+
+    what: str = ""
+    who: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +111,27 @@ class AuditTrail:
             )
         return line
 
-    def entries(self, newest: int | None = None, before_seq: int | None = None) -> list[Entry]:
-        """Return entries, the newest first. newest: how many at most.  before_seq: only older ones."""
+    def entries(
+        self, newest: int | None = None, before_seq: int | None = None, among: Among = Among()
+    ) -> list[Entry]:
+        """Return entries, the newest first. newest: how many at most.  before_seq: only older ones.  among: which."""
+        wanted = [(column, value) for column, value in _wanted(among) if value]
         rows = self._store.rows(
-            f"SELECT {COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            f"SELECT {COLUMNS} FROM audit WHERE seq < ? {''.join(f'AND {column} = ? ' for column, _ in wanted)}"
+            "ORDER BY seq DESC LIMIT ?",
             2**62 if before_seq is None else before_seq,
+            *(value for _, value in wanted),
             -1 if newest is None else newest,
         )
         return [_entry(row) for row in rows]
+
+    def kinds(self) -> list[str]:
+        """Return every "what" there is, in the order of the alphabet."""
+        return [row["what"] for row in self._store.rows("SELECT DISTINCT what FROM audit ORDER BY what")]
+
+    def people(self) -> list[str]:
+        """Return every "who" there is, in the order of the alphabet."""
+        return [row["who"] for row in self._store.rows("SELECT DISTINCT who FROM audit ORDER BY who")]
 
     def verify(self) -> Checked:
         """Go along the whole chain."""
@@ -131,6 +154,10 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         row["seq"], datetime.fromisoformat(row["at"]), row["who"], row["what"], row["subject"],
         json.loads(row["details"]), row["before"], row["digest"],
     )  # fmt: skip
+
+
+def _wanted(among: Among) -> tuple[tuple[str, str], ...]:
+    return ("what", among.what), ("who", among.who), ("subject", among.subject)
 
 
 def _to_ms(at: datetime) -> datetime:

@@ -21,6 +21,7 @@ from appliance.cause import Cause
 from appliance.errors import ApplianceError
 from appliance.focus_map import FEWEST_POINTS, FocusMap, fit_focus_map, line_focus_map, tells_tilt
 from appliance.microscope import Microscope
+from appliance.step import Step, said
 from calibration.contrast import contrast
 from firmware_bridge.point import Point
 
@@ -63,7 +64,7 @@ class Focusing:
         failed: list[FocusFailed] = []
         picture: Exposure | None = None
         for number, place in enumerate(places, 1):
-            yield f"Focusing at place {number} of {len(places)}."
+            yield said(Step.FOCUSING, number, len(places))
             at = Point(place.x_um, place.y_um, self._expected_um(place, found))
             outcome = self.refine(at) if found else self.search(at)
             if isinstance(outcome, Focus):

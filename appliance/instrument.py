@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance import one_at_a_time
-from appliance.audit import AuditTrail
+from appliance.audit import HERE, AuditTrail
 from appliance.broadcast import Broadcast
 from appliance.camera_source import SimulatedSource, parse_camera
 from appliance.cause import Cause
@@ -59,7 +59,6 @@ from models import ModelRefused
 log = logging.getLogger(__name__)
 
 LEFT_OVER_WITHIN_S = REPLY_WITHIN_S / 3  # whoever waits for the reply must still hear it
-HERE = "command line"  # who asks without an account: whoever has this machine's user
 IN_SERVICE = "has the microscope for service. End that first, on the service page."
 SHUT_DOWN = "The instrument was shut down. Every field counted is kept; resume the run to go on."
 

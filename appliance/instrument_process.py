@@ -34,6 +34,8 @@ from appliance.store_place import refuse_missing_folder
 if TYPE_CHECKING:
     from appliance.config import Config
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def served_instrument(config: Config, load_analyser: LoadAnalyser | None = None) -> Iterator[Instrument]:
@@ -77,12 +79,22 @@ def main(config: Config, load_analyser: LoadAnalyser | None = None) -> None:
     )  # before any thread begins, so that all of them inherit it
     notifier = Notifier.from_environment()
     with served_instrument(config, load_analyser) as instrument, Watch(notifier, instrument.pulse) as watch:
+        _on_trail(instrument, "instrument_started")
         notifier.ready("Loading the networks.")
         with watch.loading():
             instrument.prepare()
         notifier.status(SERVING)
         signal.sigwait(signals)
         notifier.stopping("Pausing what is counted.")
+        _on_trail(instrument, "instrument_ended")
+
+
+def _on_trail(instrument: Instrument, what: str) -> None:
+    """Put its start or end on record; a full disk keeps nobody from seeing what is on it."""
+    try:
+        instrument.answer(what, {})
+    except ApplianceError as error:
+        log.warning("the audit trail does not say so: %s: %s", what, error)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from appliance.focusing import Focusing
 from appliance.microscope import Area, Microscope
 from appliance.overview import look_over, put_together, within
 from appliance.region_map import LETTER_OF, Rectangle, RegionMap, Tiles, Zone
+from appliance.step import Step, said
 from appliance.survey import FieldReading, Overview, read_field, survey_fields, survey_overview, survey_places
 from firmware_bridge.point import Point
 from models.panel import Specimen
@@ -48,7 +49,7 @@ def survey_slide(
         return (yield from _by_fields(microscope, focusing, specimen))
     pieces = []
     for number, of, piece in look_over(microscope, microscope.expected_um):
-        yield f"Looking the slide over: picture {number + 1} of {of}."
+        yield said(Step.OVERVIEW, number + 1, of)
         pieces.append(piece)
     overview = within(put_together(pieces, microscope.overview.scale.um_per_px), microscope.area)
     return _with_picture(survey_overview(overview, specimen).to_json(), overview)
@@ -64,7 +65,7 @@ def _by_fields(microscope: Microscope, focusing: Focusing, specimen: Specimen) -
     pictures: list[tuple[Point, NDArray[np.uint8]]] = []
     for number, place in enumerate(places):
         if number % 20 == 0:
-            yield f"Looking the slide over: field {number + 1} of {len(places)}."
+            yield said(Step.SURVEY, number + 1, len(places))
         height = microscope.heights.nearest(focus.predict_um(place.x_um, place.y_um))
         microscope.go_to(Point(place.x_um, place.y_um, height.z_um))
         pixels = microscope.look().pixels

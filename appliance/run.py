@@ -16,7 +16,8 @@ from appliance.cause import Cause
 from appliance.errors import ApplianceRefused
 from appliance.plan import Plan
 from appliance.red_cell_check import RedCellCheck, Verdict
-from appliance.stopping import stopping_rule
+from appliance.step import Step, said
+from appliance.stopping import Doubt, stopping_rule
 from appliance.tally import Tally
 from appliance.wording import number_of
 
@@ -172,7 +173,7 @@ class Run:
     cause: the kind of the reason, where it stands still or has ended.
     next_field: number of the plan's next field.  committed: fields counted.
     skipped_input, skipped_analysis: fields skipped.
-    doubt: what the last look found in doubt; near: the same, in short.
+    doubt: what the last look found in doubt; near: the same, in short; doubts: in parts.
     empty_in_a_row: fields since the last detection.  failed_in_a_row: since the last field that was analysed.
     """
 
@@ -189,6 +190,7 @@ class Run:
     failed_in_a_row: int = 0
     doubt: str = ""
     near: str = ""
+    doubts: tuple[Doubt, ...] = ()
     cause: Cause | None = None
 
     @classmethod
@@ -237,7 +239,7 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
     """
     match run.state, event:
         case State.IDLE, Start():
-            return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
+            return run.to(State.PREPARING, said(Step.BEGINNING)), [Prepare()]
         case State.PREPARING, Preparing(step=step):
             return run.to(State.PREPARING, step), []
         case State.PREPARING, Prepared():
@@ -255,7 +257,7 @@ def advance(run: Run, event: Event) -> tuple[Run, list[Command]]:
         case ((State.PREPARING | State.COUNTING), Interrupted(reason=reason, cause=cause)):
             return run.ends(State.PAUSED, reason, cause), [StopAcquisition()]
         case State.PAUSED, ResumeAsked():
-            return run.to(State.PREPARING, "Camera and analysis are being prepared."), [Prepare()]
+            return run.to(State.PREPARING, said(Step.BEGINNING)), [Prepare()]
         case ((State.PREPARING | State.COUNTING | State.PAUSED), StopAsked()):
             reason = f"A person ended it at {number_of(run.tally.counted, 'counted cell')}."
             return run.ends(State.STOPPED, reason, Cause.STOPPED), [StopAcquisition()]
@@ -288,10 +290,12 @@ def _after_field(run: Run, event: FieldCommitted) -> tuple[Run, list[Command]]:
     verdict = stopping_rule(before, run.tally, run.plan.min_cells, run.plan.max_cells)
     run = replace(run, aim=verdict.aim)
     if verdict.stop:
+        run = replace(run, near=verdict.near, doubts=verdict.limits)
         cause = Cause.MOST if run.tally.counted >= run.plan.max_cells else Cause.ENOUGH
         return run.ends(State.COMPLETED, verdict.reason, cause), [StopAcquisition()]
     if verdict.doubts:
-        run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts), near=verdict.near)
+        run = replace(run, reason=verdict.reason, doubt="; ".join(verdict.doubts))
+        run = replace(run, near=verdict.near, doubts=verdict.limits)
     if run.empty_in_a_row >= EMPTY_FIELDS_END_RUN:
         return run.ends(State.INSUFFICIENT, _only_empty(run), Cause.OUT_OF_CELLS), [StopAcquisition()]
     return run, []

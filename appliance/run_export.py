@@ -22,6 +22,7 @@ Limits = tuple[float, float]
 
 COLUMNS = (
     "run",
+    "sample",
     "state",
     "specimen",
     "simulated",
@@ -41,10 +42,10 @@ COLUMNS = (
 )
 
 
-def rows(record: RunRecord, tally: Tally, standing: str = "") -> list[dict[str, Any]]:
+def rows(record: RunRecord, tally: Tally, standing: str = "", sample: str = "") -> list[dict[str, Any]]:
     """Return the differential in clinical order, the measures, and what is outside the denominator.
 
-    standing: what the result is worth, for the note of every row.
+    standing: what the result is worth, for the note of every row.  sample: its number, masked or not; empty without.
     kind: "counted" (value: % of the counted cells; low, high: its exact 95 % limits), "measure" or "not counted".
     """
     table = [
@@ -55,6 +56,7 @@ def rows(record: RunRecord, tally: Tally, standing: str = "") -> list[dict[str, 
     table.append(_row(record, tally, "not counted", UNIDENTIFIED, "Unidentified", tally.unidentified))
     for label, count in tally.not_counted.items():
         table.append(_row(record, tally, "not counted", label, tally.rules.panel.label(label).title, count))
+    table = [{**row, "sample": sample} for row in table]
     if standing:
         table = [{**row, "note": f"{row['note']} {standing}"} for row in table]
     return table
@@ -89,7 +91,7 @@ def _row(
     reference_low, reference_high = reference or (None, None)
     loinc = tally.rules.panel.exportable_loinc(label, tally.rules.specimen) if kind != "not counted" else None
     note = " ".join((RESEARCH_USE_ONLY, *record.marks))
-    whose = (record.id, str(record.state), str(tally.rules.specimen), record.simulated, record.camera)
+    whose = (record.id, "", str(record.state), str(tally.rules.specimen), record.simulated, record.camera)
     numbers = (value, unit, low, high, reference_low, reference_high, loinc, note)
     return dict(zip(COLUMNS, (*whose, kind, label, title, count, *numbers), strict=True))
 

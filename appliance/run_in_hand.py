@@ -325,6 +325,7 @@ def facts(
         marks=record.marks,
         red_cells=None if red_cells is None else red_cells.view(),
         near=run.near,
+        doubts=run.doubts,
         newest_field=newest_field,
     )
 

@@ -25,6 +25,7 @@ from appliance.looking_over import refuse_too_small, survey_slide
 from appliance.microscope import Area, Microscope
 from appliance.picture_axes import Axes
 from appliance.region_map import DrawnRegion, RegionMap
+from appliance.step import Step, said
 from appliance.tour import Tour, plan_tour
 from appliance.whereabouts import Whereabouts
 from calibration import Scale
@@ -146,9 +147,9 @@ class SlideSource:
         self._microscope.close()
 
     def _prepare(self, survey: SlideSurvey | None) -> Iterator[str]:
-        yield "Homing the stage."
+        yield said(Step.HOMING)
         self._microscope.home()
-        yield "Setting lamp and cameras."
+        yield said(Step.SETTING)
         self._microscope.make_ready()
         if survey is None:
             survey = yield from survey_slide(

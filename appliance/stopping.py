@@ -17,10 +17,20 @@ LOOK_CONFIDENCE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A watched label whose 99 % interval contains decision limits. limits: those, in percent."""
+
+    label: str
+    title: str
+    limits: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether to stop, why (for a person), and how many cells the run now aims at.
 
     doubts: a phrase for each watched label in doubt at this look; empty between looks.  near: all of them in short.
+    limits: the same, in parts.
     """
 
     stop: bool
@@ -28,6 +38,7 @@ class Verdict:
     aim: int
     doubts: tuple[str, ...] = ()
     near: str = ""
+    limits: tuple[Doubt, ...] = ()
 
 
 def looks(min_cells: int, max_cells: int) -> tuple[int, ...]:
@@ -46,17 +57,16 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
     if not any(before.counted < number <= after.counted for number in numbers):
         reason = f"{after.counted} of {aim} cells counted."
         return Verdict(False, reason, aim)
-    doubts = in_doubt(after)
+    doubts, limits = in_doubt(after), doubts_of(after)
     if after.counted >= max_cells:
         rest = f" Still in doubt: {'; '.join(doubts)}." if doubts else ""
-        most = (
-            f": {max_cells} were the most asked for, and the last field counts whole."
-            if after.counted > max_cells
-            else ", the most that were asked for."
-        )
-        return Verdict(True, f"{after.counted} cells counted{most}{rest}", aim, doubts)
+        whole = ", and its last field counts whole" if after.counted > max_cells else ""
+        reason = f"{after.counted} cells counted; a count ends at {max_cells}{whole}.{rest}"
+        return Verdict(True, reason, aim, doubts, _near(after), limits)
     if doubts:
-        return Verdict(False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts, _near(after))
+        return Verdict(
+            False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts, _near(after), limits
+        )
     reached = max(number for number in numbers if number <= after.counted)
     watched = " and no watched percentage is in doubt" if after.rules.watched else ""
     return Verdict(True, f"{after.counted} cells counted; {reached} are enough{watched}.", reached)
@@ -84,9 +94,14 @@ def _near(tally: Tally) -> str:
 
 def limits_in_doubt(tally: Tally) -> dict[str, str]:
     """Return "5 or 10" for each watched label whose 99 % interval contains these of its decision limits (%)."""
-    found = {}
+    return {doubt.label: " or ".join(f"{limit:g}" for limit in doubt.limits) for doubt in doubts_of(tally)}
+
+
+def doubts_of(tally: Tally) -> tuple[Doubt, ...]:
+    """Return each watched label whose 99 % interval contains some of its decision limits, and which."""
+    found = []
     for name, limits in tally.rules.watched.items():
         low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
-        if within := [f"{limit:g}" for limit in limits if low <= limit <= high]:
-            found[name] = " or ".join(within)
-    return found
+        if within := tuple(limit for limit in limits if low <= limit <= high):
+            found.append(Doubt(name, tally.rules.panel.label(name).title, within))
+    return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,19 +46,22 @@ class StoredRuns(StoreFile):
         state: str = "",
         since: datetime | None = None,
         before: datetime | None = None,
+        ids: Sequence[str] | None = None,
     ) -> list[RunSummary]:
         """Return runs, the newest first, also one that this version can no longer read.
 
         at_most, skip: a page of them; all by default.  among: only those whose id begins so, or whose sample has
         exactly this number.  state: only those in that state.  since, before: only those that began from then on, and
-        before then.
+        before then.  ids: only those that have one of these, whole; None for any.
         """
         rows = self.rows(
             "SELECT * FROM runs WHERE (substr(id, 1, length(?1)) = ?1 "
             "OR slide IN (SELECT slide FROM records WHERE record_number = ?1)) "
             "AND (?4 = '' OR state = ?4) AND started >= ?5 AND (?6 = '' OR started < ?6) "
+            "AND (?7 IS NULL OR id IN (SELECT value FROM json_each(?7))) "
             "ORDER BY started DESC, rowid DESC LIMIT ?2 OFFSET ?3",
             among, at_most, skip, state, iso(since) if since else "", iso(before) if before else "",
+            None if ids is None else json.dumps(list(ids)),
         )  # fmt: skip
         return [self._summary(row) for row in rows]
 

@@ -14,6 +14,9 @@ from typing_extensions import TypedDict
 from appliance.cause import Cause
 from appliance.frame import Point
 from appliance.red_cell_check import RedCellsView
+from appliance.run import State
+from appliance.step import StepView, step_of
+from appliance.stopping import Doubt
 from appliance.tally import Row, Tally
 from models.panel import MEASURES, UNIDENTIFIED, Panel
 
@@ -46,6 +49,14 @@ class RowView(TypedDict):
     low: float
     high: float
     reference: list[float] | None
+
+
+class DoubtView(TypedDict):
+    """A label that the last look found in doubt. limits: decision limits, in percent, within its 99 % interval."""
+
+    label: str
+    title: str
+    limits: list[float]
 
 
 class FieldsView(TypedDict):
@@ -87,7 +98,8 @@ class ChangedRun(TypedDict):
     cause: the kind of the reason (`appliance.cause`), of a run that stands still or has ended.
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
-    near: what the last look found in doubt, in short; empty where nothing was.
+    near: what the last look found in doubt, in short; empty where nothing was.  doubts: the same, in parts.
+    step: what is done, of a run that is being prepared; null where its reason is not one of the usual steps.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     red_cells: what the red cells of the first fields say of the scale; null before that is decided.
     marks: sentences that a person must know of the result (an expired calibration, no quality control).
@@ -126,6 +138,8 @@ class ChangedRun(TypedDict):
     started: str
     version: str
     near: str
+    doubts: list[DoubtView]
+    step: StepView | None
     slide: SlideView | None
     red_cells: RedCellsView | None
 
@@ -203,6 +217,7 @@ class RunFacts:
     marks: Sequence[str] = ()
     red_cells: RedCellsView | None = None
     near: str = ""
+    doubts: Sequence[Doubt] = ()
     newest_field: int | None = None
     cause: Cause | None = None
 
@@ -250,6 +265,10 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         started=facts.started,
         version=facts.version,
         near=facts.near,
+        doubts=[
+            DoubtView(label=each.label, title=each.title, limits=list(each.limits)) for each in facts.doubts
+        ],
+        step=step_of(facts.reason or "") if facts.state == State.PREPARING else None,
         slide=facts.slide,
         red_cells=facts.red_cells,
     )

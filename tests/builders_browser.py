@@ -15,6 +15,7 @@ ARGUMENTS = [
 ]
 TOUCHSCREEN = {"width": 1024, "height": 600}
 DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.accounts import secret
 from appliance.accounts.accounts import Accounts
-from appliance.accounts.roles import Role
+from appliance.accounts.roles import Permission, Role, may
 from appliance.audit import AuditTrail
 from appliance.cli import cli
 from appliance.errors import ApplianceError, ApplianceRefused
@@ -20,6 +20,7 @@ from appliance.record_number import checked_record_number, masked
 from appliance.service_desk import at_desk
 from appliance.store import Store
 from web.app import create_app
+from web.duties import DUTIES
 from web.hub import Hub
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -152,7 +153,7 @@ def test_a_link_opens_one_run_once(tmp_path):
     assert phone.get("/api/v1/state").json["run"]["run"] == "c0ffee00"
     assert phone.get("/audit").status_code == 403
     hub._heard({**fake._snapshot(), "seq": 2, "run": a_run(run="decade00")})
-    assert phone.get("/api/v1/state").status_code == 403
+    assert phone.get("/api/v1/state").status_code == 410
     second = app.test_client()
     word = second.get(f"/watch/{address}").text.split('name="csrf_token" value="')[1].split('"')[0]
     assert second.post(f"/watch/{address}", data={"csrf_token": word}).status_code == 409
@@ -170,6 +171,73 @@ def test_an_administrator_makes_accounts_and_reads_the_trail(tmp_path):
     assert "The audit trail is whole: 1 entries" in client.get("/audit?check=yes").text
     assert client.post("/accounts", data=new).status_code == 409
     fake.dies()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """The browser of an administrator named ada."""
+    config = settings(tmp_path)
+    fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
+    yield signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config, name="ada")
+    fake.dies()
+
+
+def form(page, action):
+    """The part of a page that is the form with this action."""
+    return page.split(f'action="{action}"')[1].split("</form>")[0]
+
+
+def test_a_refused_account_form_keeps_what_was_typed_and_no_secret(desk):
+    typed = {"name": "Ada", "role": "reviewer", "password": "ten-letters-or-more"}
+    answer = desk.post("/accounts", data=typed)
+    again = form(answer.text, "/accounts")
+    assert "There is an account" in again, "it is read at the form"
+    assert 'name="name" value="ada"' in again
+    assert 'value="reviewer" checked' in again
+    assert "ten-letters-or-more" not in answer.text
+
+
+def test_a_refused_change_opens_there_with_the_role_that_was_chosen(desk):
+    desk.post("/accounts", data={"name": "robin", "role": "viewer", "password": "ten-letters-or-more"})
+    answer = desk.post("/accounts/robin", data={"role": "engineer", "pin": "123456"})
+    again = form(answer.text, "/accounts/robin")
+    assert "guessed first" in again
+    assert 'value="engineer" checked' in again
+    assert "guessed first" not in form(answer.text, "/accounts/ada")
+
+
+def test_another_theme_after_a_refused_form_leads_to_the_page_that_the_form_was_on(desk):
+    came = {"Referer": "http://localhost/accounts?x=1"}
+    page = desk.post("/accounts/ada", data={"role": "viewer"}, headers=came).text
+    assert 'name="next" value="/accounts?x=1"' in page
+
+
+def test_a_refused_token_form_keeps_what_was_typed(desk):
+    answer = desk.post("/tokens", data={"title": "LIS", "role": "viewer", "days": "400"})
+    again = form(answer.text, "/tokens")
+    assert answer.status_code == 409
+    assert "Say what the token is for" in again
+    assert ('value="LIS"' in again, 'value="viewer" checked' in again, 'value="400"' in again) == (True,) * 3
+
+
+def test_where_a_role_is_given_a_line_says_what_it_may_do_and_how_long_a_first_secret_holds(desk):
+    new = form(desk.get("/accounts").text, "/accounts")
+    assert "Viewer <small>see counts and results</small>" in new
+    assert "Administrator <small>everything</small>" in new
+    assert all(str(DUTIES[each]) in new for each in Permission if may(Role.REVIEWER, each))
+    assert "to sign in with once: then they choose their own" in new
+
+
+def test_a_token_is_said_to_do_no_more_than_programs_may(desk):
+    assert "sign results" not in form(desk.get("/accounts").text, "/tokens")
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_navigation_marks_one_page_as_the_one_that_is_shown(desk, method):
+    for shown in ("/accounts", "/audit") if method == "get" else ("/accounts",):
+        page = getattr(desk, method)(shown, data={"name": "ada", "role": "viewer"}).text
+        assert page.count('aria-current="page"') == 1
+        assert f'href="{shown}" aria-current="page"' in page
 
 
 def test_the_trail_is_whole_until_a_line_is_changed(store):

@@ -50,7 +50,11 @@ def test_every_cause_says_what_happened_and_what_to_do_in_a_sentence_each(cause)
 
 @pytest.mark.parametrize("cause", Cause)
 def test_advice_fits_a_line_however_the_run_stands(cause, english):
-    for advice in (advice_on(cause, ended=True), advice_on(cause, mapped=True)):
+    for advice in (
+        advice_on(cause, ended=True),
+        advice_on(cause, mapped=True),
+        advice_on(cause, simulated=True),
+    ):
         for sentence in (advice.happened, advice.do):
             assert re.fullmatch(r"[A-Z][^.!?]+\.", sentence)
             assert len(sentence) <= 95
@@ -61,6 +65,13 @@ def test_no_run_that_has_ended_is_said_to_be_resumed_or_stopped(cause, english):
     advice = advice_on(cause, ended=True)
     assert not re.search(r"\b(Resume|Stop)\b", advice.do)
     assert "everything counted is kept" not in advice.happened or cause in PAUSES
+
+
+@pytest.mark.parametrize("cause", [Cause.POWER_CUT, Cause.SHUT_DOWN])
+def test_an_interrupted_count_of_a_simulated_slide_is_said_to_go_on_by_itself(cause, english):
+    do = advice_on(cause, mapped=True, simulated=True).do
+    assert "goes on by itself" in do
+    assert "same slide" not in do
 
 
 @pytest.mark.parametrize("cause", Cause)

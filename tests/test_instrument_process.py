@@ -15,8 +15,10 @@ import pytest
 from builders_commands import at_home
 from builders_instrument import blood_field, folder
 
+from appliance.audit import AuditTrail
 from appliance.channel_client import InstrumentClient, InstrumentGone
 from appliance.config import load_config
+from appliance.instrument_on_trail import ENDED, STARTED
 from appliance.run import State
 from appliance.store import Store
 
@@ -93,6 +95,7 @@ def test_told_to_end_it_pauses_its_run_and_its_followers_hear_so(store: Path, nu
     with Store.read_only(store) as opened:
         assert opened.run(run_id).state is State.PAUSED
         assert opened.fields_counted(run_id) == 5
+        assert [line.what for line in AuditTrail(opened).entries()] == [ENDED, "start", STARTED]
     assert not load_config().socket_path.exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ def page(tmp_path: Path) -> Iterator[Any]:
     fake = FakeInstrument(config.socket_path, a_run(), store=config.store.path)
     hub = a_hub(config)
     hub._heard({**fake._snapshot(), "seq": 1})
-    yield SimpleNamespace(config=config, app=create_app(config, hub), fake=fake)
+    yield SimpleNamespace(config=config, app=create_app(config, hub), fake=fake, hub=hub)
     fake.dies()
 
 
@@ -55,8 +56,54 @@ def test_a_link_that_is_taken_back_shows_nothing_any_more(page: Any) -> None:
     assert phone.get("/api/v1/state").status_code == 200
     assert "a phone watches" in robin.get("/links").text
     assert robin.post(f"/links/{link}/end").status_code == 303
-    assert phone.get("/api/v1/state").status_code == 401
-    assert "No link is open." in robin.get("/links").text
+    assert phone.get("/api/v1/state").status_code == 410
+    then = robin.get("/links").text
+    assert "The link was ended: it shows nothing any more." in then
+    assert "No link is open." in then
+
+
+def test_a_phone_whose_link_was_taken_back_is_told_so_and_not_asked_to_sign_in(page: Any) -> None:
+    robin = person(page, "robin")
+    word, link = a_link(page, robin)
+    phone, _ = opened(page, word)
+    robin.post(f"/links/{link}/end")
+    for _ in range(2):
+        said = phone.get("/", headers={"Accept": "text/html"})
+        assert said.status_code == 410
+        assert "This link was ended at the instrument." in said.text
+        assert "robin" not in said.text
+        assert "To the start" not in said.text
+
+
+def test_a_phone_whose_time_is_over_is_told_so(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    word, _ = a_link(page, person(page, "robin"))
+    phone, _ = opened(page, word)
+    later = time.time() + 5 * 3600
+    monkeypatch.setattr("web.known.time.time", lambda: later)
+    assert phone.get("/api/v1/state").get_json()["detail"] == "The time of this link is over."
+
+
+def test_a_phone_is_told_that_another_count_has_begun(page: Any) -> None:
+    word, _ = a_link(page, person(page, "robin"))
+    phone, _ = opened(page, word)
+    page.hub._heard({**page.fake._snapshot(), "seq": 2, "run": a_run(run="decade00")})
+    said = phone.get("/", headers={"Accept": "text/html"})
+    assert said.status_code == 410
+    assert "another one has begun" in said.text
+
+
+@pytest.mark.parametrize(
+    ("address", "elsewhere", "offered"),
+    [("", False, False), ("https://smears.example", False, True), ("", True, True)],
+)
+def test_a_phone_is_offered_only_where_one_can_reach_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, elsewhere: bool, offered: bool
+) -> None:
+    config = settings(tmp_path, address=address, remote_control=True)
+    if elsewhere:
+        monkeypatch.setattr("web.guard.from_this_machine", lambda request: False)
+    operator = signed_in(create_app(config, a_hub(config)).test_client(), config, "operator")
+    assert ("Watch on a phone" in operator.get("/").text) == offered
 
 
 def test_a_link_that_is_taken_back_before_it_was_opened_does_not_open(page: Any) -> None:

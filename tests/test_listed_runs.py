@@ -144,7 +144,8 @@ def test_the_page_of_runs_shows_the_reviewed_count_and_who_signed(page, store):
     signed_as_final(store)
     shown = " ".join(page.get("/runs").text.split())
     assert "final by anna" in shown
-    assert '<td class="n">5</td><td class="n">0</td>' in shown
+    assert 'data-of="Counted">5</td>' in shown
+    assert 'data-of="Unidentified">0</td>' in shown
 
 
 def test_the_page_of_runs_says_that_a_signed_result_was_changed(page, store):

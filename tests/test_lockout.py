@@ -89,7 +89,7 @@ def test_a_name_that_is_nobodys_is_refused_as_one_that_is_somebodys(page: Any) -
         return str(answer.text.split('role="alert">')[1].split("<")[0])
 
     known = [said("robin", "192.0.2.7")[:20] for _ in range(6)]
-    assert known == ["That does not fit. T"] * 5 + ["Too many wrong tries"]
+    assert known == ["Name and password do"] * 5 + ["Too many wrong tries"]
     assert [said("mallory", "192.0.2.8")[:20] for _ in range(6)] == known
 
 
@@ -116,8 +116,8 @@ def test_so_many_tries_at_once_are_as_many_as_one_after_the_other(
 
 def test_an_account_that_is_shut_says_so_only_to_whoever_has_its_password(page: Any) -> None:
     a_person(page.config, "reviewer", "robin", disabled=1)
-    assert "does not fit" in page.tries(name="robin", password="wrong").text
-    assert "is shut" in page.tries(name="robin", password=PASSWORD).text
+    assert "do not belong together" in page.tries(name="robin", password="wrong").text
+    assert "is closed" in page.tries(name="robin", password=PASSWORD).text
 
 
 def test_the_instrument_itself_refuses_who_is_locked(page: Any) -> None:

@@ -92,6 +92,31 @@ def test_a_pin_changes_a_pin_and_no_password(page: Any) -> None:
     assert secret.fits(account(page).pin, NEW_PIN)
 
 
+def test_who_has_no_password_is_told_of_none(page: Any) -> None:
+    assert "sign in with it" in by_pin(page, password=kept_password()).get("/me").text
+    a_person(page.config, "reviewer", "robin", password=None)
+    assert "sign in with it" not in by_pin(page).get("/me").text
+
+
+def test_which_pins_are_refused_is_said_before_one_is_typed(page: Any) -> None:
+    for client in (by_pin(page), robin(page)):
+        assert "no row such as 123456 or 111111" in client.get("/me").text
+
+
+def test_a_wrong_old_pin_is_said_to_be_that(page: Any) -> None:
+    assert "That is not your PIN." in by_pin(page).post("/me", data={"old": "999999", **PINS}).text
+
+
+def test_the_first_accounts_pin_is_typed_twice(page: Any) -> None:
+    client = page.app.test_client()
+    first = client.get("/first").text
+    assert first.count('inputmode="numeric"') == 2
+    word = first.split('name="csrf_token" value="')[1].split('"')[0]
+    typed = {"name": "ada", "password": NEW, "again": NEW, "pin": NEW_PIN, "pin_again": PIN}
+    refused = client.post("/first", data={**typed, "csrf_token": word})
+    assert "The two PINs differ" in refused.text
+
+
 def test_a_new_pin_that_was_mistyped_once_changes_nothing(page: Any) -> None:
     client = by_pin(page)
     assert client.get("/me").text.count("data-pin") == 3, "the old one, the new one, and that again"

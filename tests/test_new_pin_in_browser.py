@@ -32,9 +32,17 @@ def test_somebody_chooses_a_new_pin_by_touch_alone(browser: Any, tmp_path: Path)
         page.context.clear_cookies()
         page.goto(f"{address}/sign-in?next=/me")
         page.get_by_text("robin", exact=True).tap()
+        touched(page, NEW_PIN)
+        page.get_by_role("button", name="Sign in").first.tap()
+        page.get_by_text("Name and PIN do not belong together.").wait_for()
+        page.goto(f"{address}/nowhere")
+        page.go_back()  # to the answer of a form, which no browser asks to send again
+        page.get_by_text("robin", exact=True).tap()
         touched(page, PIN)
         page.get_by_role("button", name="Sign in").first.tap()
         page.locator("input[name=old]").wait_for()
+        save = page.get_by_role("button", name="Save").bounding_box()
+        assert save["y"] + save["height"] <= TOUCHSCREEN["height"], "all of it is in view"
         for field, digits in (("old", PIN), ("pin", NEW_PIN), ("pin_again", NEW_PIN)):
             page.locator(f"input[name={field}]").tap()
             touched(page, digits)

@@ -22,6 +22,11 @@ def config(tmp_path):
     return settings(tmp_path)
 
 
+def start_without_a_number(page):
+    page.get_by_role("button", name="Start the count").click()
+    page.get_by_role("button", name="Count without").click()
+
+
 def test_a_finger_finds_every_button(browser, config):
     with showing(browser, config, a_run("paused"), TOUCHSCREEN) as (page, _):
         page.get_by_role("button", name="Stop").click()
@@ -31,11 +36,24 @@ def test_a_finger_finds_every_button(browser, config):
             assert box["height"] >= 44
 
 
+def test_a_menu_shows_all_that_it_has_and_closes_by_escape(browser, config):
+    with showing(browser, config, None) as (page, _):
+        page.get_by_label("Menu").click()
+        menu = page.locator(".menu-body")
+        assert menu.get_by_role("link", name="Count", exact=True).get_attribute("aria-current") == "page"
+        out = menu.get_by_role("button", name="Sign out").bounding_box()
+        assert out["y"] + out["height"] <= TOUCHSCREEN["height"]
+        assert menu.evaluate("part => part.scrollHeight - part.clientHeight") == 0
+        page.keyboard.press("Escape")
+        menu.wait_for(state="hidden")
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
 def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):
     with showing(browser, config, None) as (page, fake):
         page.get_by_role("button", name="Start a count").click()
         page.get_by_label("Marrow").check()
-        page.get_by_role("button", name="Start the count").click()
+        start_without_a_number(page)
         page.locator("#new-dialog").wait_for(state="hidden")
         until(lambda: fake.asked, "the instrument is asked")
     (what, arguments) = fake.asked[0]
@@ -54,6 +72,25 @@ def test_scan_and_go_counts_what_the_settings_say(browser, tmp_path):
     assert (plan["panel"], plan["specimen"]) == ("smear-13", "marrow")
     assert (plan["min_cells"], plan["max_cells"]) == (300, 500)
     assert fake.asked[0][1]["record_number"] == "H-2207"
+
+
+def test_a_start_says_that_it_starts_and_is_asked_for_once(browser, config):
+    with showing(browser, config, None) as (page, fake):
+        held = []
+        page.route("**/api/v1/runs", lambda route: held.append(route))
+        page.get_by_role("button", name="Start a count").click()
+        with page.expect_request("**/api/v1/runs"):
+            page.keyboard.type("H-2207\n")
+        starting = page.get_by_role("button", name="Starting…")
+        starting.wait_for()
+        fake.broadcast.publish(
+            fake._snapshot(), fake._snapshot()
+        )  # what is heard meanwhile does not offer it anew
+        assert starting.is_disabled()
+        assert page.locator("#new-dialog .spoken").text_content() == "Starting…"
+        held[0].continue_()
+        page.locator("#new-dialog").wait_for(state="hidden")
+        assert [what for what, _ in fake.asked] == ["start"]
 
 
 def test_a_start_that_was_called_off_leaves_no_number_for_the_next_patient(browser, config):
@@ -106,7 +143,7 @@ def test_an_operator_chooses_how_many_cells_are_counted(browser, config):
     with showing(browser, config, None) as (page, fake):
         page.get_by_role("button", name="Start a count").click()
         page.get_by_label("400").check()
-        page.get_by_role("button", name="Start the count").click()
+        start_without_a_number(page)
         until(lambda: fake.asked, "the instrument is asked")
     plan = fake.asked[0][1]["plan"]
     assert (plan["min_cells"], plan["max_cells"]) == (400, 400)
@@ -142,6 +179,8 @@ def test_a_pause_by_a_fault_says_what_happened_and_what_to_do(browser, config):
         assert "the lamp is off" in notice.inner_text()
         assert "What to do: Switch the lamp on" in notice.inner_text()
         assert said in notice.inner_text()
+        fake.shows(a_run("paused", cause=Cause.SHUT_DOWN, simulated=True))
+        page.locator("#notice-do", has_text="goes on by itself").wait_for()
         fake.shows(a_run("failed", reason="It is no use.", cause=Cause.WRONG_SCALE))
         page.locator("#notice-do", has_text="Put the right objective in").wait_for()
         assert page.get_by_role("link", name="This run").get_attribute("href") == "runs/c0ffee00"
@@ -151,7 +190,7 @@ def test_a_refusal_is_shown_where_the_button_was_touched(browser, config):
     with showing(browser, config, None) as (page, fake):
         fake.refusal = "The folder /smear holds no image. Put some there."
         page.get_by_role("button", name="Start a count").click()
-        page.get_by_role("button", name="Start the count").click()
+        start_without_a_number(page)
         page.get_by_role("alert").get_by_text(fake.refusal).wait_for()
 
 
@@ -159,7 +198,7 @@ def test_a_start_that_was_refused_stays_said_behind_its_dialog_until_a_count_beg
     with showing(browser, config, None) as (page, fake):
         fake.refusal = "The camera /dev/video0 is not there. Plug it in."
         page.get_by_role("button", name="Start a count").click()
-        page.get_by_role("button", name="Start the count").click()
+        start_without_a_number(page)
         page.locator("#welcome-text", has_text=fake.refusal).wait_for()
         assert page.locator("#welcome-title").text_content() == "Not started"
         fake.shows(a_run())

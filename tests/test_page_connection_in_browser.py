@@ -1,16 +1,21 @@
 """A page that lost its instrument or its stream says so, and comes back by itself, in headless Chromium."""
 
+import contextlib
+
 import pytest
 from builders_browser import showing, shown
 from builders_web import (
     FakeInstrument,
     a_hub,
     a_run,
+    a_stored_cell,
     counted,
     served,
     settings,
     until,
 )
+
+from appliance.accounts.secret import new_token, token_digest
 
 
 @pytest.fixture
@@ -50,6 +55,23 @@ def test_a_page_that_gets_no_stream_asks_instead_and_is_not_stale(browser, confi
         page.locator("body[data-link=asking][data-stale=no]").wait_for()
         fake.shows(a_run(tally=counted(250)))
         page.locator("#counted", has_text=str(counted(250).counted)).wait_for()
+    fake.dies()
+
+
+def test_a_phone_whose_link_is_ended_says_so_and_not_that_the_connection_is_lost(browser, config):
+    a_stored_cell(config.store.path)
+    fake = FakeInstrument(config.socket_path, a_run(), config.store.path)
+    word, asked = new_token(), {"by": "robin", "run": "c0ffee00", "hours": 4}
+    link = fake._answer("add_link", {**asked, "digest": token_digest(word)})["link"]
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    with served(config) as address, contextlib.closing(context):
+        phone = context.new_page()
+        phone.goto(f"{address}/watch/{word}")
+        phone.get_by_role("button", name="Watch").click()
+        phone.locator("body[data-link=live]").wait_for()
+        fake._answer("end_link", {"by": "robin", "link": link})
+        phone.get_by_text("This link was ended at the instrument.").wait_for()
+        assert phone.get_by_role("link", name="To the start").count() == 0
     fake.dies()
 
 

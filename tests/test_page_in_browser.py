@@ -1,17 +1,20 @@
 """The page as a person sees it, in headless Chromium."""
 
 import pytest
-from builders_browser import DESK, TOUCHSCREEN, showing
+from builders_browser import DESK, TOUCHSCREEN, showing, shown
 from builders_run import rules
 from builders_web import (
+    FakeInstrument,
     a_run,
     cells,
     counted,
+    served,
     settings,
     until,
 )
 from PIL import Image
 
+from appliance.cause import Cause
 from appliance.tally import Tally
 
 
@@ -245,13 +248,47 @@ def test_what_is_cut_short_is_read_whole_after_a_touch(browser, config):
         page.locator("#details-dialog").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("cut", ["#ratio-note", "#engine", "#weights"])
-def test_a_touch_of_the_text_that_is_cut_short_shows_it_whole(browser, config, cut):
+def test_a_touch_of_the_text_that_is_cut_short_shows_it_whole(browser, config):
+    run = a_marrow()
+    run["fields"] = {
+        **run["fields"],
+        "skipped": {"out of focus": 31, "beyond the slide's edge": 12, "dark": 4},
+    }
+    with showing(browser, config, run) as (page, _):
+        page.locator("#fields-note").click()
+        assert "12 skipped: beyond the slide's edge" in details(page)["Fields"]
+
+
+def test_the_footer_says_whole_what_runs(browser, config):
     with showing(browser, config, a_marrow()) as (page, _):
-        page.locator(cut).click()
-        assert page.locator("#details-dialog").is_visible()
-        whole = page.locator(cut).text_content()
-        assert any(value.endswith(whole) for value in details(page).values())
+        page.locator("#engine", has_text="TensorRT").wait_for()
+        assert cut_short(page, "footer dd") == []
+
+
+def test_what_goes_on_is_said_by_its_kind_and_once(browser, config):
+    step = {"kind": "focusing", "at": 6, "of": 9}
+    own = "The instrument's own words."
+    with showing(browser, config, a_run("preparing", reason=own) | {"step": step}) as (page, fake):
+        page.locator("#notice", has_text="Focusing at place 6 of 9.").wait_for()
+        doubts = [{"label": "blast", "title": "Blast", "limits": [2.0, 5.0]}]
+        fake.shows(a_run("completed", counted(500), reason=own, cause=Cause.MOST) | {"doubts": doubts})
+        page.locator("#notice", has_text="Still in doubt: Blast is near 2 or 5\u00a0%.").wait_for()
+        fake.shows(a_run("paused", reason=own, cause=Cause.PAUSED, slide={"newest": None}))
+        page.locator("body[data-state=paused]").wait_for()
+        assert page.locator("#notice").inner_text().lower().count("leave the slide") == 1
+        assert own not in page.locator("#notice").inner_text()
+
+
+def test_which_run_it_is_can_be_read_in_german_too_when_the_instrument_is_lost(browser, config):
+    run = a_run(simulated=True)
+    fake = FakeInstrument(config.socket_path, run)
+    with served(config) as address, shown(browser, address, locale="de") as page:
+        page.locator("body[data-link=live]").wait_for()
+        fake.dies()
+        page.locator("body[data-link=gone]").wait_for()
+        about = page.locator("#about")
+        assert about.evaluate("part => part.scrollHeight <= part.clientHeight + 1")
+        assert cut_short(page, "#about, .top .chip") == []
 
 
 def test_a_touch_of_text_that_is_whole_opens_nothing(browser, config):

@@ -17,6 +17,7 @@ def test_a_real_count_survives_its_instrument_and_ends_with_a_differential(brows
     with hemadiff_serve(tmp_path, "--simulate", **target) as (address, _), shown(browser, address) as page:
         page.get_by_role("button", name="Start a count").click()
         page.get_by_label("Blood").check()
+        page.locator("#sample").fill("H-2207")
         page.get_by_role("button", name="Start the count").click()
         page.locator("#cells li img").first.wait_for()
         os.kill(instrument_pid(tmp_path), signal.SIGKILL)

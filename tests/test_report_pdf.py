@@ -42,6 +42,28 @@ def test_an_ordinary_report_is_one_sheet(store):
     assert "page 1 of 1" in sheet
 
 
+def test_a_value_beyond_its_reference_range_is_marked_and_the_bars_are_explained(store):
+    ended(store, ["basophil"] * 40 + ["lymphocyte"] * 40, run="c0ffee00", seconds=50)
+    said = report_sheets(result_of(store, "c0ffee00", unmasked=False), NO_PICTURES).said[0]
+    assert "▲ 50.0" in said
+    assert {
+        "Reference %",
+        "percent",
+        "95 % limits",
+        "reference",
+        "0",
+        "▲ above, ▼ below the reference range with both 95 % limits",
+    } <= set(said)
+    assert "Sample none given" in " ".join(said)
+
+
+def test_what_a_digest_covers_is_the_last_thing_that_a_report_says(store):
+    signed(store, "final")
+    ask(store, "add_note", by="anna", text="Old smear.")
+    said = " ".join(words(store))
+    assert said.index("Old smear.") < said.index("Digest of what was signed last")
+
+
 def test_every_word_of_a_long_note_is_on_the_report(store):
     said = [f"word{n}" for n in range(500)]
     ask(store, "add_note", by="anna", text=" ".join(said))
@@ -68,7 +90,7 @@ def test_the_last_signature_is_there_in_full_and_the_earlier_ones_in_a_list(stor
         reclassify(store, [1], "monocyte" if n % 2 == 0 else "lymphocyte")
         signed(store, "amended", by="ben", note=f"Amendment {n}.")
     said = " ".join(words(store))
-    assert f"Its digest {open_case(store, RUN).digest}" in said
+    assert f"Digest of what was signed last: {open_case(store, RUN).digest}." in said
     assert re.findall(r"(?:First|Amendment \d)\.", said) == [
         "Amendment 6.", *(f"Amendment {n}." for n in range(5, -1, -1)), "First.",
     ]  # fmt: skip
@@ -126,8 +148,8 @@ def test_a_result_changed_since_it_was_signed_has_both_digests(store):
     signed(store, "final")
     reclassify(store, [1], "monocyte")
     said = " ".join(words(store))
-    assert f"Its digest {before}" in said
-    assert f"is not signed. Its digest is {open_case(store, RUN).digest}" in said
+    assert f"Digest of what was signed last: {before}." in said
+    assert f"Digest of this result, which is not signed: {open_case(store, RUN).digest}." in said
 
 
 def test_a_record_that_does_not_fit_its_signature_is_no_final_result(store):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders_people import signed_in
+from builders_people import PASSWORD, a_person, kept_password, signed_in
 from builders_review import RUN, ended, reclassify, review_store, signed
 from builders_web import FakeInstrument, a_hub, settings
 
@@ -30,6 +30,7 @@ def desk(tmp_path: Path) -> Iterator[Any]:
     app = create_app(config, Hub(a_hub(config)._follow))
 
     def person(role: str = "reviewer", name: str = "anna") -> Any:
+        a_person(config, role, name, password=kept_password())
         return signed_in(app.test_client(), config, role, name)
 
     yield SimpleNamespace(config=config, person=person, anna=person(), store=lambda: Store(config.store.path))
@@ -98,7 +99,7 @@ def test_who_only_watches_sees_the_gallery_and_changes_nothing(desk: Any) -> Non
 def test_a_signature_is_of_the_digest_that_was_shown(desk: Any) -> None:
     seen = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]
     give(desk.person(name="bert"), [1], "blast", ["lymphocyte"])
-    asked = {"status": "final", "digest": seen["digest"]}
+    asked = {"status": "final", "digest": seen["digest"], "secret": PASSWORD}
     assert desk.anna.post(f"{HERE}/review/signatures", json=asked).status_code == 409
     asked["digest"] = desk.anna.get(f"{HERE}/review").json["standing"]["digest"]
     signed = desk.anna.post(f"{HERE}/review/signatures", json=asked).json["standing"]
@@ -108,10 +109,22 @@ def test_a_signature_is_of_the_digest_that_was_shown(desk: Any) -> None:
 
 def test_a_signed_result_never_changes_silently(desk: Any) -> None:
     digest = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]["digest"]
-    desk.anna.post(f"{HERE}/review/signatures", json={"status": "final", "digest": digest})
+    desk.anna.post(
+        f"{HERE}/review/signatures", json={"status": "final", "digest": digest, "secret": PASSWORD}
+    )
     after = give(desk.anna, [1], "blast", ["lymphocyte"]).json["review"]["standing"]
     assert (after["changed"], after["may"]) == (True, ["amended"])
     assert "changed since it was signed" in after["said"]
+
+
+def test_a_signature_needs_the_secret_of_who_signs_and_wrong_ones_lock_the_name(desk: Any) -> None:
+    digest = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]["digest"]
+    asked = {"status": "final", "digest": digest, "secret": "somebody's guess"}
+    said = [desk.anna.post(f"{HERE}/review/signatures", json=asked).json["detail"] for _ in range(5)]
+    assert set(said) == {"That is not your password. Type it again."}
+    right = desk.anna.post(f"{HERE}/review/signatures", json={**asked, "secret": PASSWORD})
+    assert right.json["detail"].startswith("Too many wrong tries.")
+    assert desk.anna.get(f"{HERE}/review").json["standing"]["signatures"] == []
 
 
 def test_nothing_unidentified_may_remain_when_it_is_signed(desk: Any) -> None:
@@ -130,7 +143,8 @@ def test_a_note_says_who_wrote_it(desk: Any) -> None:
     [
         ("changes", {"cells": ["1"], "to": "blast", "expected": ["lymphocyte"]}),
         ("changes", {"cells": [], "to": "blast", "expected": []}),
-        ("signatures", {"status": "draft", "digest": "0" * 64}),
+        ("signatures", {"status": "draft", "digest": "0" * 64, "secret": "x"}),
+        ("signatures", {"status": "final", "digest": "0" * 64}),
         ("notes", {"text": ""}),
         ("notes", {"text": "x", "by": "bert"}),
     ],

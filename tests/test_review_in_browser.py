@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_people import PASSWORD, a_person, kept_password
 from builders_review import RUN, case, reclassify, review_store
-from builders_web import FakeInstrument, served, settings
+from builders_web import FakeInstrument, a_run, counted, served, settings
 
 from appliance.store import Store
 
@@ -22,8 +23,10 @@ LABELS = ("lymphocyte",) * 12 + ("monocyte",) * 6 + ("segmented_neutrophil",) * 
 def laboratory(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A page with a run of 32 cells that waits for review: its address and its store."""
     config = settings(tmp_path)
-    review_store(config.store.path, labels=LABELS).close()
-    fake = FakeInstrument(config.socket_path, None, config.store.path)
+    review_store(config.store.path, labels=LABELS, record_number="H-2026-1234").close()
+    a_person(config, "reviewer", password=kept_password())
+    shown_last = a_run("completed", run=RUN, tally=counted(300))
+    fake = FakeInstrument(config.socket_path, shown_last, config.store.path)
     with served(config) as address:
         yield address, config.store.path
     fake.dies()
@@ -58,6 +61,8 @@ def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, labora
     address, store = laboratory
     with at(browser, address, "review", size=TOUCHSCREEN, has_touch=True) as page:
         assert page.get_by_role("button", name="Sign …").is_disabled()
+        label(page, "Lymphocyte").tap()
+        page.locator("#selected").get_by_text("No cell is selected. Shown: Lymphocyte.").wait_for()
         for number in (13, 15):
             cell(page, number).tap()
         page.get_by_text("2 cells selected").wait_for()
@@ -71,10 +76,34 @@ def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, labora
         cell(page, 32).tap()
         label(page, "Blast").tap()
         page.get_by_role("button", name="Sign …").tap()
-        page.get_by_label("final").check()
-        page.get_by_role("button", name="Sign", exact=True).tap()
+        sign = page.get_by_role("dialog", name="Sign run 01234567")
+        for shown_there in ("Sample H-2026-1234", "32 counted; the least is 1", "37.5", "▲"):
+            sign.get_by_text(shown_there).first.wait_for()
+        sign.get_by_label("final").check()
+        for password in ("not this one", PASSWORD):
+            sign.get_by_label("Your password, as a signature").fill(password)
+            sign.get_by_role("button", name="Sign", exact=True).tap()
+            if password != PASSWORD:
+                sign.get_by_role("alert").get_by_text("That is not your password.").wait_for()
         page.get_by_text("Signed as final by reviewer.").first.wait_for()
-    assert (said(store, 13), said(store, 32)) == ("monocyte", "blast")
+        a_change_of_what_was_signed_asks_once(page)
+    assert (said(store, 13), said(store, 32)) == ("lymphocyte", "blast")
+
+
+def a_change_of_what_was_signed_asks_once(page: Any) -> None:
+    asked = page.get_by_role("dialog", name="Change a signed result?")
+    cell(page, 13).tap()
+    label(page, "Lymphocyte").tap()
+    asked.get_by_role("button", name="Leave it as signed").tap()
+    asked.wait_for(state="hidden")
+    assert row(page, "Lymphocyte").text_content() == "12"
+    label(page, "Lymphocyte").tap()
+    asked.get_by_role("button", name="Change it").tap()
+    page.get_by_text("Counted 32; Lymphocyte 13").first.wait_for()
+    cell(page, 14).tap()
+    label(page, "Lymphocyte").tap()
+    page.get_by_text("Counted 32; Lymphocyte 14").first.or_(asked).wait_for()
+    assert not asked.is_visible()
 
 
 def test_a_keyboard_moves_selects_labels_and_undoes(browser: Any, laboratory: Any) -> None:
@@ -124,6 +153,15 @@ def test_a_cell_is_enlarged_beside_references_and_read_there(browser: Any, labor
         cell(page, 32).dblclick()
         closer = page.get_by_role("dialog")
         closer.get_by_role("heading", name="Cell 32, field 1").wait_for()
+        closer.get_by_text("Unidentified: 1 of 1").wait_for()
+        opinions, last = closer.locator("#closer-machine li"), closer.locator("#closer-neighbours")
+        assert (
+            opinions.first.locator("span").text_content() == closer.locator("option:checked").text_content()
+        )
+        above = closer.get_by_role("group").bounding_box()["y"]
+        assert [
+            box["y"] + box["height"] <= above for box in (opinions.last.bounding_box(), last.bounding_box())
+        ] == [True, True]
         closer.get_by_label("Compare with").select_option("monocyte")
         closer.get_by_alt_text("Reference Monocyte").first.wait_for()
         closer.get_by_role("button", name="Monocyte", exact=True).click()
@@ -149,12 +187,32 @@ def test_a_second_reader_sees_no_label_and_is_compared(browser: Any, laboratory:
         names = [each.get_attribute("aria-label") for each in page.locator(".cell").all()]
         assert len(names) == 32
         assert all(name.startswith("no label yet, cell ") for name in names)
+        page.goto(address)
+        page.get_by_text("You read this run blind: its differential is shown after your reading.").wait_for()
+        page.goto(f"{address}/runs/{RUN}/second")
         page.get_by_role("button", name="Select all").click()
         label(page, "Lymphocyte").click()
         page.get_by_text("32 of 32 read").first.wait_for()
         page.get_by_role("button", name="Finish").click()
         page.get_by_role("link", name="See how the readings agree").click()
         page.get_by_role("heading", name="Second reader reviewer, 32 cells").wait_for()
+
+
+def test_a_low_screen_has_three_rows_of_cells_and_the_notes_a_touch_away(
+    browser: Any, laboratory: Any
+) -> None:
+    with at(browser, laboratory[0], "review", size=TOUCHSCREEN, has_touch=True) as page:
+        bar = page.locator(".bar").bounding_box()["y"]
+        lines = {each.bounding_box()["y"] for each in page.locator(".cell").all()}
+        assert len([y for y in lines if y + 104 <= bar]) == 3
+        page.get_by_role("button", name="Notes").tap()
+        note = page.get_by_label("A note on this run").bounding_box()
+        assert note["y"] + note["height"] <= bar
+        page.route("**/cells/*.png", lambda route: None)
+        page.reload()
+        page.get_by_text("Pictures are loading …").wait_for()
+        page.unroute("**/cells/*.png")  # and those that wait go on
+        page.get_by_text("Pictures are loading …").wait_for(state="hidden")
 
 
 def test_a_viewer_has_no_button_that_changes_anything(browser: Any, laboratory: Any) -> None:

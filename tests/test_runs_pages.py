@@ -5,6 +5,7 @@ import json
 import pytest
 from builders_people import signed_in
 from builders_review import RUN, ask, ended, reclassify, signed
+from builders_store import create
 from builders_web import FakeInstrument, a_hub, a_run, settings
 
 from appliance.audit import AuditTrail
@@ -14,6 +15,7 @@ from appliance.run import State
 from appliance.store import Store
 from web.app import create_app
 from web.hub import Hub
+from web.run_list import A_PAGE
 
 
 @pytest.fixture
@@ -46,11 +48,44 @@ def test_a_list_of_runs_shows_a_samples_number_to_those_who_may_see_it(config, r
     assert "••••234" in viewer
 
 
+def find(config, wanted):
+    """What a search answers, and the page that it leads to."""
+    client = a_client(config)
+    answer = client.post("/runs", data={"wanted": wanted})
+    return answer, client.get(answer.headers["Location"]).text
+
+
 def test_a_run_is_found_by_its_samples_number_which_no_address_holds(config, run):
-    found = a_client(config).post("/runs", data={"wanted": "H-2026-1234"})
-    assert found.request.path == "/runs"
-    assert RUN[:8] in found.text
-    assert RUN[:8] not in a_client(config).post("/runs", data={"wanted": "H-2026-999"}).text
+    answer, page = find(config, "H-2026-1234")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/runs?ids={RUN}")
+    assert RUN[:8] in page
+    assert "1 run was found." in page
+    assert 'href="/runs">All runs' in page
+
+
+def test_part_of_a_samples_number_finds_nothing_and_the_page_says_that_it_takes_the_whole(config, run):
+    answer, page = find(config, "H-2026")
+    assert answer.headers["Location"] == "/runs?ids="
+    assert "A sample number is found whole only" in page
+    assert "Whole sample number, or the beginning of a run" in page
+    assert RUN[:8] not in page
+
+
+def test_a_search_shows_so_many_runs_and_says_that_there_are_more(config, fake):
+    with Store(config.store.path) as store:
+        for n in range(A_PAGE + 2):
+            create(store, f"abcdef0000{n:02x}", n)
+    answer, page = find(config, "abc")
+    assert page.count('role="rowheader"') == A_PAGE
+    assert f"The newest {A_PAGE} runs that were found." in page
+    assert len(answer.headers["Location"]) < 1000
+
+
+def test_an_address_finds_runs_by_whole_ids_and_by_no_samples_number(config, run):
+    client = a_client(config)
+    assert RUN[:8] in client.get(f"/runs?ids={RUN}+nothing").text
+    for others in ("H-2026-1234", RUN[:4], ""):
+        assert RUN[:8] not in client.get(f"/runs?ids={others}").text
 
 
 def test_a_viewer_finds_nobody_by_number(config, run):
@@ -67,7 +102,7 @@ def test_a_run_that_is_not_there_is_said_to_be_missing(config, run):
     assert a_client(config).get("/runs/ffffffffffff").status_code == 404
 
 
-@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("csv", b"run,state"), ("json", b"{")])
+@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("csv", b"run,sample,state"), ("json", b"{")])
 def test_what_leaves_the_instrument_masks_the_sample_and_is_on_the_trail(config, run, kind, begins):
     answer = a_client(config).get(f"/runs/{RUN}/report.{kind}")
     assert answer.data.startswith(begins)
@@ -79,9 +114,21 @@ def test_what_leaves_the_instrument_masks_the_sample_and_is_on_the_trail(config,
 
 
 def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
-    asked = f"/runs/{RUN}/report.json?whose=yes"
-    assert b"H-2026-1234" in a_client(config).get(asked).data
-    assert a_client(config, "viewer").get(asked).status_code == 403
+    for kind in ("json", "csv"):
+        asked = f"/runs/{RUN}/report.{kind}?whose=yes"
+        assert b"H-2026-1234" in a_client(config).get(asked).data
+        assert a_client(config, "viewer").get(asked).status_code == 403
+        with Store.read_only(config.store.path) as store:
+            (line,) = AuditTrail(store).entries(1)
+        assert (line.details["kind"], line.details["identity"]) == (kind, "whole")
+
+
+def test_a_runs_page_says_of_each_export_whether_the_number_is_whole(config, run):
+    page = " ".join(a_client(config).get(f"/runs/{RUN}").text.split())
+    for kind in ("PDF", "CSV"):
+        assert f">{kind}, sample ••••234</a>" in page
+        assert f">{kind}, sample H-2026-1234</a>" in page
+    assert "H-2026-1234" not in a_client(config, "viewer").get(f"/runs/{RUN}").text
 
 
 def test_an_export_holds_the_reviewed_result(config, run):
@@ -170,6 +217,14 @@ def test_a_percentage_beyond_its_reference_is_marked_with_a_sign_and_a_word(conf
     page = a_client(config).get(f"/runs/{RUN}").text
     assert 'aria-label="Both limits lie above the reference range"' in page
     assert "▲" in page
+
+
+def test_a_run_in_which_nothing_was_counted_has_no_percentages(config, fake):
+    with Store(config.store.path) as store:
+        ended(store, [], state=State.STOPPED)
+    table = a_client(config).get(f"/runs/{RUN}").text.split('class="differential"')[1].split("</table>")[0]
+    assert "0.0" not in table
+    assert '<td class="n">0</td>' in table
 
 
 def test_a_count_that_is_no_result_marks_no_percentage(config, fake):

@@ -23,6 +23,7 @@ from builders_web import (
 )
 from click.testing import CliRunner
 
+from appliance.cause import Cause
 from appliance.channel_client import InstrumentClient
 from appliance.cli import Session, cli
 from appliance.errors import ApplianceRefused
@@ -266,6 +267,13 @@ def test_only_a_simulated_count_is_resumed_without_being_asked(
     assert what_is_asked(tmp_path, a_run(state, simulated=simulated), resume_simulated) == asked
 
 
+@pytest.mark.parametrize(
+    ("cause", "asked"), [(Cause.SHUT_DOWN, RESUMED), (Cause.PAUSED, []), (Cause.NO_FOCUS, [])]
+)
+def test_a_simulated_count_that_waits_for_a_person_is_left_to_one(tmp_path, cause, asked):
+    assert what_is_asked(tmp_path, a_run("paused", simulated=True, cause=cause)) == asked
+
+
 def test_a_simulated_count_that_cannot_go_on_gives_way_to_a_new_one(tmp_path):
     assert what_is_asked(tmp_path, a_run("paused", simulated=True), kind=OfAnotherVersion) == [
         ("stop", {"run": "c0ffee00"}),
@@ -309,3 +317,10 @@ def test_the_demonstration_makes_the_folder_of_its_store():
     command = ["make", "--dry-run", "demo", "DEMO_STORE=new/folder/demo.sqlite"]
     steps = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     assert steps.index("mkdir -p new/folder/") < steps.index("hemadiff serve")
+
+
+def test_the_demonstration_says_that_it_installs_before_it_falls_silent():
+    root = Path(__file__).parents[1]
+    command = ["make", "--dry-run", "--always-make", "demo"]
+    steps = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert steps.index("takes some minutes") < steps.index("scripts/install.sh")

@@ -80,6 +80,10 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
         page.get_by_label("Watch the stage stand still").check()
         page.get_by_role("button", name="Begin the routine").click()
         page.get_by_text("Put a clean slide on the stage.").wait_for()
+        page.locator("#told").scroll_into_view_if_needed()
+        assert page.get_by_role("button", name="Stop the routine").evaluate(IN_VIEW), (
+            "the log is read meanwhile"
+        )
         assert page.get_by_role("button", name="x +").is_disabled()
         page.get_by_role("button", name="It lies there").click()
         page.get_by_text("[camera] exposure_us = 9800").wait_for()
@@ -96,6 +100,11 @@ def test_an_engineer_takes_the_microscope_in_hand_moves_and_calibrates(browser: 
     assert dict(fake.asked)["service_jog"] == {"by": "engineer", "dz": -1}
     extent = {"returns": 30, "tilt": True, "drift": True, "overview": True}
     assert dict(fake.asked)["service_routine"]["extent"] == extent
+
+
+IN_VIEW = (
+    "part => { const at = part.getBoundingClientRect(); return at.top >= 0 && at.bottom <= innerHeight; }"
+)
 
 
 class Unwilling(Guided):

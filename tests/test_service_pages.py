@@ -23,6 +23,7 @@ from appliance.calibrations import Calibrations
 from appliance.config import Config
 from appliance.doctor import CHECKS
 from appliance.doctor.finding import failed, passed
+from appliance.doctor.hardware import port
 from appliance.doctor.records import quality_control
 from appliance.servicing import journal
 from appliance.servicing.diagnostics import Told, bundle
@@ -140,6 +141,20 @@ def test_all_pages_say_that_a_perfect_simulated_microscope_is_asked_for_no_contr
     for page in ("/service", "/qc"):
         assert "It is not asked for: images and a perfect simulated slide need none." in client.get(page).text
     assert quality_control(config).said.startswith("Not asked for:")
+
+
+def test_a_simulated_microscope_is_said_to_have_its_own_scale_and_stage(config: Config) -> None:
+    source = "simulated, 100x"
+    fake = Checked(
+        config.socket_path, a_run(), store=config.store.path, simulated=True, calibration_source=source
+    )
+    hub = a_hub(config)
+    hub._heard({**fake._snapshot(), "seq": 1})
+    page = signed_in(create_app(config, hub).test_client(), config, "engineer").get("/service").text
+    fake.dies()
+    assert f"counts go by a scale that is stated ({source})" in page
+    assert "No calibration is on record" not in page
+    assert port(config).said == "Not asked for: the simulated microscope has a stage of its own."
 
 
 def test_an_expired_calibration_in_force_is_said_to_be(config: Config, fake: FakeInstrument) -> None:

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from builders_browser import DESK, TOUCHSCREEN, shown
+from builders_people import PASSWORD, a_person, kept_password
 from builders_review import RUN, review_store
 from builders_web import FakeInstrument, a_run, counted, served, settings, until
 
+from appliance.audit import AuditTrail
 from appliance.cause import Cause
 from appliance.config import Config
 from appliance.store import Store
@@ -27,6 +29,7 @@ def config(tmp_path: Path) -> Config:
 
 def start(page: Any) -> None:
     page.get_by_role("button", name="Start a count").click()
+    page.locator("#sample").fill("H-2207")
     page.get_by_role("button", name="Start the count").click()
 
 
@@ -39,6 +42,10 @@ def test_a_count_is_started_by_touch_and_watched_on_a_phone(browser: Any, config
     ):
         touch.get_by_role("button", name="Start a count").tap()
         touch.get_by_role("button", name="Start the count").tap()
+        touch.get_by_role("button", name="Type a number").tap()
+        touch.get_by_role("button", name="Start the count").tap()
+        assert fake.asked == []
+        touch.get_by_role("button", name="Count without").tap()
         until(lambda: fake.asked, "the instrument is asked")
         fake.shows(a_run(tally=counted(100)))
         for screen in (touch, phone):
@@ -54,6 +61,8 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
     browser: Any, config: Config
 ) -> None:
     review_store(config.store.path, labels=LABELS, record_number="H-2207").close()
+    for role in ("reviewer", "administrator"):
+        a_person(config, role, password=kept_password())
     fake = FakeInstrument(config.socket_path, None, config.store.path)
     with served(config) as address:
         with shown(browser, f"{address}/runs/{RUN}/review", DESK, "reviewer") as desk:
@@ -63,14 +72,18 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
         with shown(browser, f"{address}/runs/{RUN}/review", DESK, "administrator") as other:
             sign(other, "final", "administrator")
             read_as(other, 31, "Monocyte")
+            other.get_by_role("button", name="Change it").click()
             sign(other, "amended", "administrator")
             other.goto(f"{address}/runs/{RUN}")
             with other.expect_download() as report:
-                other.get_by_role("link", name="Report as PDF").click()
+                for _ in range(2):  # a second press while it is made does nothing
+                    other.get_by_role("link", name="PDF, sample ••").click()
             assert Path(report.value.path()).read_bytes().startswith(b"%PDF")
+            other.get_by_text(f"The file is made: run-{RUN}.pdf").wait_for()
     fake.dies()
     with Store(config.store.path) as store:
         signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))
+        assert len([line for line in AuditTrail(store).entries(20) if line.what == "export"]) == 1
     assert [(row["who"], row["status"]) for row in signed] == [
         ("reviewer", "preliminary"),
         ("administrator", "final"),
@@ -88,6 +101,7 @@ def sign(page: Any, status: str, who: str) -> None:
     page.get_by_role("button", name="Sign …").click()
     page.get_by_role("radio", name=status).check()
     page.get_by_label("Note with the signature").fill("Read cell by cell.")
+    page.get_by_label("Your password, as a signature").fill(PASSWORD)
     page.get_by_role("button", name="Sign", exact=True).click()
     page.get_by_text(f"Signed as {status} by {who}.").first.wait_for()
 
@@ -104,6 +118,7 @@ def test_of_two_operators_one_starts_and_the_other_is_told(browser: Any, config:
         until(lambda: fake.asked, "the instrument is asked")
         fake.refusal = "The run c0ffee00 is counting. One run at a time: wait for its end, or stop it."
         fake.shows(a_run(), can_start=False, why_not="A run is going on. Stop it first.")
+        second.locator("#sample").fill("H-2208")
         second.get_by_role("button", name="Start the count").click()
         second.get_by_role("alert").get_by_text(fake.refusal).wait_for()
         assert len(fake.asked) == 1

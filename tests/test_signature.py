@@ -194,7 +194,7 @@ def test_an_amendment_says_why(store: Store) -> None:
 
 def test_nothing_is_amended_that_has_not_changed(store: Store) -> None:
     signed(store, "final")
-    with pytest.raises(ApplianceRefused, match="Only a change makes an amendment possible"):
+    with pytest.raises(ApplianceRefused, match="To amend it, change a label first"):
         signed(store, "amended", note="Once more.")
 
 

@@ -56,6 +56,11 @@ def test_a_doubt_is_said_in_short_too():
     assert verdict(marrow(290), marrow(300, 22)).near == "blast is near 5 or 10 %"
 
 
+def test_a_doubt_has_its_parts_for_whoever_says_it_in_another_language():
+    (doubt,) = verdict(marrow(290), marrow(300, 22)).limits
+    assert (doubt.label, doubt.title, doubt.limits) == ("blast", "Blast", (5.0, 10.0))
+
+
 def test_plasma_cells_are_watched_in_marrow():
     before = tally("marrow-16", lymphocyte=290)
     after = tally("marrow-16", lymphocyte=270, plasma_cell=30)
@@ -75,13 +80,13 @@ def test_at_500_the_count_stops_whatever_is_in_doubt_and_says_so():
     v = verdict(marrow(495, 25), marrow(506, 25))
     assert v.stop
     assert v.reason.startswith(
-        "506 cells counted: 500 were the most asked for, and the last field counts whole. Still in doubt: Blast 4.9 %"
+        "506 cells counted; a count ends at 500, and its last field counts whole. Still in doubt: Blast 4.9 %"
     )
 
 
 def test_at_exactly_500_no_field_has_to_be_explained():
     v = verdict(marrow(495, 25), marrow(500, 25))
-    assert v.reason.startswith("500 cells counted, the most that were asked for. Still in doubt: Blast 5.0 %")
+    assert v.reason.startswith("500 cells counted; a count ends at 500. Still in doubt: Blast 5.0 %")
 
 
 def test_a_field_that_passes_two_looks_is_one_look():

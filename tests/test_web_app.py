@@ -229,6 +229,17 @@ def test_an_unknown_address_and_a_missing_picture_are_errors_in_json(config):
     assert "cell 1" in missing.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "place", "status", "said"),
+    [("get", "/nowhere", 404, "There is no such page."), ("get", "/sign-out", 405, "only answers a button")],
+)
+def test_an_address_that_is_none_is_a_page_with_a_way_to_the_start(config, method, place, status, said):
+    answer = getattr(a_client(config), method)(place, headers={"Accept": "text/html"})
+    assert answer.status_code == status
+    assert said in answer.text
+    assert '<a class="button" href="/">' in answer.text
+
+
 def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(config):
     a_stored_cell(config.store.path)
     for number in (2**63 - 1, 2**63, 10**40):

@@ -19,7 +19,7 @@ from appliance.accounts.signing_in import LONGEST_SESSION_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store import Store
 from web import guard
-from web.known import Known, Person
+from web.known import RUN_OUT, Known, Person
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -196,8 +196,8 @@ def _decide(needed: Permission) -> AnyResponse | None:
     person: Person | None = g.person
     if person is None:
         return _to_sign_in(gettext("Sign in first."))
-    if person.how == "link" and not _in_link(person):
-        abort(403, gettext("This link shows one run, and nothing else."))
+    if person.how == "link":
+        _refuse_beyond_link(person)
     if person.newcomer:
         return _to_choose()
     if not person.may(needed):
@@ -234,11 +234,15 @@ def _to_choose() -> AnyResponse:
     return redirect(url_for("me.form"), 303)
 
 
-def _in_link(person: Person) -> bool:
-    """Whether a link shows what is asked for: the live page of its run."""
+def _refuse_beyond_link(person: Person) -> None:
+    """Refuse what a link does not show: all but the live page of its run, while that is the instrument's."""
     rooms: Rooms = current_app.config["ROOMS"]
     wanted = (request.view_args or {}).get("run", person.run)
-    return request.endpoint in OF_A_LINK and wanted == person.run and _shows(rooms, person)
+    run = rooms.hub.snapshot()["run"]  # none: this server has not heard of it yet, and the phone asks again
+    if request.endpoint not in OF_A_LINK or wanted != person.run or run is None:
+        abort(403, gettext("This link shows one run, and nothing else."))
+    if run["run"] != person.run:
+        abort(410, gettext("The count that this link showed is over, and another one has begun."))
 
 
 def _shows(rooms: Rooms, person: Person) -> bool:
@@ -247,11 +251,20 @@ def _shows(rooms: Rooms, person: Person) -> bool:
 
 
 def _to_sign_in(sentence: str) -> AnyResponse:
+    """Send a person to where they sign in, and refuse a script. Whoever came by a link has nothing to sign in with."""
+    if over := session.get("over"):
+        abort(410, _why_over(over))
     if request.method not in READS or request.path.startswith("/api/") or not _is_page():
         abort(401, sentence)
     if not accounts_exist():
         return redirect(url_for("sign_in.first"), 303)
     return redirect(url_for("sign_in.form", next=request.full_path.rstrip("?")), 303)
+
+
+def _why_over(over: str) -> str:
+    if over == RUN_OUT:
+        return str(gettext("The time of this link is over."))
+    return str(gettext("This link was ended at the instrument."))
 
 
 def _is_page() -> bool:

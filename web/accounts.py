@@ -1,7 +1,8 @@
-"""Who has an account here, which programs have a token, and who did what."""
+"""Who has an account here, and which programs have a token."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,14 +15,24 @@ from appliance.accounts.accounts import Accounts
 from appliance.accounts.lockout import Lockout
 from appliance.accounts.passes import Passes
 from appliance.accounts.roles import Permission, Role
-from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
+from web import audit
 from web.access import allow, look_again, who
 from web.rooms import Rooms
 
-LINES = 100
-FARTHEST = 2**62
 TOKEN_ROLES = tuple(role for role in Role if role is not Role.ADMINISTRATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A form of the page that was refused. form: "account", "change" or "token".
+
+    typed: what stood in it, to be mended there; secrets are typed again.
+    """
+
+    form: str
+    sentence: str
+    typed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,49 +48,24 @@ def blueprint(rooms: Rooms) -> Blueprint:
     pages = Blueprint("accounts", __name__)
     _people(pages, rooms)
     _tokens(pages, rooms)
-
-    @pages.get("/audit")
-    @allow(Permission.AUDIT)
-    def trail() -> str:
-        """A page of it. The whole chain is gone along only where that is asked for: it takes longer every year."""
-        before = request.args.get("before", type=int)
-        before = None if before is None else min(max(before, 0), FARTHEST)
-        with rooms.store() as store:
-            trail = AuditTrail(store)
-            lines = trail.entries(LINES, before)
-            checked = trail.verify() if "check" in request.args else None
-        older = lines[-1].seq if len(lines) == LINES else None
-        return render_template("accounts/audit.html", lines=lines, checked=checked, older=older)
-
+    audit.add(pages, rooms)
     return pages
 
 
 def _people(pages: Blueprint, rooms: Rooms) -> None:
-    def shown(wrong: str = "", status: int = 200) -> tuple[str, int]:
-        with rooms.store() as store:
-            people, tokens = Accounts(store).all(), Passes(store).tokens()
-            locked = Lockout(store).locked(now := datetime.now(UTC))
-        page = render_template(
-            "accounts/people.html", people=people, tokens=tokens, now=now, locked=locked, roles=list(Role),
-            token_roles=TOKEN_ROLES, wrong=wrong,
-        )  # fmt: skip
-        return page, status
-
     @pages.get("/accounts")
     @allow(Permission.ADMINISTER)
-    def people() -> tuple[str, int]:
-        return shown()
+    def people() -> str:
+        return _shown(rooms)
 
     @pages.post("/accounts")
     @allow(Permission.ADMINISTER)
     def add() -> Response | tuple[str, int]:
-        name = request.form.get("name", "").strip().lower()
+        name, role = request.form.get("name", "").strip().lower(), request.form.get("role", "")
         try:
-            rooms.instrument.ask(
-                "add_account", by=who().name, name=name, role=request.form.get("role", ""), **_kept()
-            )
+            rooms.instrument.ask("add_account", by=who().name, name=name, role=role, **_kept())
         except ApplianceRefused as refusal:
-            return shown(str(refusal), 409)
+            return _shown(rooms, Refused("account", str(refusal), {"name": name, "role": role})), 409
         flash(gettext("%(name)s can sign in now.", name=name))
         return redirect(url_for("accounts.people"), 303)
 
@@ -95,9 +81,19 @@ def _people(pages: Blueprint, rooms: Rooms) -> None:
                 disabled=None if shut is None else shut == "yes", **_kept(),
             )  # fmt: skip
         except ApplianceRefused as refusal:
-            return shown(str(refusal), 409)
+            return _shown(rooms, Refused("change", str(refusal), {"name": name, "role": role or ""})), 409
         flash(gettext("The account %(name)s was changed; its sessions are over.", name=name))
         return redirect(url_for("accounts.people"), 303)
+
+
+def _shown(rooms: Rooms, refused: Refused | None = None) -> str:
+    with rooms.store() as store:
+        people, tokens = Accounts(store).all(), Passes(store).tokens()
+        locked = Lockout(store).locked(now := datetime.now(UTC))
+    return render_template(
+        "accounts/people.html", people=people, tokens=tokens, now=now, locked=locked, roles=list(Role),
+        token_roles=TOKEN_ROLES, refused=refused,
+    )  # fmt: skip
 
 
 def _tokens(pages: Blueprint, rooms: Rooms) -> None:
@@ -105,14 +101,15 @@ def _tokens(pages: Blueprint, rooms: Rooms) -> None:
     @allow(Permission.ADMINISTER)
     def make_token() -> Response | tuple[str, int]:
         word = secret.new_token()
+        typed = {name: request.form.get(name, "") for name in ("title", "role", "days")}
         try:
             rooms.instrument.ask(
-                "add_token", by=who().name, title=request.form.get("title", ""), role=request.form.get("role", ""),
+                "add_token", by=who().name, title=typed["title"], role=typed["role"],
                 digest=secret.token_digest(word), days=request.form.get("days", 90, type=int),
             )  # fmt: skip
         except ApplianceRefused as refusal:
-            return render_template("error.html", sentence=str(refusal)), 409
-        return render_template("accounts/token.html", made=Made(request.form["title"], word)), 200
+            return _shown(rooms, Refused("token", str(refusal), typed)), 409
+        return render_template("accounts/token.html", made=Made(typed["title"], word)), 200
 
     @pages.post("/tokens/<token>/revoke")
     @allow(Permission.ADMINISTER)

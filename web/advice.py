@@ -30,7 +30,7 @@ ADVICE: Mapping[Cause, Advice] = {
         _("Take the slide off, and have the cells reviewed and the result signed."),
     ),
     Cause.MOST: Advice(
-        _("The most cells that were asked for are counted."),
+        _("As many cells are counted as one count takes."),
         _("Take the slide off, and have the cells reviewed: what is still in doubt is for the reviewer."),
     ),
     Cause.OUT_OF_FIELDS: Advice(
@@ -165,6 +165,10 @@ MAPPED: Mapping[Cause, str] = {
 }
 """What to do instead where the slide was looked over: its map is used again, and holds only where the slide lies."""
 
+UNCHANGED = _("A simulated slide needs no checking: a demonstration goes on by itself, or touch Resume.")
+SIMULATED: Mapping[Cause, str] = {Cause.POWER_CUT: UNCHANGED, Cause.SHUT_DOWN: UNCHANGED}
+"""What to do instead where the slide is simulated: `hemadiff serve --simulate --start` resumes such a run by itself."""
+
 NO_MORE: Mapping[Cause, Advice] = {
     Cause.STORE: Advice(
         _("Results cannot be put on record or read: the disk is full, or fails."),
@@ -194,16 +198,21 @@ UNTROUBLED = frozenset({Cause.ENOUGH, Cause.MOST, Cause.STOPPED, Cause.PAUSED})
 """After these nothing has to be put right."""
 
 
-def advice_on(cause: Cause | None, *, ended: bool = False, mapped: bool = False) -> Advice | None:
+def advice_on(
+    cause: Cause | None, *, ended: bool = False, mapped: bool = False, simulated: bool = False
+) -> Advice | None:
     """Return the advice in the reader's language; None where the run goes on, or is of a version without causes.
 
     ended: whether the run has.  mapped: whether its slide was looked over, and must lie where it lay.
+    simulated: whether the slide is.
     """
     if cause is None:
         return None
     said = ADVICE[cause]
     if ended:
         said = NO_MORE.get(cause) or (Advice(said.happened, AGAIN) if cause in PAUSES else said)
+    elif simulated and cause in SIMULATED:
+        said = Advice(said.happened, SIMULATED[cause])
     elif mapped:
         said = Advice(said.happened, MAPPED.get(cause, said.do))
     return Advice(gettext(said.happened), gettext(said.do))
@@ -213,13 +222,14 @@ def all_advice() -> Mapping[str, Mapping[str, Any]]:
     """Return all of it in the reader's language, by cause, for the live page's script.
 
     Of each: mend, whether somebody has to put something right, and the advice by how the run stands: paused, paused
-    with a map of its slide (mapped), or ended.
+    with a map of its slide (mapped), with a simulated slide where that makes a difference, or ended.
     """
     return {
         str(cause): {
             "mend": cause not in UNTROUBLED,
             "paused": _shown(advice_on(cause)),
             "mapped": _shown(advice_on(cause, mapped=True)),
+            "simulated": _shown(advice_on(cause, simulated=True)) if cause in SIMULATED else None,
             "ended": _shown(advice_on(cause, ended=True)),
         }
         for cause in Cause

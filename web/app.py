@@ -35,7 +35,7 @@ from web import (
 )
 from web.api import blueprint
 from web.hub import Hub, TooManyViewers
-from web.problems import problem
+from web.problems import problem, sentence_of
 from web.readers import Readers
 from web.rooms import Rooms
 
@@ -102,7 +102,7 @@ def _guard(app: Flask, config: Config) -> None:
 
     @app.errorhandler(HTTPException)
     def missing(error: HTTPException) -> tuple[Response, int]:
-        return _error(error.description or error.name, error.code or 500)
+        return _error(sentence_of(error), error.code or 500)
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[Response, int]:

@@ -15,11 +15,11 @@ from web.rooms import Rooms
 
 UNSEEN: Mapping[str, Any] = MappingProxyType(
     {
-        "latest": [], "tally": [], "not_counted": {}, "near": "", "me_ratio": None, "erythroid_percent": None,
-        "erythroid_limits": None, "nrbc_per_100": None,
+        "latest": [], "tally": [], "not_counted": {}, "reason": "", "near": "", "doubts": [], "me_ratio": None,
+        "erythroid_percent": None, "erythroid_limits": None, "nrbc_per_100": None,
     }
 )  # fmt: skip
-"""What stands in a run's view for whatever tells its labels."""
+"""What stands in a run's view for whatever tells its labels; "withheld" is true there, and in no other view."""
 
 
 def read_blind(store: Store, name: str = "") -> frozenset[str]:
@@ -46,7 +46,8 @@ def without_labels(rooms: Rooms, name: str) -> Callable[[Mapping[str, Any]], Map
         with rooms.readers.store() as store:
             if not reads_blind(store, run["run"], name):
                 return state
-        blind = {**state, "run": {**run, **{key: none for key, none in UNSEEN.items() if key in run}}}
+        unseen = {key: none for key, none in UNSEEN.items() if key in run}
+        blind = {**state, "run": {**run, **unseen, "withheld": True}}
         return {**blind, "cells": []} if "cells" in state else blind
 
     return seen

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flask import Response, abort, send_file
 from flask_babel import gettext
 
 from appliance.accounts.roles import Permission
+from appliance.record_number import masked
 from appliance.reports.exports import as_csv, as_object
 from appliance.reports.ome_tiff import write_ome_tiff
 from appliance.reports.report_pdf import report_pdf
@@ -45,6 +46,18 @@ def exported(rooms: Rooms, run: str, kind: str, *, unmasked: bool = False) -> Re
     answer = no_store(Response(body, content_type=KINDS[kind]))
     answer.headers["Content-Disposition"] = f'attachment; filename="run-{result.run.id}.{kind}"'
     return answer
+
+
+def numbers_in_exports(store: Store, run: str) -> Sequence[tuple[str, str | None]]:
+    """Return how the sample's number can stand in what who asks takes out, and the "whose" to ask for it with.
+
+    Empty where nobody gave a number.
+    """
+    number = store.record_number(run)
+    if number is None:
+        return ()
+    whole = [(number, "yes")] if may_here(Permission.SEE_IDENTITY) else []
+    return [(masked(number), None), *whole]
 
 
 def _written(store: Store, result: Result, kind: str) -> bytes:

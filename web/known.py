@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from web.rooms import Rooms
 
 KNOWN_FOR_S = 2.0  # a person is looked up anew after this; a page of thumbnails asks once
+RUN_OUT, TAKEN_BACK = "run out", "taken back"  # why a browser's link is over, as its session has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,18 @@ class Known:
         if word is not None:
             return self.program(word)
         if "link" in session:
-            if time.time() >= session["until"] or not self.watches(session["link"]):
+            if over := self._over(session["link"], session["until"]):
                 session.clear()
+                session["over"] = over  # a phone that asks again is told, and not asked to sign in
                 return None
             return Person(f"link {session['link']}", Role.VIEWER, "link", session["run"])
         return self._signed_in(by_hand) if "name" in session else None
+
+    def _over(self, link: str, until: float) -> str | None:
+        """Return why a link shows nothing any more; None while it does."""
+        if time.time() >= until:
+            return RUN_OUT
+        return None if self.watches(link) else TAKEN_BACK
 
     def _signed_in(self, by_hand: bool) -> Person | None:
         account = self.account(session["name"])

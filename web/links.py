@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import segno
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -60,6 +60,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
         anybodys = may_here(Permission.ADMINISTER)
         rooms.instrument.ask("end_link", by=who().name, link=link, anybodys=anybodys)
         look_again()
+        flash(gettext("The link was ended: it shows nothing any more."))
         return redirect(url_for("links.open_links"), 303)
 
     @pages.get("/watch/<word>")

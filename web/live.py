@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, jsonify, render_template
+from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from appliance.accounts.roles import Permission
 from appliance.countable import countables
 from appliance.field_pictures import FieldPictures
 from appliance.stopping import looks
+from web import guard
 from web.access import allow, may_here, no_store, who
 from web.advice import all_advice
 from web.blind import reads_blind
@@ -36,6 +37,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             targets=looks(count.min_cells, count.max_cells),
             advice=all_advice(),
             may_control=may_here(Permission.COUNT),
+            for_phones=bool(rooms.config.web.address) or not guard.from_this_machine(request),
             may_review=may_here(Permission.REVIEW),
         )
         return no_store(Response(shown))

@@ -7,9 +7,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from appliance.accounts import secret
+from appliance.accounts.accounts import Accounts
 from appliance.errors import ApplianceError, ApplianceRefused
 from web.access import go_on_as, personal, who
-from web.proving import Proving, refuse_too_often, way_of
+from web.proving import Proving, not_yours, refuse_too_often, way_of
 from web.rate import Rate
 from web.rooms import Rooms
 
@@ -19,10 +20,17 @@ def blueprint(rooms: Rooms) -> Blueprint:
     pages = Blueprint("me", __name__)
     rate, proving = Rate(at_once=10, per_minute=20), Proving(rooms)
 
+    def shown(wrong: str = "") -> str:
+        with rooms.store() as store:
+            account = Accounts(store).find(who().name)
+        return render_template(
+            "me.html", wrong=wrong, has_password=account is not None and account.password is not None
+        )
+
     @pages.get("/me")
     @personal
     def form() -> str:
-        return render_template("me.html")
+        return shown()
 
     @pages.post("/me")
     @personal
@@ -31,14 +39,14 @@ def blueprint(rooms: Rooms) -> Blueprint:
         me = who()
         try:
             password, pin = _chosen(me.how)
-            proving.proved(me.name, me.how, request.form.get("old", ""))
+            proving.proved(me.name, me.how, request.form.get("old", ""), not_yours(me.how))
             said = rooms.instrument.ask(
                 "change_own", by=me.name, how=way_of(me.how),
                 password=secret.hash_password(password) if password else None,
                 pin=secret.hash_pin(pin) if pin else None,
             )  # fmt: skip
         except (ApplianceRefused, ApplianceError) as refusal:
-            return render_template("me.html", wrong=str(refusal)), 409
+            return shown(str(refusal)), 409
         go_on_as(me.name, int(said["epoch"]))
         flash(gettext("It is changed. Wherever else you were signed in, you are not any more."))
         return redirect("/" if me.newcomer else url_for("me.form"), 303)

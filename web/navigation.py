@@ -10,6 +10,7 @@ from flask_babel import LazyString, lazy_gettext
 
 from appliance.accounts.roles import Permission, Role
 from web.access import may_here
+from web.duties import may_do
 
 ENTRIES: Sequence[tuple[str, LazyString, Permission]] = (
     ("live.page", lazy_gettext("Count"), Permission.WATCH),
@@ -40,18 +41,24 @@ class Entry:
 
 def install(app: Flask) -> None:
     """Let templates ask for them."""
-    app.jinja_env.globals.update(navigation=_entries, role_name=lambda role: str(ROLES[Role(role)]))
+    app.jinja_env.globals.update(
+        navigation=_entries, role_name=lambda role: str(ROLES[Role(role)]), role_may=may_do
+    )
 
 
 def _entries() -> list[Entry]:
-    here = (request.endpoint or "").split(".")[0]
-    exact = any(endpoint == request.endpoint for endpoint, _, _ in ENTRIES)
+    here = _here(request.endpoint or "")
     return [
-        Entry(
-            url_for(endpoint),
-            str(title),
-            endpoint == request.endpoint if exact else endpoint.split(".")[0] == here,
-        )
+        Entry(url_for(endpoint), str(title), endpoint == here)
         for endpoint, title, needed in ENTRIES
         if endpoint in current_app.view_functions and may_here(needed)
     ]
+
+
+def _here(shown: str) -> str:
+    """Return the entry that a page belongs to: its own, or else the first of its part; empty for none."""
+    endpoints = [endpoint for endpoint, _, _ in ENTRIES]
+    if shown in endpoints:
+        return shown
+    part = shown.partition(".")[0]
+    return next((each for each in endpoints if each.partition(".")[0] == part), "")

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response
+from flask_babel import LazyString, lazy_gettext
 from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
 
 MIMETYPE = "application/problem+json"
+PLAINLY: Mapping[int, LazyString] = {
+    400: lazy_gettext("The page's server cannot read what was sent. Load the page again, and try once more."),
+    404: lazy_gettext(
+        "There is no such page. The address may be typed wrongly, or what it showed is not there."
+    ),
+    405: lazy_gettext("This address only answers a button of a page. Begin at the start."),
+    413: lazy_gettext("That is more than this page takes at once."),
+}
+"""What is said where nobody said more, by the status."""
 
 
 class Problem(BaseModel):
@@ -19,6 +31,14 @@ class Problem(BaseModel):
     title: str = Field(examples=["Conflict"])
     status: int = Field(examples=[409])
     detail: str = Field(examples=["A run is going on. Stop it first."])
+
+
+def sentence_of(error: HTTPException) -> str:
+    """Return what is wrong: what was said where it was raised, or else what its status means here."""
+    said, status = error.description, error.code or 500
+    if (not said or said == type(error).description) and status in PLAINLY:
+        return str(PLAINLY[status])
+    return said or error.name
 
 
 def problem(sentence: str, status: int) -> Response:

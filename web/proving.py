@@ -25,14 +25,17 @@ class Proving:
         self._rooms = rooms
         self._tries = rooms.tries
 
-    def proved(self, name: str, how: str, given: str) -> Account:
-        """Return whose PIN or password (how) that is. Raises ApplianceRefused, the same for names that are nobody's."""
+    def proved(self, name: str, how: str, given: str, wrong: str = "") -> Account:
+        """Return whose PIN or password (how) that is. wrong: the sentence for one that is not theirs.
+
+        Raises ApplianceRefused, the same for names that are nobody's and for people who have none of that kind.
+        """
         refuse_readable(how)
         way = way_of(how)
         with self._tries.one_at_a_time(name, way):
-            return self._looked_at(name, how, way, given)
+            return self._looked_at(name, how, way, given, wrong or _wrong(how))
 
-    def _looked_at(self, name: str, how: str, way: Way, given: str) -> Account:
+    def _looked_at(self, name: str, how: str, way: Way, given: str, wrong: str) -> Account:
         now, strangers = datetime.now(UTC), self._tries.strangers
         with self._rooms.store() as store:
             account = Accounts(store).find(name)
@@ -43,9 +46,22 @@ class Proving:
             if account is None:
                 strangers.failed(name, way, now)
             self._rooms.instrument.ask("sign_in_refused", name=name, how=way)
-            raise ApplianceRefused(gettext("That does not fit. Try again."))
+            raise ApplianceRefused(wrong)
         refuse_shut(account)
         return account
+
+
+def not_yours(how: str) -> str:
+    """Return the sentence for somebody who is signed in, and proves it once more in vain."""
+    if how == "pin":
+        return str(gettext("That is not your PIN. Type it again."))
+    return str(gettext("That is not your password. Type it again."))
+
+
+def _wrong(how: str) -> str:
+    if how == "pin":
+        return str(gettext("Name and PIN do not belong together. Try again."))
+    return str(gettext("Name and password do not belong together. Try again."))
 
 
 def way_of(how: str) -> Way:

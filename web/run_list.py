@@ -24,15 +24,15 @@ FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2999, 12, 31)  # beyond, zones end 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs. among: the beginning of an id, or a sample's number.  state: empty for any.
+    """Which runs. state: empty for any.  since, until: days in the laboratory's zone, both included.
 
-    since, until: days in the laboratory's zone, both included.
+    ids: those that a search found, which may be none; None for any.
     """
 
-    among: str = ""
     state: str = ""
     since: date | None = None
     until: date | None = None
+    ids: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,16 @@ def run_page(store: Store, wanted: Wanted, skip: int = 0, at_most: int = A_PAGE)
     """Return a page of the runs that are wanted."""
     since = None if wanted.since is None else _begin(min(wanted.since, LAST_DAY))
     before = None if wanted.until is None else _begin(min(wanted.until, LAST_DAY) + timedelta(days=1))
-    found = store.runs(at_most + 1, skip, wanted.among, state=wanted.state, since=since, before=before)
+    found = store.runs(at_most + 1, skip, state=wanted.state, since=since, before=before, ids=wanted.ids)
     shown = listed(store, found[:at_most], read_blind(store))
     runs = [(one, sample_here(store, one.run.id)) for one in shown]
     return RunPage(runs, skip + at_most if len(found) > at_most else None)
+
+
+def ids_found(store: Store, words: str) -> tuple[Sequence[str], bool]:
+    """Return which runs have this sample's number, or an id that begins so: the newest, and whether there are more."""
+    found = store.runs(A_PAGE + 1, among=words) if words else []
+    return [run.id for run in found[:A_PAGE]], len(found) > A_PAGE
 
 
 def sample_here(store: Store, run: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.accounts.roles import Permission
 from appliance.field_pictures import FieldPictures
@@ -13,40 +14,36 @@ from appliance.run import State
 from web.access import allow, may_here
 from web.advice import advice_on
 from web.blind import refuse_blind
-from web.exporting import OME_TIFF, exported
+from web.exporting import OME_TIFF, exported, numbers_in_exports
 from web.rooms import Rooms
-from web.run_list import FARTHEST, Wanted, run_page, standing_word
+from web.run_list import A_PAGE, FARTHEST, Wanted, ids_found, run_page, standing_word
+from web.standing_words import standing_sentence
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
     """Return the pages."""
     pages = Blueprint("runs", __name__)
     pages.add_app_template_filter(standing_word, "standing")
-
-    def shown(wanted: Wanted) -> str:
-        skip = min(max(0, request.args.get("skip", 0, type=int)), FARTHEST)
-        with rooms.store() as store:
-            page = run_page(store, wanted, skip)
-        return render_template("run/runs.html", page=page, wanted=wanted, skip=skip, states=State)
+    pages.add_app_template_filter(standing_sentence)
 
     @pages.get("/runs")
     @allow(Permission.WATCH)
     def runs() -> str:
-        asked = request.args
-        state = asked.get("state", "")
-        return shown(
-            Wanted(
-                state=state if state in list(State) else "",
-                since=asked.get("since", type=date.fromisoformat),
-                until=asked.get("until", type=date.fromisoformat),
-            )
-        )
+        wanted, skip = _wanted(), min(max(0, request.args.get("skip", 0, type=int)), FARTHEST)
+        with rooms.store() as store:
+            page = run_page(store, wanted, skip)
+        return render_template("run/runs.html", page=page, wanted=wanted, skip=skip, states=State)
 
     @pages.post("/runs")
     @allow(Permission.SEE_IDENTITY)
-    def find() -> str:
-        """Find by a number: in the request's body, so that no address and no log holds it."""
-        return shown(Wanted(among=request.form.get("wanted", "").strip()))
+    def find() -> AnyResponse:
+        """Find by a number: in the request's body, so that no address and no log holds it.
+
+        The answer is an address of its own, by ids, which are random: whoever goes Back to it sees it again.
+        """
+        with rooms.store() as store:
+            found, more = ids_found(store, request.form.get("wanted", "").strip())
+        return redirect(url_for("runs.runs", ids=" ".join(found), more="yes" if more else None), 303)
 
     @pages.get("/runs/<run>")
     @allow(Permission.WATCH)
@@ -56,10 +53,16 @@ def blueprint(rooms: Rooms) -> Blueprint:
             result = result_of(store, run, unmasked=may_here(Permission.SEE_IDENTITY))
             skipped = store.skipped(result.run.id)
             pictured = bool(FieldPictures(store).numbers(result.run.id))
+            numbers = numbers_in_exports(store, result.run.id)
             mapped = store.survey(result.run.id) is not None
-        advice = advice_on(result.run.cause, ended=result.run.state.ended, mapped=mapped)
+        advice = advice_on(
+            result.run.cause,
+            ended=result.run.state.ended,
+            mapped=mapped,
+            simulated=result.run.simulated,
+        )
         return render_template(
-            "run/run.html", result=result, advice=advice, skipped=skipped, pictured=pictured
+            "run/run.html", result=result, advice=advice, skipped=skipped, pictured=pictured, numbers=numbers
         )
 
     @pages.get("/runs/<run>/report.<any(pdf, csv, json):kind>")
@@ -73,3 +76,15 @@ def blueprint(rooms: Rooms) -> Blueprint:
         return exported(rooms, run, OME_TIFF)
 
     return pages
+
+
+def _wanted() -> Wanted:
+    """Return which runs an address asks for."""
+    asked = request.args
+    state = asked.get("state", "")
+    return Wanted(
+        state=state if state in list(State) else "",
+        since=asked.get("since", type=date.fromisoformat),
+        until=asked.get("until", type=date.fromisoformat),
+        ids=asked["ids"].split()[:A_PAGE] if "ids" in asked else None,
+    )

@@ -46,7 +46,8 @@ def serve(
     """Serve the live page, with its instrument.
 
     An instrument is started beside the page unless one already works on the same store: that one is followed.
-    Ctrl-C ends both; a count that is running can be resumed afterwards. With --simulate, --start does so.
+    Ctrl-C ends both; a count that is running can be resumed afterwards. With --simulate, --start does so, unless a
+    person had paused it.
 
     \b
     Examples:
@@ -163,7 +164,7 @@ def _begin(run: Mapping[str, Any] | None, instrument: InstrumentClient, resume_s
 
     if run is None or run["ended"]:
         instrument.start()
-    elif resume_simulated and run["simulated"] and run["state"] == "paused":
+    elif resume_simulated and run["simulated"] and run["state"] == "paused" and _interrupted(run):
         try:
             instrument.resume(run["run"])
         except ApplianceRefused as refusal:  # of another version, say; a simulation is no loss
@@ -172,6 +173,13 @@ def _begin(run: Mapping[str, Any] | None, instrument: InstrumentClient, resume_s
             instrument.start()
     else:
         log.warning("A count is %s already; no other one was started.", run["state"])
+
+
+def _interrupted(run: Mapping[str, Any]) -> bool:
+    """Whether a run stands still because its instrument ended, and not because a person paused it."""
+    from appliance.cause import Cause
+
+    return run["cause"] in (None, Cause.POWER_CUT, Cause.SHUT_DOWN)
 
 
 def _announce(config: Config, port: int) -> None:

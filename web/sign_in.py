@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -123,7 +124,7 @@ def install(app: Flask, rooms: Rooms) -> None:
             "theme": _theme(),
             "here": _here(),
             "languages": LANGUAGES,
-            "this_page": request.full_path.rstrip("?"),
+            "this_page": _this_page(),
         }
     )
 
@@ -131,6 +132,14 @@ def install(app: Flask, rooms: Rooms) -> None:
 def _theme() -> str:
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in THEMES else "light"
+
+
+def _this_page() -> str:
+    """Return the address of the page that is shown; for the answer to a form, of that which the form was on."""
+    if request.method != "POST":
+        return request.full_path.rstrip("?")
+    came = urlsplit(request.referrer or "/")
+    return urlunsplit(("", "", came.path, came.query, ""))
 
 
 def _here() -> bool:
@@ -159,9 +168,11 @@ def _on_record_as_gone(rooms: Rooms) -> None:
 
 
 def _kept(form: dict[str, str]) -> tuple[str, str | None]:
-    password, again, pin = (form.get(key, "") for key in ("password", "again", "pin"))
+    password, again, pin, pin_again = (form.get(key, "") for key in ("password", "again", "pin", "pin_again"))
     if password != again:
         raise ApplianceRefused(gettext("The two passwords differ. Type them again."))
+    if pin != pin_again:
+        raise ApplianceRefused(gettext("The two PINs differ. Type them again."))
     return secret.hash_password(password), secret.hash_pin(pin) if pin else None
 
 

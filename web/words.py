@@ -36,7 +36,7 @@ LIVE_PAGE: Sequence[str] = (
     _("Not ready"),
     _("Preparing"),
     _("Differential, provisional"),
-    _("Preparing."),
+    _("Preparing, which can take a minute or two. Counting then begins by itself."),
     _("Counting"),
     _("Paused"),
     _("Paused."),
@@ -86,6 +86,17 @@ LIVE_PAGE: Sequence[str] = (
     _("wait for a person"),
     _("of {planned}"),
     _("{count} skipped: {why}"),
+    _("Camera and analysis are being prepared."),
+    _("Homing the stage."),
+    _("Setting lamp and cameras."),
+    _("Looking the slide over: picture {at} of {of}."),
+    _("Looking the slide over: field {at} of {of}."),
+    _("Focusing at place {at} of {of}."),
+    _("{cell} is near {limits} %%"),
+    _("or"),
+    _("{counted} cells are counted; {aim} are enough."),
+    _("{counted} cells are counted; a count ends at {max_cells}."),
+    _("Still in doubt: {near}."),
     _("{kinds}; {count} more at the border of a field"),
     _("but {count} at the border of a field"),
     _("not loaded"),
@@ -154,12 +165,22 @@ REVIEW: Sequence[str] = (
     _("To be read"),
     _("Read"),
     _("{read} of {all} read"),
+    _("Not signed."),
+    _("Signed as {status} by {who}."),
+    _("Signed as {status} by {who}; changed since it was signed: sign it anew."),
+    _("Signed as {status} by {who}; changed since it was signed: sign an amendment."),
     _("Your role may not sign."),
-    _("{counted} counted cells, digest {digest}"),
+    _("Reference"),
+    _("▲ ▼ both 95 %% limits lie beyond the reference range"),
+    _("No cell is selected. Shown: {label}."),
+    _("No cell is selected; none is {label}."),
+    _("Pictures are loading …"),
+    _("The file is being made. It may take a few seconds …"),
+    _("The file is made: {name}"),
     _("1 cell selected"),
     _("{count} cells selected"),
     _("Select cells, then touch their label"),
-    _("counted of at least {least}"),
+    _("counted; the least is {least}"),
     _("Counted {counted}; {label} {count}, {percent}."),
     _("Counted {counted}."),
     _("Label"),
@@ -204,12 +225,22 @@ SERVICE: Sequence[str] = (
 )
 STANDINGS: Sequence[str] = (_("preliminary"), _("final"), _("amended"))
 """Said by the name that a signature has: ``_(signature.status)``."""
+OF_THE_SERVER: Sequence[str] = (
+    _("The instrument is starting."),
+    _("The instrument does not answer."),
+    _("The instrument says what this page does not understand. Restart both with the same version."),
+    _("The instrument cannot begin. It says why where hemadiff serve was started."),
+    _("Starting"),
+    _("The count begins by itself."),
+    _("Not started"),
+)
+"""Said by the server while there is no run, and looked up whole."""
 SENTENCES: Sequence[str] = (*LIVE_PAGE, *QUALITY_CONTROL, *REVIEW, *LABELLING, *SERVICE, *STANDINGS)
 
 
 def words() -> Mapping[str, str]:
     """Return the sentences that the person's language says otherwise, as the scripts look them up."""
-    said = {sentence: gettext(sentence) for sentence in (*SENTENCES, *CELL_NAMES)}
+    said = {sentence: gettext(sentence) for sentence in (*SENTENCES, *OF_THE_SERVER, *CELL_NAMES)}
     return {
         sentence.replace("%%", "%"): translated.replace("%%", "%")
         for sentence, translated in said.items()

@@ -55,7 +55,7 @@ def ended_sessions(store: Store) -> frozenset[str]:
 def refuse_shut(account: Account) -> None:
     """Raise ApplianceRefused for somebody who was shut out."""
     if account.disabled:
-        raise ApplianceRefused("This account is shut. Ask an administrator.")
+        raise ApplianceRefused("This account is closed. Ask an administrator.")
 
 
 ASKS: Mapping[str, Any] = {each.__name__: each for each in (signed_in, sign_in_refused, signed_out)}

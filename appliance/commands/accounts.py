@@ -55,7 +55,7 @@ def add(session: Session, name: str, role: str, password: str) -> None:
       hemadiff accounts add robin --role reviewer
     """
     from appliance.accounts.secret import hash_password
-    from appliance.instrument import HERE
+    from appliance.audit import HERE
     from appliance.service_desk import desk
 
     kept = hash_password(password)
@@ -76,7 +76,7 @@ def set_password(session: Session, name: str, password: str) -> None:
       hemadiff accounts password robin
     """
     from appliance.accounts.secret import hash_password
-    from appliance.instrument import HERE
+    from appliance.audit import HERE
     from appliance.service_desk import desk
 
     kept = hash_password(password)

@@ -155,7 +155,7 @@ def import_record(session: Session, file: Path) -> None:
     Example:
       hemadiff calibrate import 100x.json
     """
-    from appliance.instrument import HERE
+    from appliance.audit import HERE
     from appliance.service_desk import desk
     from calibration.file import read_calibration
     from calibration.record_json import to_json

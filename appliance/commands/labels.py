@@ -75,7 +75,7 @@ def export(session: Session, name: str, out: Path, layout: str, unfinished: bool
       hemadiff labels export erythroid training/
       hemadiff labels export erythroid coco/ --as coco --unfinished
     """
-    from appliance.instrument import HERE
+    from appliance.audit import HERE
     from appliance.labelling.layouts import LAYOUTS
     from appliance.labelling.sets import LabelSets
     from appliance.labelling.whole import whole_set

@@ -30,7 +30,7 @@ def port(config: Config) -> Finding:
         if _has_sensor(config):
             do = 'Give [stage] port in the settings, as in "grbl:/dev/hemadiff/stage".'
             return failed("port", "A microscope's camera is set, but no stage.", do)
-        return passed("port", "No stage is set.")
+        return passed("port", f"Not asked for: {_without_stage(config)}.")
     device = said.partition(":")[2]
     if device.startswith("/") and (trouble := _trouble("port", Path(device), "ls -l /dev/serial/by-id")):
         return trouble
@@ -70,6 +70,15 @@ def camera(config: Config) -> Finding:
         return passed("camera", f"{driver.name} answers.")
     finally:
         driver.close()
+
+
+def _without_stage(config: Config) -> str:
+    source = config.camera.source
+    if source is None:
+        return "no camera is set"
+    if isinstance(parse_camera(source), SimulatedSource):
+        return "the simulated microscope has a stage of its own"
+    return "pictures from a folder need no stage"
 
 
 def _has_sensor(config: Config) -> bool:

@@ -11,7 +11,7 @@ from appliance.store import Store
 
 def as_csv(result: Result) -> str:
     """Return the differential as CSV; every row says what the result is worth."""
-    return run_export.to_csv(run_export.rows(result.run, result.tally, result.status))
+    return run_export.to_csv(run_export.rows(result.run, result.tally, result.status, result.sample))
 
 
 def as_object(store: Store, result: Result) -> dict[str, Any]:

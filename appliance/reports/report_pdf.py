@@ -5,7 +5,7 @@ The first sheet has the differential and its measures whole; many marks, long no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib import rc_context
@@ -13,23 +13,25 @@ from matplotlib import rc_context
 from appliance.certificate import DRAWING
 from appliance.reports.fitted import FONT
 from appliance.reports.result import Pictured, Pictures, Result
-from appliance.reports.sheets import A4_IN, FAINT, INK, LEFT, LINE, RIGHT, SIZE, Head, Sheets
+from appliance.reports.sheets import A4_IN, FAINT, INK, LEFT, LINE, RIGHT, SIZE, SMALL_LINE, Head, Sheets
 from appliance.review.notes import Note
 from appliance.review.reviewed import changed_by
 from appliance.review.signature import Signature, Status
 from appliance.review.statement import COVERED, FORMAT
+from appliance.run import State
 from appliance.view import RESEARCH_USE_ONLY
 from appliance.wording import number_of
 from models.panel import UNIDENTIFIED
 
-BAR, USUAL = "#2b8799", "#cfe8da"
+BAR, REFERENCE = "#2b8799", "#cfe8da"
 COLUMNS = ((LEFT, "left"), (0.40, "right"), (0.48, "right"), (0.60, "right"), (0.72, "right"))
 BARS = (0.74, RIGHT)
 CELLS_A_ROW = 12
 SLIDE_WIDE, SLIDE_HIGH, SLIDE_LEAST = 0.5, 0.16, 0.07
 DIGITS = 12  # of an earlier signature's digest
 GAP = 0.009
-MEASURES = 7  # lines, with a long one or two
+MEASURES = 8  # lines, with a long one or two, and the legend
+BEYOND: Mapping[str, str] = {"above": "▲ ", "below": "▼ "}
 
 _STYLE: dict[Any, Any] = {
     "font.family": FONT, "font.size": SIZE, "text.color": INK, "text.parse_math": False, "pdf.fonttype": 42,
@@ -60,6 +62,7 @@ def report_sheets(result: Result, pictures: Pictures) -> Sheets:
         _cells(sheets, pictures.cells)
         _notes(sheets, result.notes)
         _slide(sheets, pictures.slide)
+        _digests(sheets, result)
         sheets.number()
         return sheets
 
@@ -76,8 +79,7 @@ def _warning(result: Result) -> str:
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
     run = result.run
-    if result.sample:
-        yield "Sample", result.sample
+    yield "Sample", result.sample or "none given"
     yield "Specimen", f"{run.plan.specimen}{', SIMULATED' if run.simulated else ''}; panel {run.plan.panel}"
     yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {result.ended}"
     yield "Standing", result.status
@@ -103,19 +105,44 @@ def _marks(sheets: Sheets, result: Result) -> None:
 def _differential(sheets: Sheets, result: Result) -> None:
     rows = result.tally.rows
     sheets.room((1 + len(rows) + MEASURES) * LINE)  # on one sheet, with the head of its columns
-    _row(sheets, ("Cell", "Count", "%", "95 % limits", "Usual %"), FAINT)
     most = max([10.0, *(row.high for row in rows), *(row.reference[1] for row in rows if row.reference)])
+    _row(sheets, ("Cell", "Count", "%", "95 % limits", "Reference %"), FAINT, ("0", f"{most:.0f} %"))
+    whole = result.run.state is State.COMPLETED  # else it is no differential to compare
     for row in rows:
         usual = "–" if row.reference is None else f"{row.reference[0]:g} – {row.reference[1]:g}"
         _bar(sheets, row.percent, (row.low, row.high), row.reference, most)
         limits = f"{row.low:.1f} – {row.high:.1f}"
-        _row(sheets, (row.title, str(row.count), f"{row.percent:.1f}", limits, usual))
+        beyond = BEYOND.get(row.beyond or "", "") if whole else ""
+        _row(sheets, (row.title, str(row.count), f"{beyond}{row.percent:.1f}", limits, usual))
+    _legend(sheets, any(row.reference for row in rows) and whole)
     sheets.skip(0.004)
 
 
-def _row(sheets: Sheets, cells: Sequence[str], colour: str = INK) -> None:
+def _legend(sheets: Sheets, compared: bool) -> None:
+    """Say what the bars are, and what stands beside a percentage."""
+    middle, said = (
+        -LINE * 0.42,
+        [(LEFT, "▲ above, ▼ below the reference range with both 95 % limits", "left")],
+    )
+    keys = (
+        (0.60, 0.006, BAR, "percent"),
+        (0.70, 0.0012, INK, "95 % limits"),
+        (0.815, 0.012, REFERENCE, "reference"),
+    )
+    sheets.room(LINE)
+    for place, high, colour, name in keys if compared else keys[:2]:
+        sheets.box(place, middle - high / 2, 0.02, high, colour)
+        said.append((place + 0.025, name, "left"))
+    sheets.row(said if compared else said[1:], FAINT)
+
+
+def _row(
+    sheets: Sheets, cells: Sequence[str], colour: str = INK, scale: tuple[str, str] | None = None
+) -> None:
+    """Write a row of the differential. scale: what stands at the ends of the bars, over them."""
     placed = [(place, said, side) for (place, side), said in zip(COLUMNS, cells, strict=True)]
-    sheets.row(placed, colour)
+    ends = [] if scale is None else [(BARS[0], scale[0], "left"), (BARS[1], scale[1], "right")]
+    sheets.row([*placed, *ends], colour)
 
 
 def _bar(
@@ -129,7 +156,7 @@ def _bar(
     scale = (right - left) / most
     middle = -LINE * 0.42
     if usual is not None:
-        sheets.box(left + usual[0] * scale, middle - 0.006, (usual[1] - usual[0]) * scale, 0.012, USUAL)
+        sheets.box(left + usual[0] * scale, middle - 0.006, (usual[1] - usual[0]) * scale, 0.012, REFERENCE)
     sheets.box(left, middle - 0.0032, percent * scale, 0.0064, BAR)
     sheets.box(left + limits[0] * scale, middle - 0.0006, (limits[1] - limits[0]) * scale, 0.0012, INK)
 
@@ -151,27 +178,40 @@ def _measures(result: Result) -> Iterator[str]:
 
 
 def _signed(sheets: Sheets, result: Result) -> None:
-    """Write the last signature in full, the earlier ones in a list, and what the digest covers."""
-    case, standing = result.case, result.standing
-    if case is None or standing is None:
+    """Write the last signature in full, and the earlier ones in a list."""
+    standing = result.standing
+    if standing is None:
         return
-    sheets.title("What was signed" if standing.last else "What a signature would be bound to")
+    sheets.title("Signatures")
     last = standing.last
     if last is not None:
         sheets.fact("Signed", f"as {last.status} by {last.who}, {last.at:%Y-%m-%d %H:%M} UTC")
         if last.note:
             sheets.fact("Its note", last.note)
-        sheets.fact("Its digest", last.digest)
     if last is None or standing.changed:
-        sheets.fact("This result", f"is not signed. Its digest is {case.digest}")
+        sheets.fact("This result", "is not signed.")
     for signature in reversed(result.signed[:-1]):
         sheets.fact("Earlier", _earlier(signature))
-    sheets.small(
-        f'A digest is the SHA-256 of one JSON text ("{FORMAT}"). It covers {", ".join(COVERED.values())}. '
-        "Percentages, limits and M:E follow from these. It does not cover the sample's number, how many fields were "
-        "counted or skipped, notes, pictures, nor who signed, when, and the note with that."
-    )
     sheets.skip(GAP)
+
+
+def _digests(sheets: Sheets, result: Result) -> None:
+    """Write in small print what a signature is bound to."""
+    case, standing = result.case, result.standing
+    if case is None or standing is None:
+        return
+    last = standing.last
+    signed = "" if last is None else f"Digest of what was signed last: {last.digest}. "
+    unsigned = (
+        f"Digest of this result, which is not signed: {case.digest}. "
+        if last is None or standing.changed
+        else ""
+    )
+    sheets.room(4 * SMALL_LINE)
+    sheets.small(
+        f'{signed}{unsigned}A digest (SHA-256, "{FORMAT}") covers {", ".join(COVERED.values())}; '
+        "not the sample's number, the fields' numbers, notes, pictures, nor who signed and when."
+    )
 
 
 def _earlier(signature: Signature) -> str:

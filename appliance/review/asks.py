@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from appliance.accounts.lockout import Lockout
 from appliance.accounts.roles import Permission
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
@@ -112,11 +113,25 @@ def finish_second_reading(store: Store, at: datetime, *, run: str, by: str) -> d
 
 
 def sign(
-    store: Store, at: datetime, *, run: str, by: str, status: str, digest: str, note: str = ""
+    store: Store,
+    at: datetime,
+    *,
+    run: str,
+    by: str,
+    status: str,
+    digest: str,
+    note: str = "",
+    how: str = "",
 ) -> dict[str, Any]:
-    """Sign a run as preliminary, final or amended. digest: `Case.digest` as the page showed it."""
+    """Sign a run as preliminary, final or amended. digest: `Case.digest` as the page showed it.
+
+    how: in which way (`Way`) whoever asks has just seen the person prove who they are; refused where that is locked.
+    """
     with store.atomic():
         by, case = person(by), open_case(store, run)
+        if how:
+            Lockout(store).failures(by, how).refuse_locked(at)
+            Lockout(store).forget(by, how)
         own = second_reading(store, case.run.id, case.machine, by)
         if own is not None and own.finished is None:
             raise ApplianceRefused(

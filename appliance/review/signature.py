@@ -115,7 +115,7 @@ def standing(case: Case, signed: list[Signature]) -> Standing:
         why_not = (
             f"{short} Only a preliminary result can be signed of it, and {done}"
             if last.status is Status.PRELIMINARY
-            else f"{done} Only a change makes an amendment possible."
+            else f"{done} To amend it, change a label first."
         )
     amends = "Say why the signed result is amended." if Status.AMENDED in may else ""
     return Standing(last, changed, () if why_not else may, why_not, amends or short)

@@ -20,10 +20,8 @@ COVERED: Mapping[str, str] = {
     "state": "its state",
     "reason": "the reason of that",
     "marks": "its marks",
-    "machine": "what made it (weights, engine, detector, calibration, camera, version, its beginning, the digest of "
-    "its fields)",
-    "rules": "the rules in force (panel, specimen, what counts, M:E, usual ranges, decision limits, how many cells "
-    "were asked for)",
+    "machine": "what made it (weights, engine, detector, calibration, camera, version, when, its fields)",
+    "rules": "the rules in force (panel, what counts, M:E, reference ranges, decision limits, cells asked for)",
     "labels": "every cell's label",
     "tally": "the counts",
 }

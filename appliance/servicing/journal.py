@@ -33,13 +33,17 @@ def last_lines(lines: int = LINES, command: Command | None = None) -> Log:
             (), "There is no journal on this machine: the services' messages are where they were started."
         )
     except (OSError, subprocess.SubprocessError):
-        return Log((), f"The journal does not answer. Ask it by hand: journalctl -u {UNITS[0]}.")
+        return Log(
+            (),
+            "The journal does not answer. Load this page again, or ask at this machine's terminal: "
+            f"journalctl -u {UNITS[0]}.",
+        )
     found = tuple(line for line in said.splitlines() if line.strip() and not line.startswith("-- "))
     if found:
         return Log(found)
     return Log(
         (),
-        "The journal shows this user nothing of the services. Ask it by hand: "
+        "This page may not read what the services wrote. Whoever has this machine's terminal may: "
         f"sudo journalctl {' '.join(f'-u {unit}' for unit in UNITS)}.",
     )
 

@@ -21,6 +21,7 @@ def look_for_cells_in_vain(browser: Browser, folder: Path) -> None:
         with browser.opened("/", "robin", TOUCHSCREEN) as page:
             page.get_by_role("button", name="Start a count").click()
             page.get_by_text("Blood", exact=True).click()
+            page.locator("#sample").fill("26-004712")
             page.get_by_role("button", name="Start the count").click()
             page.locator(ENDED).wait_for(timeout=300_000)
             browser.keep("no-smear", page)

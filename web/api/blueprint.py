@@ -41,6 +41,7 @@ REFUSALS = {
     403: "The role may not do this, or not from here.",
     404: "It is not there.",
     409: "The instrument refuses; detail says why.",
+    410: "The link that asks is over; detail says why.",
     502: "The instrument failed.",
     503: "The instrument does not answer.",
 }

@@ -33,6 +33,7 @@ from web.api.review_shapes import (
 )
 from web.api.shapes import Nothing, RunPath
 from web.blind import reads_blind, refuse_blind
+from web.proving import Proving, not_yours, way_of
 from web.rooms import Rooms
 
 TAG = Tag(name="review", description="What people make of a run that has ended.")
@@ -103,12 +104,17 @@ def _relabelling(api: APIBlueprint, rooms: Rooms) -> None:
 
 
 def _writing(api: APIBlueprint, rooms: Rooms) -> None:
+    proving = Proving(rooms)
+
     @api.post("/runs/<run>/review/signatures", tags=[TAG], responses={200: ReviewSaid})
     @allow(Permission.SIGN)
     def sign(path: RunPath, body: SignAsked) -> Response:
-        """Sign. Refused where the run is no longer what the digest is of."""
+        """Sign, proving anew who does. Refused where the run is no longer what the digest is of."""
         asked = {"status": body.status, "digest": body.digest, "note": body.note}
-        rooms.instrument.ask("sign", run=path.run, by=who().name, **asked)
+        me = who()
+        # not whoever stands at a screen that somebody left open
+        proving.proved(me.name, me.how, body.secret, not_yours(me.how))
+        rooms.instrument.ask("sign", run=path.run, by=me.name, how=way_of(me.how), **asked)
         return no_store(jsonify(_now(rooms, path.run)))
 
     @api.post("/runs/<run>/review/notes", tags=[TAG], responses={200: ReviewSaid})

@@ -216,11 +216,15 @@ class ReclassifyAsked(Asked):
 
 
 class SignAsked(Asked):
-    """A signature. digest: as the review said it, of what the person saw."""
+    """A signature. digest: as the review said it, of what the person saw.
+
+    secret: their PIN or password, whichever they signed in with.
+    """
 
     status: Literal["preliminary", "final", "amended"]
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     note: str = Field(default="", max_length=1000)
+    secret: str = Field(min_length=1, max_length=200, repr=False)
 
 
 class NoteAsked(Asked):

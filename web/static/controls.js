@@ -8,6 +8,7 @@ import { _ } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const may = document.body.dataset.control === "yes";
 const startDialog = byId("new-dialog");
+const unnamedDialog = byId("unnamed-dialog");
 const stopDialog = byId("stop-dialog");
 let run = null;
 let meant = null;
@@ -21,9 +22,10 @@ export function wireControls(refused) {
   for (const dialog of [startDialog, stopDialog]) {
     dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
     const send = dialog.querySelector("[data-send]");
-    send.addEventListener("click", () => confirm(dialog, send));
+    send.addEventListener("click", () => (dialog === startDialog && !sample() ? askWhose() : confirm(dialog, send)));
     dialog.querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), send.click()));
   }
+  unnamedDialog.addEventListener("close", () => (unnamedDialog.returnValue === "start" ? confirm(startDialog, startDialog.querySelector("[data-send]")) : byId("sample").focus()));
   startDialog.addEventListener("close", () => startDialog.querySelector("form").reset()); // nobody reads the number there
   startDialog.addEventListener("change", offerSends);
   for (const keys of document.querySelectorAll(".typing")) drawKeys(keys, byId(keys.dataset.for));
@@ -51,7 +53,7 @@ export function offerControls(snapshot, current) {
   for (const button of document.querySelectorAll("[data-do]")) {
     const what = button.dataset.do;
     button.hidden = !may || !offered[what];
-    button.disabled = !ready || (what === "new" && !snapshot.instrument.can_start);
+    button.disabled = !ready || waits(button) || (what === "new" && !snapshot.instrument.can_start);
   }
   const why = may && run && offered.new && ready ? snapshot.instrument.why_not : null;
   byId("why-not").hidden = !why;
@@ -67,7 +69,7 @@ export function offerControls(snapshot, current) {
 // Nothing is counted that the settings do not say and nobody chose.
 function offerSends() {
   const chosen = startDialog.querySelector("[name=count]:checked") !== null;
-  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready || (send.dataset.send === "start" && !chosen);
+  for (const send of document.querySelectorAll("[data-send]")) send.disabled = !ready || waits(send) || (send.dataset.send === "start" && !chosen);
 }
 
 function press(button) {
@@ -100,21 +102,41 @@ async function confirm(dialog, button) {
 function wanted(dialog) {
   const count = dialog.querySelector("[name=count]:checked");
   const target = dialog.querySelector("[name=target]:checked").value;
-  const sample = dialog.querySelector("[name=sample]").value.trim();
   return {
     panel: count.value,
     specimen: count.dataset.specimen,
-    ...(sample ? { sample } : {}),
+    ...(sample() ? { sample: sample() } : {}),
     ...(target ? { min_cells: Number(target), max_cells: Number(target) } : {}),
   };
 }
 
+// As the laboratory knows the smear; empty where nobody said.
+function sample() {
+  return startDialog.querySelector("[name=sample]").value.trim();
+}
+
+function askWhose() {
+  unnamedDialog.returnValue = "";
+  unnamedDialog.showModal();
+}
+
 async function send(button, what, body) {
+  const { textContent: name, dataset: { meanwhile } } = button;
+  const aloud = (button.closest("dialog") ?? document).querySelector(".spoken"); // an open dialog silences what is outside
+  button.setAttribute("aria-busy", "true");
   button.disabled = true;
+  if (meanwhile) button.textContent = aloud.textContent = meanwhile; // the camera is opened, and weights are read
   try {
     await ask("POST", `api/v1/${what === "start" ? "runs" : what}`, body);
   } finally {
+    if (meanwhile) [button.textContent, aloud.textContent] = [name, ""];
+    button.removeAttribute("aria-busy");
     button.disabled = false;
     offerSends();
   }
+}
+
+// What is heard of the instrument meanwhile lets nobody ask for the same twice.
+function waits(button) {
+  return button.hasAttribute("aria-busy");
 }

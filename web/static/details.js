@@ -15,7 +15,7 @@ export function wireDetails() {
 
 export function drawDetails() {
   if (!dialog.open) return;
-  const said = parts.filter((part) => part.textContent && !part.closest("[hidden]"));
+  const said = parts.filter((part) => whole(part) && !part.closest("[hidden]"));
   list.replaceChildren(...said.map(row), ...references());
 }
 
@@ -24,8 +24,13 @@ function open() {
   drawDetails();
 }
 
+// What the page has no room for stands in data-whole.
+function whole(part) {
+  return part.dataset.whole || part.textContent;
+}
+
 function cutShort(part) {
-  return part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+  return Boolean(part.dataset.whole) || part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
 }
 
 function references() {
@@ -48,7 +53,7 @@ function row(part) {
   const { line, term, value } = pair();
   term.textContent = part.dataset.detail || part.closest("div").querySelector("dt").textContent;
   const number = part.previousElementSibling?.matches("strong") ? part.previousElementSibling.textContent : "";
-  if (number) value.append(Object.assign(document.createElement("b"), { textContent: number }), /^\d/.test(part.textContent) ? ": " : " ");
-  value.append(part.textContent);
+  if (number) value.append(Object.assign(document.createElement("b"), { textContent: number }), /^\d/.test(whole(part)) ? ": " : " ");
+  value.append(whole(part));
   return line;
 }

@@ -7,6 +7,7 @@ import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
 import { drawReviewed } from "./reviewed.js";
 import { clock, tenth } from "./review/numbers.js";
+import { cellWord, endSaid, nearSaid, stepSaid } from "./run_words.js";
 import { sampleOf } from "./sample.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
@@ -16,7 +17,8 @@ import { _ } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).textContent = text; };
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
-const spelled = (labels) => labels.replaceAll("_", " ");
+const formula = (labels) => labels.replace(/[a-z_]+/g, cellWord);
+const told = (sentence) => (sentence ? _(sentence) : sentence); // one that is always the same
 const LATEST = 24;
 const ADVICE = JSON.parse(byId("advice").textContent); // by the cause of what paused or ended a run
 const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
@@ -26,7 +28,7 @@ const STATES = {
   none: { word: _("Connecting"), icon: "idle" },
   idle: { word: _("Ready"), icon: "idle" },
   unready: { word: _("Not ready"), icon: "warning" },
-  preparing: { word: _("Preparing"), icon: "counting", heading: _("Differential, provisional"), tone: "calm", title: _("Preparing.") },
+  preparing: { word: _("Preparing"), icon: "counting", heading: _("Differential, provisional"), tone: "calm", title: _("Preparing, which can take a minute or two. Counting then begins by itself.") },
   counting: { word: _("Counting"), icon: "counting", heading: _("Differential, provisional") },
   paused: { word: _("Paused"), icon: "paused", heading: _("Differential, provisional"), tone: "calm", title: _("Paused.") },
   completed: { word: _("Completed"), icon: "completed", heading: _("Differential"), tone: "good", title: _("Completed.") },
@@ -106,16 +108,19 @@ function drawNotice(state) {
 function noticeFor(state) {
   const old = snapshot.run ? _("What you see is old.") : "";
   if (link === "lost") return { tone: "bad", icon: "failed", title: _("No connection to this page's server."), text: [heard ? _("Last heard at {time}.", { time: clock(heard) }) : "", old, _("Connecting again…")].filter(Boolean).join(" ") };
-  if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: _("Instrument lost at {time}.", { time: clock(snapshot.link.since) }), text: [snapshot.link.why, old].filter(Boolean).join(" ") };
+  if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: _("Instrument lost at {time}.", { time: clock(snapshot.link.since) }), text: [told(snapshot.link.why), old].filter(Boolean).join(" ") };
   if (refused) return { tone: "warn", icon: "warning", title: _("Not done."), text: refused };
   const fault = state === "paused" && ADVICE[snapshot.run.cause]?.mend; // somebody has to do something first
   const { tone, title, icon } = fault ? { ...STATES.paused, tone: "warn", icon: "warning" } : STATES[state];
   const marks = (snapshot.run?.marks ?? []).join(" "); // what a person must know of the result, whatever its state
   if (!tone) return marks ? { tone: "warn", icon: "warning", title: _("Marked."), text: marks } : null;
-  const mapped = state === "paused" && snapshot.run.slide; // its map holds only where the slide lies
-  const advice = ADVICE[snapshot.run.cause]?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
-  const text = snapshot.run.reason ?? "";
-  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: text } };
+  const said = ADVICE[snapshot.run.cause];
+  const simulated = state === "paused" && snapshot.run.simulated && said?.simulated; // nobody can have moved that slide
+  const mapped = state === "paused" && snapshot.run.slide && !simulated; // its map holds only where the slide lies
+  const advice = simulated || said?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
+  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: endSaid(snapshot.run) } };
+  if (advice && !ADVICE[snapshot.run.cause].mend) return { tone, title, icon, text: "", marks, advice }; // a person did it: that says all
+  const text = state === "preparing" ? stepSaid(snapshot.run) : snapshot.run.reason ?? "";
   return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
 }
 
@@ -126,8 +131,8 @@ function drawWelcome(alone) {
   const { instrument } = snapshot;
   const ready = instrument !== null && snapshot.link.up;
   const note = ready && instrument.can_start ? snapshot.note : null;
-  say("welcome-title", !ready ? (heard ? _("No instrument yet") : _("Connecting")) : instrument.can_start ? (note?.title ?? _("Ready")) : _("Not ready"));
-  const text = !ready ? (snapshot.link.why ?? _("Waiting for the instrument.")) : (instrument.why_not ?? note?.text ?? _("Put a smear on the stage and start a count."));
+  say("welcome-title", !ready ? (heard ? _("No instrument yet") : _("Connecting")) : instrument.can_start ? (told(note?.title) ?? _("Ready")) : _("Not ready"));
+  const text = !ready ? (told(snapshot.link.why) ?? _("Waiting for the instrument.")) : (instrument.why_not ?? told(note?.text) ?? _("Put a smear on the stage and start a count."));
   sayProse(byId("welcome-text"), text);
 }
 
@@ -148,6 +153,8 @@ function drawRun(run, state) {
   say("chart-title", STATES[state].heading);
   drawBars(run.tally, { withPercent: state !== "failed" && run.counted > 0, withFlags: !STATES[state].stamp });
   byId("key-reference").hidden = Boolean(STATES[state].stamp) || !run.tally.some((row) => row.reference);
+  byId("rows").hidden = Boolean(run.withheld);
+  byId("withheld").hidden = !run.withheld;
   byId("stamp").hidden = !STATES[state].stamp;
   say("stamp", STATES[state].stamp ?? "");
   drawStrip(run.run, run.latest);
@@ -172,7 +179,7 @@ function timeLeft(run) {
 function drawDoubt(run, state) {
   const shown = run.near && run.aim > run.min_cells && state !== "completed" && state !== "failed";
   byId("doubt").hidden = !shown;
-  const near = run.near.replaceAll(" %", "\u00a0%");
+  const near = nearSaid(run);
   if (shown) say("doubt", run.ended ? _("In doubt: {near}", { near }) : _("Goes on to {aim}: {near}", { aim: run.aim, near }));
 }
 
@@ -181,15 +188,15 @@ function drawFacts(run, state) {
   const ratio = blood ? run.nrbc_per_100 : run.me_ratio;
   say("ratio-name", blood ? _("NRBC") : _("M:E"));
   say("ratio", ratio === null || ratio === undefined || state === "failed" ? "–" : blood ? tenth(ratio) : `${tenth(ratio)} : 1`);
-  say("ratio-note", blood ? _("per 100 white cells") : spelled(run.me_formula ?? ""));
-  byId("ratio-note").title = spelled(run.me_formula ?? "");
+  say("ratio-note", blood ? _("per 100 white cells") : "");
+  byId("ratio-note").title = byId("ratio-note").dataset.whole = blood ? "" : formula(run.me_formula ?? ""); // whole under Details
   drawErythroid(run, state);
   say("unidentified", run.unidentified);
   say("unidentified-note", run.unidentified ? (run.unidentified === 1 ? _("waits for a person") : _("wait for a person")) : "");
   byId("fact-unidentified").classList.toggle("waits", run.unidentified > 0);
   const outside = Object.entries(run.not_counted).filter(([, n]) => n > 0);
-  say("not-counted", outside.reduce((sum, [, n]) => sum + n, 0));
-  say("not-counted-note", notCounted(outside, run.at_border));
+  say("not-counted", run.withheld ? "–" : outside.reduce((sum, [, n]) => sum + n, 0));
+  say("not-counted-note", run.withheld ? "" : notCounted(outside, run.at_border));
   const skipped = Object.entries(run.fields.skipped).filter(([, n]) => n > 0);
   say("fields", run.fields.counted);
   say("fields-note", [run.fields.planned ? _("of {planned}", run.fields) : "", ...skipped.map(([why, count]) => _("{count} skipped: {why}", { count, why }))].filter(Boolean).join(", "));
@@ -199,7 +206,7 @@ function drawFacts(run, state) {
 
 // Reads on from the number before it: one kind alone is not given its number twice.
 function notCounted(outside, atBorder) {
-  const kinds = outside.length === 1 ? spelled(outside[0][0]) : outside.map(([label, n]) => `${n} ${spelled(label)}`).join(", ");
+  const kinds = outside.length === 1 ? cellWord(outside[0][0]) : outside.map(([label, n]) => `${n} ${cellWord(label)}`).join(", ");
   if (!atBorder) return kinds;
   return kinds ? _("{kinds}; {count} more at the border of a field", { kinds, count: atBorder }) : _("but {count} at the border of a field", { count: atBorder });
 }
@@ -221,7 +228,8 @@ function drawProvenance(run, instrument) {
   sayInFull("camera", from?.camera ?? "–");
   const calibration = from?.calibration ?? "–";
   const scale = run?.um_per_px && !calibration.includes("µm") ? `${calibration} (${run.um_per_px} µm/px)` : calibration;
-  sayInFull("calibration", run?.red_cells ? `${scale}. ${run.red_cells.said}` : scale);
+  sayInFull("calibration", scale);
+  byId("calibration").dataset.whole = run?.red_cells ? `${scale}. ${run.red_cells.said}` : "";
 }
 
 function sayInFull(id, text) {

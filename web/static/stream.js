@@ -3,6 +3,7 @@
 const SILENT_MS = 12_000; // the server speaks every 5 s, whatever happens
 const AGAIN_MS = [500, 1000, 2000, 4000];
 const ASK_MS = 3000; // when every stream is taken: ask instead
+const NO_MORE = [401, 410]; // nobody is signed in any more, or the link is over: no connection was lost
 
 export class Stream {
   #tell; #link; #source = null; #timer = 0; #watchdog = 0; #tries = 0;
@@ -56,6 +57,7 @@ export class Stream {
     this.#leave();
     try {
       const answer = await fetch("api/v1/state", { cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
+      if (NO_MORE.includes(answer.status)) return location.reload(); // the server says why in a page of its own
       if (!answer.ok) throw new Error(answer.statusText);
       this.#tell(await answer.json());
       this.#link("asking");

@@ -11,22 +11,29 @@ import { wireReferences } from "./references.js";
 const dialog = document.getElementById("closer");
 const at = (id) => document.getElementById(`closer-${id}`);
 
-// order(): cells as shown.  label(cell): its label, "" where it is not to be seen.  give(cells, label): a promise.
+// order(cell): {title, cells}, what is gone through with it.  label(cell): its label, "" where it is not to be seen.  give(cells, label): a promise.
 export function makeCloser(run, labels, { order, label, give, undo, left }) {
   const names = titles(labels);
   const references = wireReferences(run, labels);
   let shown = null;
+  let list = []; // as it was when the first of them was opened: what is given another label stays in it
+  let title = "";
+
+  function begin(cell) {
+    ({ title, cells: list } = order(cell));
+    return open(cell);
+  }
 
   async function open(cell) {
     shown = cell;
-    const list = order();
     at("cell").replaceChildren(picture(cell, 288));
-    at("where").textContent = list.includes(cell) ? _("{at} of {all}", { at: list.indexOf(cell) + 1, all: list.length }) : "";
+    const place = _("{at} of {all}", { at: list.indexOf(cell) + 1, all: list.length });
+    at("where").textContent = list.includes(cell) ? [title, place].filter(Boolean).join(": ") : "";
     at("label").textContent = names.get(label(cell)) ?? "";
     for (const each of ["machine", "history", "neighbours"]) at(each).replaceChildren();
     at("field").hidden = true;
     if (!dialog.open) dialog.showModal();
-    references.show(label(cell));
+    if (label(cell) !== "unidentified") references.show(label(cell));
     try {
       const said = await ask("GET", `/api/v1/runs/${run}/review/cells/${cell}`);
       if (shown === cell) draw(said);
@@ -38,6 +45,7 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
   function draw(said) {
     at("title").textContent = _("Cell {cell}, field {field}", { cell: said.cell, field: said.field + 1 });
     if (label(said.cell) && Object.keys(said.alternatives).length) drawOpinions(said);
+    if (label(said.cell) === "unidentified") references.show(likeliest(said.alternatives));
     const neighbours = said.neighbours.map((cell) => {
       const button = part("button", { type: "button", set: { "aria-label": _("Neighbouring cell {cell}", { cell }) } }, picture(cell, 64));
       button.addEventListener("click", () => open(cell));
@@ -46,6 +54,9 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
     at("neighbours").replaceChildren(...neighbours);
     if (said.width) drawField(said);
   }
+
+  // What the machine thought first of a cell that it did not name; none where it told nothing.
+  const likeliest = (alternatives) => Object.keys(alternatives).find((name) => names.has(name) && name !== "unidentified");
 
   function drawOpinions(said) {
     const opinions = Object.entries(said.alternatives).map(([name, value]) => part("li", {}, part("span", { textContent: names.get(name) }), part("meter", { value, set: { "aria-label": names.get(name) } }), part("b", { textContent: share(value) })));
@@ -67,10 +78,7 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
   }
 
   // The cell so many places further on; none for a neighbour that is not among those shown.
-  const further = (by) => {
-    const list = order();
-    return list.includes(shown) ? list[list.indexOf(shown) + by] : undefined;
-  };
+  const further = (by) => (list.includes(shown) ? list[list.indexOf(shown) + by] : undefined);
   const step = (by) => further(by) !== undefined && open(further(by));
 
   async function say(to) {
@@ -84,5 +92,5 @@ export function makeCloser(run, labels, { order, label, give, undo, left }) {
   at("next").addEventListener("click", () => step(1));
   at("close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => left(shown));
-  return { open };
+  return { open: begin };
 }

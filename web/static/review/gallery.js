@@ -1,6 +1,7 @@
 // The cells, section by section. Elements are kept from one drawing to the next, so that pictures and focus stay.
 
 import { _ } from "../words.js";
+import { sayWhileLoading } from "./loading.js";
 import { part, picture } from "./parts.js";
 
 const SIDE = 96;
@@ -11,12 +12,14 @@ const LANES = 3; // of the six connections that a browser has
 export function makeGallery(place, told) {
   const items = new Map(); // cell → its element
   let order = [];
+  let groups = [];
   let home = null; // the one cell that Tab reaches
   let lanes = 0; // in which pictures are fetched now
 
   // sections: {label, title, drop, marks, cells: [{cell, name, caption, kinds, marks}]}
   function draw(sections, has) {
     const before = document.activeElement?.closest?.("[data-cell]");
+    groups = sections.map(({ title, cells }) => ({ title, cells: cells.map((cell) => cell.cell) }));
     order = sections.flatMap((section) => section.cells.map((cell) => cell.cell));
     place.replaceChildren(...sections.map((section) => drawSection(section)));
     if (!order.length) place.append(part("p", { className: "empty", textContent: _("No cell is shown. Show all cells.") }));
@@ -108,6 +111,7 @@ export function makeGallery(place, told) {
     Home: () => order[0], End: () => order.at(-1),
   };
 
+  sayWhileLoading(place);
   place.addEventListener("focusin", (event) => {
     const item = event.target.closest("[data-cell]");
     if (item) setHome(+item.dataset.cell);
@@ -136,6 +140,13 @@ export function makeGallery(place, told) {
     draw, mark, focus,
     get order() { return order; },
     get home() { return home; },
-    show(label) { place.querySelector(`[data-section="${label}"]`)?.scrollIntoView({ block: "start" }); },
+    // The section that a cell stands in, {title, cells}; without cells where it is not shown.
+    group(cell) { return groups.find((each) => each.cells.includes(cell)) ?? { title: "", cells: [] }; },
+    // Scrolls to a section. Returns whether there is one.
+    show(label) {
+      const section = place.querySelector(`[data-section="${label}"]`);
+      section?.scrollIntoView({ block: "start" });
+      return section !== null;
+    },
   };
 }

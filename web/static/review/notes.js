@@ -20,5 +20,5 @@ export function wireNotes(home, { written, refused }) {
 export function drawNotes(notes) {
   const lines = notes.map((note) => part("li", {}, part("p", { textContent: note.text }), part("small", { textContent: `${note.who}, ${moment(note.at)}` })));
   document.getElementById("notes").replaceChildren(...lines.reverse());
-  document.getElementById("notes-count").textContent = notes.length || "";
+  for (const place of document.querySelectorAll("#notes-count, [data-count=notes]")) place.textContent = notes.length || "";
 }

@@ -32,7 +32,7 @@ export function wireReferences(run, labels) {
 
   return {
     show(label) {
-      if (label && label !== "unidentified") choice.value = label; // else what was looked at before stays
+      if (label) choice.value = label; // else what was looked at before stays
       draw(choice.value);
     },
   };

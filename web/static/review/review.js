@@ -9,9 +9,12 @@ import { makeGallery } from "./gallery.js";
 import { labelButtons, listenForKeys } from "./label_bar.js";
 import { drawNotes, wireNotes } from "./notes.js";
 import { makeSelection } from "./selection.js";
+import { mayChange } from "./signed.js";
+import { standingSaid } from "./standing.js";
 import { makeStatus } from "./status.js";
 import { drawStanding, wireSigning } from "./signing.js";
 import { drawTally, toldTally } from "./tally.js";
+import { wireSide } from "./side.js";
 import { wireTrend } from "./trend.js";
 
 let review = JSON.parse(document.getElementById("said").textContent);
@@ -28,7 +31,7 @@ const gallery = makeGallery(document.getElementById("gallery"), {
   all: (cells) => selection.all(cells),
 });
 const closer = makeCloser(review.run, review.labels, {
-  order: () => gallery.order,
+  order: around,
   label: (cell) => (seen(cell) ? labelOf().get(cell) : ""),
   give,
   undo,
@@ -56,6 +59,7 @@ async function change(address, body, told) {
   if (asking || !review.may_review) return false;
   asking = true;
   try {
+    if (!(await mayChange(review.standing))) return false;
     const done = await ask("POST", address, body);
     draw(done.review);
     status.say(told(done));
@@ -89,13 +93,25 @@ async function give(cells, to) {
 }
 
 async function giveSelected(to, cells = selection.cells(gallery.order)) {
-  if (!cells.length) return gallery.show(to);
+  if (!cells.length) return none(to);
   const inGallery = document.getElementById("gallery").contains(document.activeElement);
   const next = gallery.order.slice(gallery.order.indexOf(cells.at(-1)) + 1).find((cell) => !cells.includes(cell));
   if (!(await give(cells, to))) return undefined;
   selection.only([]);
   if (inGallery && next !== undefined) gallery.focus(next);
   return undefined;
+}
+
+// A label without a cell shows its group; said, since it may be a slip.
+function none(to) {
+  const label = names.get(to);
+  status.note(gallery.show(to) ? _("No cell is selected. Shown: {label}.", { label }) : _("No cell is selected; none is {label}.", { label }));
+}
+
+// What is gone through one by one: the group that a cell stands in, or everything that was asked for.
+function around(cell) {
+  if (view.show === "all") return gallery.group(cell);
+  return { title: document.getElementById("show").selectedOptions[0].textContent, cells: gallery.order };
 }
 
 async function undo() {
@@ -128,15 +144,12 @@ wireDragging(document.getElementById("gallery"), (cell) => (selection.has(cell) 
 wireChoices();
 wireSigning(home, {
   now: () => review,
-  signed: (now) => (draw(now), status.say(now.standing.said)),
+  signed: (now) => (draw(now), status.say(standingSaid(now.standing))),
   refused: reload,
   refuse: status.refuse,
   showUnidentified: () => gallery.show("unidentified"),
 });
 wireNotes(home, { written: draw, refused: status.refuse });
 wireTrend(home, review.run);
-const narrow = matchMedia("(max-width: 760px)");
-const fold = () => (document.getElementById("side").open = !narrow.matches);
-narrow.addEventListener("change", fold);
-fold();
+wireSide();
 draw(review);

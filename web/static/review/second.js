@@ -49,7 +49,7 @@ function read() {
     all: (cells) => selection.all(cells),
   });
   const closer = makeCloser(reading.run, reading.labels, {
-    order: () => reading.cells.map((cell) => cell.cell),
+    order: () => ({ title: "", cells: reading.cells.map((cell) => cell.cell) }),
     label: (cell) => labels().get(cell),
     give,
     undo,

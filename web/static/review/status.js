@@ -6,6 +6,7 @@ export function makeStatus() {
   const [selected, undo, clear, labels] = ["selected", "undo", "clear", "bar-labels"].map((id) => document.getElementById(id));
   let count = 0;
   let idle = "";
+  let noted = ""; // until something is selected or done
 
   function refuse(sentence) {
     for (const place of document.querySelectorAll("[data-wrong]")) {
@@ -16,17 +17,28 @@ export function makeStatus() {
 
   function draw() {
     clear.disabled = !count;
-    selected.textContent = count === 0 ? idle : count === 1 ? _("1 cell selected") : _("{count} cells selected", { count });
+    selected.classList.toggle("noted", Boolean(noted) && !count);
+    selected.textContent = count === 0 ? noted || idle : count === 1 ? _("1 cell selected") : _("{count} cells selected", { count });
+  }
+
+  function say(sentence) {
+    refuse("");
+    noted = "";
+    for (const place of document.querySelectorAll("[data-live]")) place.textContent = sentence;
+    draw();
   }
 
   return {
     refuse,
-    say(sentence) {
-      refuse("");
-      for (const place of document.querySelectorAll("[data-live]")) place.textContent = sentence;
+    say,
+    note(sentence) {
+      say(sentence);
+      noted = sentence;
+      draw();
     },
     selected(now) {
       count = now;
+      if (count) noted = "";
       draw();
     },
     may(allowed, whyNot, undoable) {
