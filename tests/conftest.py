@@ -12,10 +12,12 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from builders_browser import ARGUMENTS, CHROMIUM
 from hypothesis import settings
 from sqlite_utils.db import Database
 
+from appliance.accounts import secret
 from appliance.migrations import migrations
 from models.data_option import DATA_BESIDE, DATA_VARIABLE
 
@@ -62,6 +64,15 @@ def tables_are_made_once() -> Iterator[None]:
         patch.setattr(migrations, "apply", apply)
         yield
     made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def costs_of_passwords() -> Iterator[PasswordHasher]:
+    """The costs at which passwords are kept. What this process keeps costs next to nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        theirs = secret._hasher
+        patch.setattr(secret, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield theirs
 
 
 @pytest.fixture(scope="session")
