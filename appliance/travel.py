@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_bridge.point import Point
 
@@ -43,23 +44,28 @@ def improved_by_two_opt(places: Sequence[Point], rounds: int = 20) -> list[Point
 
     At most so many passes. Source: Croes 1958, Oper. Res. 6:791.
     """
-    order = list(places)
+    order = list(range(len(places)))
+    way = np.array([complex(place.x_um, place.y_um) for place in places])
     for _ in range(rounds):
         changed = False
         for i in range(len(order) - 2):
-            a, b = order[i], order[i + 1]
-            for j in range(i + 2, len(order)):
-                c = order[j]
-                d = order[j + 1] if j + 1 < len(order) else None
-                before = _apart(a, b) + (_apart(c, d) if d else 0.0)
-                after = _apart(a, c) + (_apart(b, d) if d else 0.0)
-                if after < before - 1e-6:
-                    order[i + 1 : j + 1] = reversed(order[i + 1 : j + 1])
-                    b, changed = order[i + 1], True
+            end = i + 1
+            while (end := _shortened(way, i, end + 1)) < len(order):
+                part = slice(i + 1, end + 1)
+                order[part], way[part] = order[part][::-1], way[part][::-1].copy()
+                changed = True
         if not changed:
             break
-    return order
+    return [places[number] for number in order]
 
 
-def _apart(a: Point, b: Point) -> float:
-    return math.hypot(b.x_um - a.x_um, b.y_um - a.y_um)
+def _shortened(way: NDArray[np.complex128], i: int, first: int) -> int:
+    """Return where the first part ends that begins after ``i`` and whose reversal shortens the way.
+
+    The way's length where there is none.  way: places in their order, x + iy.  first: the earliest end.
+    """
+    ends = way[first:]
+    saved = abs(way[i + 1] - way[i]) - np.abs(ends - way[i])
+    saved[:-1] += np.abs(np.diff(ends)) - np.abs(ends[1:] - way[i + 1])
+    found = np.flatnonzero(saved > 1e-6)
+    return first + int(found[0]) if len(found) else len(way)

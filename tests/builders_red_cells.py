@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -53,9 +54,12 @@ def red_cell_field(
     return np.clip(soft + random.normal(0, 1.5, soft.shape), 0, 255).astype(np.uint8)
 
 
+_drawn_once = cache(red_cell_field)
+
+
 def fields(um_per_px: float, many: int = 3, **changes: object) -> list[Picture]:
     """Several such fields, each another one."""
-    return [red_cell_field(um_per_px, seed=seed, **changes) for seed in range(many)]  # type: ignore[arg-type]
+    return [_drawn_once(um_per_px, seed=seed, **changes).copy() for seed in range(many)]
 
 
 def _disc(

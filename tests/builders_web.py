@@ -288,9 +288,10 @@ def read_json(address: str) -> Any:
 
 def until(true: Callable[[], Any], what: str, within_s: float = 120) -> Any:
     """Wait for something that has no event to wait for; fail by its name when it never comes."""
-    end = time.monotonic() + within_s
+    end, pause_s = time.monotonic() + within_s, 0.005
     while not (value := true()):
         if time.monotonic() > end:
             raise AssertionError(f"This never happened: {what}.")
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, 0.2)  # whoever waits long does not keep busy who is waited for
     return value

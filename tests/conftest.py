@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from builders_browser import ARGUMENTS, CHROMIUM
 from hypothesis import settings
+from sqlite_utils.db import Database
 
+from appliance.accounts import secret
+from appliance.migrations import migrations
 from models.data_option import DATA_BESIDE, DATA_VARIABLE
 
 # Where several processes test side by side (pytest-xdist), each keeps to a core, and so do the threads and processes
@@ -22,6 +30,49 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
 # No test asserts a time: the first example of a property may load SciPy on a busy machine.
 settings.register_profile("hemadiff", deadline=None)
 settings.load_profile("hemadiff")
+
+
+def pytest_configure() -> None:
+    """Let what was compiled be kept, for the processes that test side by side and for those that tests start.
+
+    Python that is told to leave no compiled code beside its source would compile everything anew in each of them.
+    """
+    if sys.dont_write_bytecode:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", f"{gettempdir()}/hemadiff-compiled-{os.getuid()}")
+        sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_are_made_once() -> Iterator[None]:
+    """Make a store's tables once, and give a copy of them to every new store of this process.
+
+    What the migrations do is tested without this (test_migrations), and processes that tests start go without it.
+    """
+    made, migrate = sqlite3.connect(":memory:", check_same_thread=False), migrations.apply
+    migrate(Database(made, execute_plugins=False))
+    one_at_a_time = threading.Lock()
+
+    def apply(db: Database, **stop: Any) -> None:
+        if stop or db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            migrate(db, **stop)
+        else:
+            with one_at_a_time:
+                made.backup(db.conn)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "apply", apply)
+        yield
+    made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def costs_of_passwords() -> Iterator[PasswordHasher]:
+    """The costs at which passwords are kept. What this process keeps costs next to nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        theirs = secret._hasher
+        patch.setattr(secret, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield theirs
 
 
 @pytest.fixture(scope="session")

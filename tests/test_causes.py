@@ -34,9 +34,9 @@ from web.advice import ADVICE, MAPPED, PAUSES, advice_on
 from web.app import create_app
 
 
-@pytest.fixture
-def english(tmp_path):
-    with create_app(settings(tmp_path)).test_request_context():
+@pytest.fixture(scope="module")
+def english(tmp_path_factory):
+    with create_app(settings(tmp_path_factory.mktemp("page"))).test_request_context():
         yield
 
 

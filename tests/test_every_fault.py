@@ -46,7 +46,7 @@ GIVEN: dict[str, tuple[Step, ...]] = {
     "homing": (("homing", "home", 0),),
     "setting lamp and cameras": (("setting", "ready", 0),),
     "mapping focus": tuple(("focusing", "go", n) for n in (0, 21)),
-    "moving to a field": tuple((f"field {n}", "go", 0) for n in (1, 2, 3)),
+    "moving to a field": tuple((f"field {n}", "go", 0) for n in (1, 3)),  # the first one proves where it is
     "proving where it is": (("field 1", "go", 1), ("field 1", "go", 3)),
     "refining focus": tuple(("field 3", "go", n) for n in (1, 8)),
 }
@@ -56,7 +56,7 @@ WHERE: tuple[Step, ...] = tuple((f"field {n}", "where", 0) for n in (1, 3))
 LOOKED_OVER: tuple[Step, ...] = (("setting", "go", 0), ("looking", "go", 0))
 PICTURES: dict[str, tuple[Step, ...]] = {
     "mapping focus": (("focusing", "look", 16),),
-    "capturing a field": tuple((f"field {n}", "look", 0) for n in (1, 2, 3)),
+    "capturing a field": tuple((f"field {n}", "look", 0) for n in (1, 3)),
     "proving where it is": (("field 1", "look", 2),),
     "refining focus": tuple(("field 3", "look", n) for n in (1, 7)),
 }

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from builders_people import PASSWORD, PIN, a_person, kept_password, kept_pin
 from builders_web import FakeInstrument, a_hub, settings
 
@@ -81,6 +82,15 @@ def test_who_signs_in_by_pin_gives_nobody_from_afar_more_tries(page: Any) -> Non
     locked(page.config, Way.FROM_AFAR)
     page.tries(name="robin", pin=PIN)
     assert page.tries(FAR, name="robin", password=PASSWORD).status_code == 403
+
+
+def test_a_password_is_kept_at_the_librarys_own_costs(costs_of_passwords: PasswordHasher) -> None:
+    theirs, own = extract_parameters(PasswordHasher().hash("a")), costs_of_passwords.hash("a")
+    assert extract_parameters(own) == theirs
+
+
+def test_a_name_that_is_nobodys_costs_what_somebodys_does() -> None:
+    assert extract_parameters(secret._nobodys()) == extract_parameters(kept_password())
 
 
 def test_a_name_that_is_nobodys_is_refused_as_one_that_is_somebodys(page: Any) -> None:

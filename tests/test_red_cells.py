@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,13 @@ from builders_red_cells import Picture, fields, red_cell_field
 from PIL import Image
 
 from calibration import CalibrationRefused
-from calibration.red_cells import BETWEEN_PATIENTS, DIAMETER_UM, FEWEST_CELLS, measure_red_cells
+from calibration.red_cells import (
+    BETWEEN_PATIENTS,
+    DIAMETER_UM,
+    FEWEST_CELLS,
+    RedCellRuler,
+    measure_red_cells,
+)
 from calibration.single_cells import find_single_cells
 
 DATA = Path(os.environ.get("HEMADIFF_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -155,22 +162,27 @@ def pictures(source: str, split: str, many: int) -> list[Picture]:
     return [np.asarray(Image.open(DATA / path).convert("RGB")) for path in chosen]
 
 
+@cache
+def measured(source: str, split: str) -> RedCellRuler:
+    return measure_red_cells(pictures(source, split, 30))
+
+
 @real
 @pytest.mark.parametrize(("source", "split"), [("bccd", "val"), ("raabin", "test"), ("pbc", "test")])
 def test_real_red_cells_tell_the_pixel_size_of_their_source(source: str, split: str) -> None:
-    ruler = measure_red_cells(pictures(source, split, 30))
+    ruler = measured(source, split)
     assert ruler.um_per_px.value == pytest.approx(STATED[source], rel=0.08)
 
 
 @real
 @pytest.mark.parametrize("factor", [0.6, 1.6])
 def test_the_estimate_follows_real_pictures_that_are_resampled(factor: float) -> None:
-    before = pictures("pbc", "test", 25)
+    before = pictures("pbc", "test", 30)
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     after = [
         np.asarray(cv2.resize(each, None, fx=factor, fy=factor, interpolation=method)) for each in before
     ]
-    ratio = measure_red_cells(before).um_per_px.value / measure_red_cells(after).um_per_px.value
+    ratio = measured("pbc", "test").um_per_px.value / measure_red_cells(after).um_per_px.value
     assert ratio == pytest.approx(factor, rel=0.03)
 
 

@@ -15,7 +15,6 @@ from appliance.accounts.roles import Permission
 from appliance.record_number import masked
 from appliance.reports.exports import as_csv, as_object
 from appliance.reports.ome_tiff import write_ome_tiff
-from appliance.reports.report_pdf import report_pdf
 from appliance.reports.result import Result, pictures_of, result_of
 from appliance.store import Store
 from web.access import may_here, no_store, who
@@ -62,6 +61,8 @@ def numbers_in_exports(store: Store, run: str) -> Sequence[tuple[str, str | None
 
 def _written(store: Store, result: Result, kind: str) -> bytes:
     if kind == "pdf":
+        from appliance.reports.report_pdf import report_pdf  # Matplotlib: only where something is drawn
+
         return report_pdf(result, pictures_of(store, result))
     if kind == "csv":
         return as_csv(result).encode()

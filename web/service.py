@@ -26,7 +26,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.accounts.roles import Permission
 from appliance.backup import back_up
 from appliance.calibrations import Calibrations
-from appliance.certificate import certificate_pdf
 from appliance.channel_client import InstrumentGone, NoAnswer
 from appliance.counting_scale import not_counted_with
 from appliance.doctor import Finding
@@ -131,6 +130,8 @@ def _calibrations(pages: Blueprint, rooms: Rooms) -> None:
     @pages.get("/calibrations/<name>/certificate.pdf")
     @allow(Permission.SERVICE)
     def certificate(name: str) -> Response:
+        from appliance.certificate import certificate_pdf  # Matplotlib: only where something is drawn
+
         with rooms.store() as store:
             held = Calibrations(store).get(name)
             before = Calibrations(store).before(held.record)

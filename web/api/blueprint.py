@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -62,18 +63,33 @@ def openapi_app() -> OpenAPI:
 
 def install(app: OpenAPI, rooms: Rooms) -> None:
     """Add the API to the application."""
-    security: list[dict[str, list[Any]]] = [{"token": []}, {"session": []}]
-    api = APIBlueprint("api", "web", url_prefix=PREFIX, abp_security=security, abp_responses=_refused())
-    for part in PARTS:
-        part.add_to(api, rooms)
+    api = _api(rooms, documented=False)
+
+    @cache
+    def documented() -> dict[str, Any]:
+        """Return the document, made when first somebody asks: it takes longer than all else that starts the page."""
+        whole = openapi_app()
+        whole.register_api(_api(rooms, documented=True))
+        return dict(whole.api_doc)
 
     @api.get("/openapi.json", doc_ui=False)
     @allow(Permission.WATCH)
     def document() -> Response:
         """Return the document of this API."""
-        return jsonify(app.api_doc)
+        return jsonify(documented())
 
     app.register_api(api)
+
+
+def _api(rooms: Rooms, *, documented: bool) -> APIBlueprint:
+    security: list[dict[str, list[Any]]] = [{"token": []}, {"session": []}]
+    responses = _refused() if documented else {}
+    api = APIBlueprint(
+        "api", "web", url_prefix=PREFIX, abp_security=security, abp_responses=responses, doc_ui=documented
+    )
+    for part in PARTS:
+        part.add_to(api, rooms)
+    return api
 
 
 def _refused() -> dict[str | int | HTTPStatus, Any]:
