@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -20,6 +19,8 @@ from sqlite_utils.db import Database
 from appliance.accounts import secret
 from appliance.migrations import migrations
 from models.data_option import DATA_BESIDE, DATA_VARIABLE
+
+COMPILED = Path(__file__).parents[1] / "build" / "compiled"
 
 # Where several processes test side by side (pytest-xdist), each keeps to a core, and so do the threads and processes
 # that it begins: networks would otherwise take all cores in each of them, and wait for one another.
@@ -39,7 +40,7 @@ def pytest_configure() -> None:
     """
     if sys.dont_write_bytecode:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ.setdefault("PYTHONPYCACHEPREFIX", f"{gettempdir()}/hemadiff-compiled-{os.getuid()}")
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(COMPILED))
         sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
 
 
