@@ -19,6 +19,7 @@ from appliance.view import RESEARCH_USE_ONLY
 from models.panel import MEASURES, UNIDENTIFIED
 
 Limits = tuple[float, float]
+FORMULAS = ("=", "+", "-", "@")  # what a spreadsheet would compute instead of showing it
 
 COLUMNS = (
     "run",
@@ -56,7 +57,7 @@ def rows(record: RunRecord, tally: Tally, standing: str = "", sample: str = "") 
     table.append(_row(record, tally, "not counted", UNIDENTIFIED, "Unidentified", tally.unidentified))
     for label, count in tally.not_counted.items():
         table.append(_row(record, tally, "not counted", label, tally.rules.panel.label(label).title, count))
-    table = [{**row, "sample": sample} for row in table]
+    table = [{**row, "sample": sample.replace("•", "*")} for row in table]  # any character set has it
     if standing:
         table = [{**row, "note": f"{row['note']} {standing}"} for row in table]
     return table
@@ -106,6 +107,8 @@ def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _in_csv(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULAS):
+        return f"'{value}"
     if isinstance(value, bool):
         return str(value).lower()  # as JSON has it
     return round(value, 4) if isinstance(value, float) else value

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from appliance.cli import cli
 from appliance.frame import SkippedField
 from appliance.run import State
+from appliance.run_export import COLUMNS, to_csv
 from appliance.store import Store
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
@@ -230,3 +231,10 @@ def test_a_path_that_can_hold_no_store_is_refused_and_not_called_empty(
     result = hemadiff("runs", *words)
     assert result.exit_code == 2
     assert f"The store {below} cannot be read: Not a directory." in result.stderr
+
+
+@pytest.mark.parametrize("number", ["=HYPERLINK(1)", "+1", "-1", "@A1"])
+def test_a_samples_number_that_a_spreadsheet_would_compute_is_text_in_a_table(number: str) -> None:
+    table = to_csv([{**dict.fromkeys(COLUMNS), "sample": number}])
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["sample"] == f"'{number}"

@@ -113,6 +113,12 @@ def test_what_leaves_the_instrument_masks_the_sample_and_is_on_the_trail(config,
     assert (line.what, line.subject, line.details["identity"]) == ("export", RUN, "masked")
 
 
+def test_a_table_masks_the_sample_in_characters_that_every_spreadsheet_reads(config, run):
+    table = a_client(config).get(f"/runs/{RUN}/report.csv").data
+    assert table.isascii()
+    assert b"****234" in table
+
+
 def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
     for kind in ("json", "csv"):
         asked = f"/runs/{RUN}/report.{kind}?whose=yes"

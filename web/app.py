@@ -74,8 +74,8 @@ def create_app(config: Config, hub: Hub | None = None, instrument: InstrumentCli
     sessions.install(app, config.store.path.parent)
     languages.install(app)
     _guard(app, config)
-    pace.install(app)
     access.install(app, rooms)
+    pace.install(app)
     sign_in.install(app, rooms)
     navigation.install(app)
     for part in PARTS:
