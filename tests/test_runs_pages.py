@@ -113,6 +113,15 @@ def test_what_leaves_the_instrument_masks_the_sample_and_is_on_the_trail(config,
     assert (line.what, line.subject, line.details["identity"]) == ("export", RUN, "masked")
 
 
+def test_of_a_run_without_a_number_the_trail_says_that_it_has_none(config, run):
+    with Store(config.store.path) as store:
+        ended(store, run="c0ffee00", seconds=50)
+    a_client(config).get("/runs/c0ffee00/report.json?whose=yes")
+    with Store.read_only(config.store.path) as store:
+        (line,) = AuditTrail(store).entries(1)
+    assert line.details["identity"] == "none"
+
+
 def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
     for kind in ("json", "csv"):
         asked = f"/runs/{RUN}/report.{kind}?whose=yes"

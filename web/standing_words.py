@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext
+from collections.abc import Mapping
+
+from flask_babel import LazyString, gettext, lazy_gettext
 
 from appliance.review.signature import Standing, Status
-from web.audit_words import STATUSES
+
+STATUSES: Mapping[str, LazyString] = {
+    Status.PRELIMINARY: lazy_gettext("preliminary"),
+    Status.FINAL: lazy_gettext("final"),
+    Status.AMENDED: lazy_gettext("amended"),
+}
 
 
 def standing_sentence(standing: Standing) -> str:
