@@ -121,7 +121,7 @@ def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(
     ) as store:
         with pytest.raises(ApplianceRefused, match="Sign it as preliminary"):
             signed(store, "final", note="The smear was poor.")
-        with pytest.raises(ApplianceRefused, match=r"4 counted cells, 300 asked for at least.* Write a note"):
+        with pytest.raises(ApplianceRefused, match=r"4 of at least 300 cells are counted.* Write a note"):
             signed(store, "preliminary")
         signed(store, "preliminary", note="The smear was poor.")
         with pytest.raises(ApplianceRefused, match="Only a preliminary result"):
@@ -150,7 +150,7 @@ def test_a_stopped_count_is_no_result_and_not_signed(tmp_path: Path, least: int)
 def test_a_completed_run_that_lost_cells_in_review_needs_a_note(tmp_path: Path) -> None:
     with review_store(tmp_path / "store.sqlite", labels=CLEAR, min_cells=4) as store:
         reclassify(store, [1], "artefact")
-        with pytest.raises(ApplianceRefused, match="After review there are 3 counted cells of at least 4"):
+        with pytest.raises(ApplianceRefused, match="After review 3 of at least 4 cells"):
             signed(store, "final")
         assert signed(store, "final", note="One was stain.")["status"] == "final"
 

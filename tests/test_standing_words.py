@@ -10,16 +10,18 @@ import pytest
 from builders_web import a_hub, settings
 
 from appliance import step
+from appliance.review import obstacles
+from appliance.review.obstacles import Phrase
 from appliance.review.signature import Signature, Standing, Status
 from web import words
 from web.app import create_app
-from web.standing_words import standing_sentence
+from web.standing_words import OBSTACLES, phrase_said, standing_sentence
 
 
 def stands(status: Status | None, *, changed: bool) -> Standing:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     last = None if status is None else Signature(1, status, "d", "{}", 0, "anna", now, "")
-    return Standing(last, changed, (), "", "")
+    return Standing(last, changed, (), (), None)
 
 
 @pytest.mark.parametrize("changed", [False, True])
@@ -29,6 +31,17 @@ def test_in_english_a_page_says_what_the_report_says(tmp_path: Path, changed: bo
         for status in (None, *Status):
             now = stands(status, changed=changed and status is not None)
             assert standing_sentence(now) == str(now)
+
+
+def test_whatever_keeps_from_signing_is_said_in_the_readers_language(tmp_path: Path) -> None:
+    sentences = {each for name, each in vars(obstacles).items() if name.isupper()}
+    assert set(OBSTACLES) == sentences
+    config = settings(tmp_path)
+    with create_app(config, a_hub(config)).test_request_context():
+        assert {str(OBSTACLES[each]) for each in sentences} == sentences
+    phrase = Phrase(obstacles.SIGNED, {"who": "anna", "status": "final"})
+    with create_app(config, a_hub(config)).test_request_context(headers={"Accept-Language": "de"}):
+        assert "endgültig" in phrase_said(phrase)
 
 
 STATIC = Path(words.__file__).parent / "static"
