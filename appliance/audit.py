@@ -18,6 +18,7 @@ from appliance.store_file import iso
 
 FIRST = "0" * 64
 HERE = "command line"  # who asks without an account: whoever has this machine's user
+INSTRUMENT = "instrument"  # itself: no account has that name
 COLUMNS = "seq, at, who, what, subject, details, before, digest"
 
 

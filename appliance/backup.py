@@ -23,6 +23,7 @@ from sqlite_utils.db import Database
 
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceError, ApplianceRefused
+from appliance.instrument_on_trail import RESTORED
 from appliance.migrations import migrations
 from appliance.store import Store
 from appliance.store_failure import said
@@ -129,7 +130,7 @@ def restore(backup: Path, store: Path, by: str, now: datetime | None = None) -> 
             with said(backup), closing(_read_only(backup)) as source, closing(_fresh(partial)) as copy:
                 source.backup(copy)
             with Store(partial) as restored:  # brings an older one up to date
-                AuditTrail(restored).add(by, "restore", backup.name, at=now)
+                AuditTrail(restored).add(by, RESTORED, backup.name, at=now)
             check(partial)
             _synced(partial)
             kept = _set_aside(store, now) if is_there(store) else None

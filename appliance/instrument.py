@@ -137,12 +137,16 @@ class Instrument:
         """End the current run as ``stopped``; what was counted is kept. run_id: as for `pause`."""
         self._do(self._ask, StopAsked(), "stop", by, run_id)
 
-    def close(self) -> None:
-        """Pause the run that counts and let go of everything. May be called twice."""
+    def write(self, row: Callable[[Store], None]) -> None:
+        """Have the writer thread write what is the process's own to say: nobody can ask for it."""
+        self._do(lambda: row(self._store))
+
+    def close(self, last: Callable[[Store], None] = lambda _: None) -> None:
+        """Pause the run that counts and let go of everything. May be called twice. last: writes the last row."""
         if self._service is not None:
             self._service.close()
         with contextlib.suppress(ApplianceError):
-            self._do(self._put_down)
+            self._do(self._put_down, last)
         self._writer.shutdown()
         self._left_over()
         self.broadcast.close()
@@ -280,20 +284,10 @@ class Instrument:
         with closing_on_error(source):
             marks = self._judge(self._store, plan, source.scale)
             self._store.create_run(
-                run_id,
-                plan,
-                source.scale,
-                analyser.engine,
-                analyser.weights,
-                source.simulated,
-                source.planned,
-                datetime.now(UTC),
-                camera=source.name,
-                digest=source.digest,
-                outputs=analyser.outputs,
-                record_number=checked_record_number(record_number),
-                marks=marks,
-            )
+                run_id, plan, source.scale, analyser.engine, analyser.weights, source.simulated, source.planned,
+                datetime.now(UTC), camera=source.name, digest=source.digest, outputs=analyser.outputs,
+                record_number=checked_record_number(record_number), marks=marks,
+            )  # fmt: skip
             self._on_trail(by, "start", run_id)
         self._go_on(self._take_in_hand(self._store.run(run_id), run), equipment, Start())
         return run_id
@@ -326,9 +320,10 @@ class Instrument:
     def _on_trail(self, by: str, what: str, run: str = "") -> None:
         AuditTrail(self._store).add(by, what, run, at=datetime.now(UTC))
 
-    def _put_down(self) -> None:
+    def _put_down(self, last: Callable[[Store], None]) -> None:
         if self._in_hand is not None and self._in_hand.busy:
             self._in_hand.handle(Interrupted(SHUT_DOWN, Cause.SHUT_DOWN))
+        last(self._store)
         self._store.close()
 
     def _refuse_while_busy(self) -> None:

@@ -11,7 +11,7 @@ import faulthandler
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,12 @@ from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.expected_frames import expected_frames
 from appliance.field_source import open_source
 from appliance.instrument import Instrument
+from appliance.instrument_on_trail import say_ended, say_started
 from appliance.marks import marks_of
 from appliance.notify import Notifier
 from appliance.progress import SERVING, Watch
 from appliance.servicing.service import Service
+from appliance.store import Store
 from appliance.store_place import refuse_missing_folder
 
 if TYPE_CHECKING:
@@ -78,23 +80,24 @@ def main(config: Config, load_analyser: LoadAnalyser | None = None) -> None:
         signal.SIG_BLOCK, signals
     )  # before any thread begins, so that all of them inherit it
     notifier = Notifier.from_environment()
-    with served_instrument(config, load_analyser) as instrument, Watch(notifier, instrument.pulse) as watch:
-        _on_trail(instrument, "instrument_started")
-        notifier.ready("Loading the networks.")
-        with watch.loading():
-            instrument.prepare()
-        notifier.status(SERVING)
-        signal.sigwait(signals)
-        notifier.stopping("Pausing what is counted.")
-        _on_trail(instrument, "instrument_ended")
+    with served_instrument(config, load_analyser) as instrument:
+        with Watch(notifier, instrument.pulse) as watch:
+            instrument.write(partial(_on_trail, say_started))
+            notifier.ready("Loading the networks.")
+            with watch.loading():
+                instrument.prepare()
+            notifier.status(SERVING)
+            signal.sigwait(signals)
+            notifier.stopping("Pausing what is counted.")
+        instrument.close(partial(_on_trail, say_ended))
 
 
-def _on_trail(instrument: Instrument, what: str) -> None:
+def _on_trail(say: Callable[[Store], None], store: Store) -> None:
     """Put its start or end on record; a full disk keeps nobody from seeing what is on it."""
     try:
-        instrument.answer(what, {})
+        say(store)
     except ApplianceError as error:
-        log.warning("the audit trail does not say so: %s: %s", what, error)
+        log.warning("the audit trail does not say that the instrument started or ended: %s", error)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -320,6 +320,13 @@ def smears_of_sets(db: Database) -> None:
     _refused(db, "label_smears_no_replace", f"INSERT ON label_smears WHEN {there}")
 
 
+@migrations()
+def audit_is_found_by_what_who_and_subject(db: Database) -> None:
+    """The trail of a kind, a person or a run is found without going along all of it."""
+    for column in ("what", "who", "subject"):
+        db.conn.execute(f"CREATE INDEX audit_{column} ON audit ({column}, seq)")
+
+
 def _only_added(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
         db.conn.execute(

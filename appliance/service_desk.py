@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from appliance import backup, instrument_on_trail
+from appliance import backup
 from appliance.accounts import accounts, passes, signing_in
 from appliance.audit import AuditTrail
 from appliance.calibrations import IMPORTED, Calibrations
@@ -87,9 +87,8 @@ DESK: Mapping[str, Callable[..., dict[str, Any]]] = {
     **review.ASKS,
     **backup.ASKS,
     **labelling.ASKS,
-    **instrument_on_trail.ASKS,
 }
-QUIET = ("mark_qc", *labelling.QUIET, *instrument_on_trail.ASKS)
+QUIET = ("mark_qc", *labelling.QUIET)
 """What changes nothing that others follow: nothing is published for it."""
 
 

@@ -18,11 +18,22 @@ LOOK_CONFIDENCE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A watched label whose 99 % interval contains decision limits. limits: those, in percent."""
+    """A watched label whose 99 % interval contains decision limits. limits: those, in percent.
+
+    percent: its share of the cells that count.  low, high: the 99 % interval of that, in percent.
+    """
 
     label: str
     title: str
     limits: tuple[float, ...]
+    percent: float
+    low: float
+    high: float
+
+    @property
+    def within(self) -> str:
+        """The limits as one reads them out, such as "5 or 10"."""
+        return " or ".join(f"{limit:g}" for limit in self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +85,20 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
 
 def in_doubt(tally: Tally) -> tuple[str, ...]:
     """Return a phrase for each watched label whose 99 % interval contains one of its decision limits."""
-    phrases = []
-    for name, within in limits_in_doubt(tally).items():
-        low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
-        percent = 100 * tally.count(name) / tally.counted if tally.counted else 0.0
-        phrases.append(
-            f"{tally.rules.panel.label(name).title} {percent:.1f} % (99 % interval {low:.1f} to {high:.1f} %) "
-            f"may be on either side of {within} %"
-        )
-    return tuple(phrases)
+    return tuple(
+        f"{doubt.title} {doubt.percent:.1f} % (99 % interval {doubt.low:.1f} to {doubt.high:.1f} %) "
+        f"may be on either side of {doubt.within} %"
+        for doubt in doubts_of(tally)
+    )
 
 
 def _near(tally: Tally) -> str:
-    doubts = limits_in_doubt(tally).items()
-    return ", ".join(
-        f"{tally.rules.panel.label(name).title.lower()} is near {within} %" for name, within in doubts
-    )
+    return ", ".join(f"{doubt.title.lower()} is near {doubt.within} %" for doubt in doubts_of(tally))
 
 
 def limits_in_doubt(tally: Tally) -> dict[str, str]:
     """Return "5 or 10" for each watched label whose 99 % interval contains these of its decision limits (%)."""
-    return {doubt.label: " or ".join(f"{limit:g}" for limit in doubt.limits) for doubt in doubts_of(tally)}
+    return {doubt.label: doubt.within for doubt in doubts_of(tally)}
 
 
 def doubts_of(tally: Tally) -> tuple[Doubt, ...]:
@@ -103,5 +107,6 @@ def doubts_of(tally: Tally) -> tuple[Doubt, ...]:
     for name, limits in tally.rules.watched.items():
         low, high = clopper_pearson(tally.count(name), tally.counted, LOOK_CONFIDENCE)
         if within := tuple(limit for limit in limits if low <= limit <= high):
-            found.append(Doubt(name, tally.rules.panel.label(name).title, within))
+            percent = 100 * tally.count(name) / tally.counted if tally.counted else 0.0
+            found.append(Doubt(name, tally.rules.panel.label(name).title, within, percent, low, high))
     return tuple(found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -52,11 +52,17 @@ class RowView(TypedDict):
 
 
 class DoubtView(TypedDict):
-    """A label that the last look found in doubt. limits: decision limits, in percent, within its 99 % interval."""
+    """A label that the last look found in doubt. limits: decision limits within its 99 % interval.
+
+    percent: its share then.  low, high: the 99 % interval of that.  All in percent.
+    """
 
     label: str
     title: str
     limits: list[float]
+    percent: float
+    low: float
+    high: float
 
 
 class FieldsView(TypedDict):
@@ -99,10 +105,13 @@ class ChangedRun(TypedDict):
     erythroid_percent, erythroid_limits: all erythroid cells of a marrow and their 95 % limits.
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
     near: what the last look found in doubt, in short; empty where nothing was.  doubts: the same, in parts.
+    watches: whether there are percentages that a look asks about.
     step: what is done, of a run that is being prepared; null where its reason is not one of the usual steps.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     red_cells: what the red cells of the first fields say of the scale; null before that is decided.
     marks: sentences that a person must know of the result (an expired calibration, no quality control).
+    withheld: true, and there at all, only for who reads the run blind: then whatever tells a label is empty, and
+    "aim" and "cause" are those of any count that ended with enough cells.
     """
 
     run: str
@@ -139,9 +148,11 @@ class ChangedRun(TypedDict):
     version: str
     near: str
     doubts: list[DoubtView]
+    watches: bool
     step: StepView | None
     slide: SlideView | None
     red_cells: RedCellsView | None
+    withheld: NotRequired[bool]
 
 
 class RunView(ChangedRun):
@@ -265,9 +276,8 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         started=facts.started,
         version=facts.version,
         near=facts.near,
-        doubts=[
-            DoubtView(label=each.label, title=each.title, limits=list(each.limits)) for each in facts.doubts
-        ],
+        doubts=[_doubt(each) for each in facts.doubts],
+        watches=bool(tally.rules.watched),
         step=step_of(facts.reason or "") if facts.state == State.PREPARING else None,
         slide=facts.slide,
         red_cells=facts.red_cells,
@@ -336,6 +346,17 @@ def published(run: RunView | ChangedRun) -> dict[str, Any]:
         "simulated": run["simulated"],
         "use": RESEARCH_USE_ONLY,
     }
+
+
+def _doubt(doubt: Doubt) -> DoubtView:
+    return DoubtView(
+        label=doubt.label,
+        title=doubt.title,
+        limits=list(doubt.limits),
+        percent=doubt.percent,
+        low=doubt.low,
+        high=doubt.high,
+    )
 
 
 def _row(row: Row) -> RowView:

@@ -142,7 +142,7 @@ def test_a_pin_is_for_the_instruments_own_screen(config, fake):
 def test_a_wrong_password_is_refused_and_told_to_the_instrument(config, fake):
     a_person(config, name="robin", password=kept_password())
     assert sign_in(an_app(config).test_client(), name="robin", password="wrong").status_code == 403
-    assert fake.asked == [("sign_in_refused", {"name": "robin", "how": "password"})]
+    assert fake.asked == [("sign_in_refused", {"name": "robin", "how": "password", "wanted": "sign-in"})]
 
 
 def test_signing_in_leads_back_inside_and_to_no_other_site(config, fake):

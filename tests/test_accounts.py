@@ -17,7 +17,7 @@ from appliance.audit import AuditTrail
 from appliance.cli import cli
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.record_number import checked_record_number, masked
-from appliance.service_desk import at_desk
+from appliance.service_desk import DESK, at_desk
 from appliance.store import Store
 from web.app import create_app
 from web.duties import DUTIES
@@ -69,6 +69,23 @@ def test_a_change_ends_the_sessions_that_there_are(store):
 def test_what_is_typed_as_a_name_and_is_nobodys_stays_off_the_trail(store):
     ask(store, "sign_in_refused", name="my-secret-password", how="password")
     assert "secret" not in str(AuditTrail(store).entries())
+
+
+@pytest.mark.parametrize("odd", [{"how": "face"}, {"how": "pin", "wanted": "anything"}])
+def test_what_was_refused_is_of_a_known_way_and_for_a_known_end(store, odd):
+    with pytest.raises(ApplianceRefused, match="Say "):
+        ask(store, "sign_in_refused", name="robin", **odd)
+    assert AuditTrail(store).entries() == []
+
+
+def test_nobody_is_called_what_the_trail_calls_the_instrument(store):
+    administrator(store)
+    with pytest.raises(ApplianceRefused, match="instrument itself"):
+        ask(store, "add_account", by="ada", name="instrument", role="viewer", password="kept", pin=None)
+
+
+def test_nobody_asks_for_the_instruments_own_rows():
+    assert [name for name in DESK if "instrument" in name or name.startswith("say")] == []
 
 
 @pytest.mark.parametrize("pin", ["12345", "123456", "654321", "111111", "12345a", "1234567890123"])

@@ -17,9 +17,11 @@ from markupsafe import Markup
 
 from appliance.audit import AuditTrail
 from appliance.config import Config
-from appliance.instrument_on_trail import instrument_ended, instrument_started
+from appliance.instrument_on_trail import say_ended, say_started
 from appliance.store import Store
+from web import audit_words
 from web.app import create_app
+from web.audit_words import KINDS
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -93,12 +95,20 @@ def test_a_signature_leads_to_the_run(config: Config, store: Store) -> None:
     [
         ("anna", "sign-in", "anna", {"how": "pin"}, "anna", "Signed in, by PIN."),
         ("anna", "sign-in refused", "", {"how": "pin"}, "anna", "A sign-in as anna was refused: the PIN did not fit."),
+        ("anna", "sign-in refused", "", {"how": "pin", "for": "sign-in"}, "anna",
+         "A sign-in as anna was refused: the PIN did not fit."),
+        ("anna", "sign-in refused", "", {"how": "password from afar", "for": "signature"}, "anna",
+         "A signature as anna from another machine was refused: the password did not fit."),
+        ("anna", "sign-in refused", "", {"how": "pin", "for": "change"}, "anna",
+         "A new PIN for anna was refused: the old PIN did not fit."),
         ("?", "sign-in refused", "", {"how": "password"}, "nobody known",
          "A sign-in was refused: nobody here has the name that was given."),
         ("?", "link", RUN, {"opened": "3"}, "a phone, by link 3", f"Opened a link that shows run {RUN[:8]}."),
         ("command line", "resume", RUN, {}, "command line", f"Let run {RUN[:8]} go on."),
         ("token 7f", "export", RUN, {"kind": "pdf", "identity": "masked"}, "a program, by token 7f",
          f"Took run {RUN[:8]} out as PDF, the sample number masked."),
+        ("anna", "export", RUN, {"kind": "csv", "identity": "none"}, "anna",
+         f"Took run {RUN[:8]} out as CSV; it has no sample number."),
         ("anna", "account", "emil", {"role": "viewer", "pin": "changed"}, "anna",
          "Changed the account emil: the role is Viewer now, a new PIN."),
         ("anna", "of another version", "x", {}, "anna", "of another version x"),
@@ -145,14 +155,65 @@ def test_older_lines_are_of_the_same_kind(config: Config, store: Store) -> None:
     assert "kind=start" in address[1]
 
 
+CUT = "ended without saying so: a power cut, a failure, or it was killed"
+
+
 def test_the_trail_tells_a_start_after_a_power_cut_from_one_after_an_end(
     config: Config, store: Store
 ) -> None:
-    instrument_started(store, NOON)
-    instrument_ended(store, NOON)
-    instrument_started(store, NOON + timedelta(minutes=1))
-    instrument_started(store, NOON + timedelta(minutes=2))
+    say_started(store, NOON)
+    say_ended(store, NOON)
+    say_started(store, NOON + timedelta(minutes=1))
+    say_started(store, NOON + timedelta(minutes=2))
     cut, fine, _, first = lines(a_reader(config))
-    assert "had not ended in order" in cut[1]
-    assert "had not ended in order" not in fine[1] + first[1]
+    assert CUT in cut[1]
+    assert CUT not in fine[1] + first[1]
     assert first[0] == "the instrument"
+
+
+def test_the_first_start_after_a_backup_was_put_back_is_told_of_no_power_cut(
+    config: Config, store: Store
+) -> None:
+    say_started(store, NOON)  # the running instrument that made the backup
+    add(store, "command line", "restore", "hemadiff-2026-03-02.sqlite")
+    say_started(store, NOON + timedelta(minutes=1))
+    say_started(store, NOON + timedelta(minutes=2))
+    cut, restored, *_ = lines(a_reader(config))
+    assert CUT not in restored[1]
+    assert CUT in cut[1]
+
+
+ODD: tuple[Any, ...] = (None, 7, True, "", "text", [], [None], {}, {"a": [1]})
+
+
+@pytest.mark.parametrize("what", [*KINDS, "of another version"])
+def test_no_row_takes_the_page_away_whatever_stands_in_it(config: Config, store: Store, what: str) -> None:
+    reclassify(store, [1], "monocyte")
+    keys = {
+        "how", "for", "added", "first", "role", "disabled", "revoked", "days", "opened", "ended", "hours", "step",
+        "runs", "made", "withdrawn", "version", "in order before", "cells", "to", "reading", "batch", "undoes",
+        "status", "kind", "identity", "layout", "passed", "located", "missed", "false finds", "field",
+    }  # fmt: skip
+    for subject in (RUN, "no run"):
+        for odd in ODD:
+            add(store, "anna", what, subject, **dict.fromkeys(keys, odd))
+            for key in ("kind", "to", "step"):
+                add(
+                    store,
+                    "anna",
+                    what,
+                    subject,
+                    **{"reading": "review", "batch": "b", "cells": [1], key: odd},
+                )
+    assert len(lines(a_reader(config))) == 1 + 2 * 4 * len(ODD)
+
+
+def test_a_run_whose_panel_nobody_knows_takes_no_time_to_look_for_it(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reclassify(store, [1], "monocyte")
+    looked: list[str] = []
+    monkeypatch.setattr(audit_words, "load_panel", looked.append)
+    monkeypatch.setattr(audit_words.AuditWords, "_panel_of", lambda *_: "")
+    assert "lymphocyte → monocyte" in lines(a_reader(config))[0][1]
+    assert looked == []

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from builders_people import a_person, signed_in
 from builders_review import RUN, ask, ended
 from builders_web import FakeInstrument, a_hub, a_run, cells, counted, settings
 
+from appliance.cause import Cause
 from appliance.store import Store
 from web.app import create_app
 from web.blind import without_labels
@@ -24,12 +29,20 @@ def test_the_state_and_the_stream_show_labels_to_all_but_the_blind_reader(tmp_pa
         ask(store, "begin_second_reading", by="bert", sample=None)
     fake = FakeInstrument(
         config.socket_path,
-        a_run("completed", run=RUN, latest=cells(1, ["blast"], counted(200)), reason=DOUBT),
+        a_run(
+            "completed",
+            run=RUN,
+            latest=cells(1, ["blast"], counted(200)),
+            reason=DOUBT,
+            aim=500,
+            cause=Cause.MOST,
+        ),
     )
     hub = a_hub(config)
     hub._heard({**fake._snapshot(), "seq": 1})
     app = create_app(config, hub)
-    shown = {}
+    shown: dict[str, list[Any]] = {}
+    streams: dict[str, Iterator[bytes]] = {}
     for name in ("anna", "bert"):
         a_person(config, "reviewer", name)
         client = signed_in(app.test_client(), config, "reviewer", name)
@@ -41,9 +54,17 @@ def test_the_state_and_the_stream_show_labels_to_all_but_the_blind_reader(tmp_pa
             run["nrbc_per_100"] is None,
             told,
             "withheld" in run,
+            (run["aim"], run["cause"]),
         ]
-    assert shown == {"anna": [1, 10, False, True, False], "bert": [0, 0, True, False, True]}
+        streams[name] = iter(client.get("/api/v1/events").response)  # type: ignore[arg-type]
+    assert shown == {
+        "anna": [1, 10, False, True, False, (500, "most cells")],
+        "bert": [0, 0, True, False, True, (300, "enough cells")],
+    }
+    said = {name: [*islice(stream, 2)][1] for name, stream in streams.items()}
+    assert b'"label":"blast"' in said["anna"]
+    assert not re.search(rb'"label":"|most cells|"aim":500|Blast', said["bert"])
     seen = without_labels(SimpleNamespace(readers=Readers(config.store.path)), "bert")  # type: ignore[arg-type]
-    told = seen({"event": "run", "run": {"run": RUN, "ended": True}, "cells": [{"label": "blast"}]})
-    assert told["cells"] == []
+    change = seen({"event": "run", "run": {"run": RUN, "ended": True}, "cells": [{"label": "blast"}]})
+    assert change["cells"] == []
     fake.dies()

@@ -18,7 +18,9 @@ from builders_instrument import blood_field, folder
 from appliance.audit import AuditTrail
 from appliance.channel_client import InstrumentClient, InstrumentGone
 from appliance.config import load_config
-from appliance.instrument_on_trail import ENDED, STARTED
+from appliance.errors import ApplianceError
+from appliance.instrument_on_trail import ENDED, STARTED, say_ended, say_started
+from appliance.instrument_process import _on_trail
 from appliance.run import State
 from appliance.store import Store
 
@@ -32,8 +34,8 @@ def look(frame):
         print("in the middle", flush=True)
         assert go_on.wait(60)
 put_down = Instrument._put_down
-def put_down_and_go_on(self):
-    put_down(self)
+def put_down_and_go_on(self, last):
+    put_down(self, last)
     go_on.set()
 Instrument._put_down = put_down_and_go_on
 network_analyser.load_analyser = lambda *_: PixelAnalyser(look)
@@ -74,6 +76,29 @@ def until_it_answers(client: InstrumentClient, running: subprocess.Popen[str]) -
         except InstrumentGone:
             continue
         return
+
+
+def test_it_has_ended_only_once_its_run_is_paused_and_writes_nothing_after(
+    tmp_path: Path, store: Path
+) -> None:
+    states: list[State] = []
+    with builders_instrument.instrument(store) as made:
+        run_id = made.start(builders_instrument.plan(tmp_path / "smear"))
+        made.close(lambda opened: states.append(opened.run(run_id).state))
+        assert states == [State.PAUSED]
+        with pytest.raises(ApplianceError):
+            made.answer("add_note", {"run": run_id, "by": "anna", "text": "Too late."})
+        made.close(lambda _: pytest.fail("it was closed before"))
+
+
+def test_a_store_that_takes_nothing_keeps_no_instrument_from_starting_or_ending(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Store(store).close()
+    with Store.read_only(store) as full:
+        for say in (say_started, say_ended):
+            _on_trail(say, full)
+    assert caplog.text.count("does not say that the instrument started or ended") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

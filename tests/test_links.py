@@ -70,7 +70,7 @@ def test_a_phone_whose_link_was_taken_back_is_told_so_and_not_asked_to_sign_in(p
     for _ in range(2):
         said = phone.get("/", headers={"Accept": "text/html"})
         assert said.status_code == 410
-        assert "This link was ended at the instrument." in said.text
+        assert "This link was ended." in said.text
         assert "robin" not in said.text
         assert "To the start" not in said.text
 

@@ -138,6 +138,15 @@ def test_the_instrument_itself_refuses_who_is_locked(page: Any) -> None:
         at_desk(store, "signed_in", {"name": "robin", "how": "password"})
 
 
+@pytest.mark.parametrize("how", ["", "face", "pin, signed in"])
+def test_nobody_signs_in_in_a_way_that_is_none(page: Any, how: str) -> None:
+    with (
+        Store(page.config.store.path) as store,
+        pytest.raises(ApplianceRefused, match="Say how it was proved"),
+    ):
+        at_desk(store, "signed_in", {"name": "robin", "how": how})
+
+
 def test_a_new_password_opens_every_way(page: Any) -> None:
     locked(page.config, Way.PIN)
     locked(page.config, Way.FROM_AFAR)

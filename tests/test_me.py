@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from appliance.accounts import secret
 from appliance.accounts.accounts import Account, Accounts
-from appliance.accounts.lockout import Lockout, Way
+from appliance.accounts.lockout import Lockout, Wanted, Way, counted_as
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.service_desk import at_desk
@@ -129,7 +129,7 @@ def test_who_is_locked_in_a_way_changes_nothing_in_that_way(page: Any) -> None:
     robin(page)
     with Store(page.config.store.path) as store:
         for _ in range(5):
-            Lockout(store).failed("robin", Way.PASSWORD, datetime.now(UTC))
+            Lockout(store).failed("robin", counted_as(Way.PASSWORD, Wanted.CHANGE), datetime.now(UTC))
         with pytest.raises(ApplianceRefused, match="Too many wrong tries"):
             at_desk(store, "change_own", {"by": "robin", "how": "password", "pin": "own"})
         at_desk(store, "change_own", {"by": "robin", "how": "pin", "pin": "own"})

@@ -73,6 +73,15 @@ def test_a_store_of_an_earlier_version_is_opened_and_has_everything(
     assert everything(path) == anew
 
 
+@pytest.mark.parametrize("column", ["what", "who", "subject"])
+def test_the_trail_of_one_kind_person_or_run_is_found_by_an_index(tmp_path: Path, column: str) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        (plan,) = store.rows(
+            f"EXPLAIN QUERY PLAN SELECT * FROM audit WHERE seq < 9 AND {column} = 'x' ORDER BY seq DESC LIMIT 1"
+        )
+        assert f"USING INDEX audit_{column} ({column}=? AND seq<?)" in plan["detail"]
+
+
 def test_the_smears_of_a_set_of_an_earlier_version_stay_in_their_splits(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     made_by_earlier(path, next(each for each in RELEASED[::-1] if "smears_of_sets" not in each).split())

@@ -180,7 +180,7 @@ def test_a_pause_by_a_fault_says_what_happened_and_what_to_do(browser, config):
         assert "What to do: Switch the lamp on" in notice.inner_text()
         assert said in notice.inner_text()
         fake.shows(a_run("paused", cause=Cause.SHUT_DOWN, simulated=True))
-        page.locator("#notice-do", has_text="goes on by itself").wait_for()
+        page.locator("#notice-do", has_text="A simulated slide needs no checking").wait_for()
         fake.shows(a_run("failed", reason="It is no use.", cause=Cause.WRONG_SCALE))
         page.locator("#notice-do", has_text="Put the right objective in").wait_for()
         assert page.get_by_role("link", name="This run").get_attribute("href") == "runs/c0ffee00"

@@ -70,7 +70,7 @@ def test_a_phone_whose_link_is_ended_says_so_and_not_that_the_connection_is_lost
         phone.get_by_role("button", name="Watch").click()
         phone.locator("body[data-link=live]").wait_for()
         fake._answer("end_link", {"by": "robin", "link": link})
-        phone.get_by_text("This link was ended at the instrument.").wait_for()
+        phone.get_by_text("This link was ended.").wait_for()
         assert phone.get_by_role("link", name="To the start").count() == 0
     fake.dies()
 

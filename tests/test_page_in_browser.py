@@ -2,6 +2,7 @@
 
 import pytest
 from builders_browser import DESK, TOUCHSCREEN, showing, shown
+from builders_review import review_store
 from builders_run import rules
 from builders_web import (
     FakeInstrument,
@@ -15,6 +16,7 @@ from builders_web import (
 from PIL import Image
 
 from appliance.cause import Cause
+from appliance.stopping import Doubt
 from appliance.tally import Tally
 
 
@@ -215,6 +217,8 @@ LONG = {
 }
 
 
+V4L2 = "V4L2: See3CAM_CU135_M (usb-3610000.xhci-2.4), YUYV 4208×3120, raw 12 bit"
+MICROMETER = "calibration of 2026-03-01 14:02 by anna with the stage micrometer (0.0987 µm/px), 9f8e7d6c"
 FORMULA = "(blast + promyelocyte + myelocyte + metamyelocyte + band_neutrophil) / (erythroblast)"
 
 
@@ -270,25 +274,66 @@ def test_what_goes_on_is_said_by_its_kind_and_once(browser, config):
     own = "The instrument's own words."
     with showing(browser, config, a_run("preparing", reason=own) | {"step": step}) as (page, fake):
         page.locator("#notice", has_text="Focusing at place 6 of 9.").wait_for()
-        doubts = [{"label": "blast", "title": "Blast", "limits": [2.0, 5.0]}]
-        fake.shows(a_run("completed", counted(500), reason=own, cause=Cause.MOST) | {"doubts": doubts})
-        page.locator("#notice", has_text="Still in doubt: Blast is near 2 or 5\u00a0%.").wait_for()
+        doubts = (Doubt("blast", "Blast", (2.0, 5.0), 3.64, 1.95, 6.06),)
+        fake.shows(a_run("completed", counted(500), reason=own, cause=Cause.MOST, doubts=doubts))
+        numbers = "Blast 3.6\u00a0% (99\u00a0% limits 2.0 – 6.1) is near 2 or 5\u00a0%"
+        page.locator("#notice", has_text=f"Still in doubt: {numbers}.").wait_for()
+        fake.shows(a_run(doubts=doubts, near="blast is near 2 or 5 %", aim=500))
+        page.locator("#doubt", has_text="Goes on to 500: Blast is near 2 or 5\u00a0%").click()
+        assert details(page)["Why more"] == f"Goes on to 500: {numbers}"
+        page.get_by_role("button", name="Close").click()
+        fake.shows(a_run("completed", counted(320), reason=own, cause=Cause.ENOUGH))
+        page.locator("#notice", has_text="300 are enough: no watched percentage is in doubt.").wait_for()
         fake.shows(a_run("paused", reason=own, cause=Cause.PAUSED, slide={"newest": None}))
         page.locator("body[data-state=paused]").wait_for()
         assert page.locator("#notice").inner_text().lower().count("leave the slide") == 1
         assert own not in page.locator("#notice").inner_text()
 
 
-def test_which_run_it_is_can_be_read_in_german_too_when_the_instrument_is_lost(browser, config):
-    run = a_run(simulated=True)
+def too_high(page, parts):
+    return page.locator(parts).evaluate_all(
+        "all => all.filter(part => part.scrollHeight > part.clientHeight + 1).map(part => part.className)"
+    )
+
+
+def test_which_run_it_is_and_what_runs_can_be_read_at_their_longest_in_german_when_all_is_lost(
+    browser, config
+):
+    number = "W" * 24 + "2026-000123456789-ABCDEFGHIJKLMNOP-WARD7"
+    review_store(config.store.path, run="c0ffee00", record_number=number).close()
+    run = a_marrow(erythroid_percent=25.0, erythroid_limits=[19.5, 31.0], camera=V4L2, calibration=MICROMETER)
+    run |= {"simulated": True, "not_counted": {"nrbc": 3, "platelet": 12, "artefact": 9}, "at_border": 31}
     fake = FakeInstrument(config.socket_path, run)
     with served(config) as address, shown(browser, address, locale="de") as page:
-        page.locator("body[data-link=live]").wait_for()
+        page.locator("#about", has_text="Probe").wait_for()
+        assert page.locator("#not-counted-note").inner_text().startswith("3 Kernhaltiger")
         fake.dies()
         page.locator("body[data-link=gone]").wait_for()
-        about = page.locator("#about")
-        assert about.evaluate("part => part.scrollHeight <= part.clientHeight + 1")
-        assert cut_short(page, "#about, .top .chip") == []
+        assert too_high(page, "#about, footer, footer dl, .side, .facts, .rows") == []
+        assert cut_short(page, "#about, .top .chip, footer dd") == []
+        assert page.locator("footer dd").evaluate_all(
+            "all => all.every(part => part.getBoundingClientRect().bottom <= innerHeight)"
+        )
+        said = page.locator("#about").inner_text()
+        assert said.startswith("Probe WW")
+        assert "…" in said
+        assert "WARD7 · Knochenmark · Zählung c0ffee00" in said
+        page.locator("#about").click()
+        assert number in page.locator("#details").inner_text()
+
+
+def test_an_older_instrument_is_drawn_whole_and_what_cannot_be_drawn_does_not_look_live(browser, config):
+    older = {key: part for key, part in a_run().items() if key not in ("doubts", "step", "near", "watches")}
+    with showing(browser, config, older) as (page, fake):
+        assert page.locator(".row[data-label]").count() == len(counted(200).rows)
+        fake.shows(older | {"tally": None})
+        page.locator("body[data-stale=yes]").wait_for()
+        assert "does not understand" in page.locator("#notice").inner_text()
+        assert page.locator(".pill").first.inner_text() == "Instrument lost"
+        assert page.get_by_role("button", name="Stop").is_enabled()
+        fake.shows(older)
+        page.locator("body[data-stale=no]").wait_for()
+        assert page.locator("#notice").is_hidden()
 
 
 def test_a_touch_of_text_that_is_whole_opens_nothing(browser, config):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders_people import PASSWORD, a_person, kept_password, signed_in
+from builders_people import PASSWORD, PIN, a_cookie, a_person, kept_password, kept_pin, signed_in
 from builders_review import RUN, ended, reclassify, review_store, signed
 from builders_web import FakeInstrument, a_hub, settings
 
+from appliance.accounts.lockout import Lockout, Way
+from appliance.audit import AuditTrail
+from appliance.review.signature import signatures
 from appliance.run import State
 from appliance.store import Store
 from web.app import create_app
@@ -125,6 +129,56 @@ def test_a_signature_needs_the_secret_of_who_signs_and_wrong_ones_lock_the_name(
     right = desk.anna.post(f"{HERE}/review/signatures", json={**asked, "secret": PASSWORD})
     assert right.json["detail"].startswith("Too many wrong tries.")
     assert desk.anna.get(f"{HERE}/review").json["standing"]["signatures"] == []
+    with desk.store() as store:
+        assert {
+            row.details["for"] for row in AuditTrail(store).entries() if row.what == "sign-in refused"
+        } == {"signature"}
+        assert Lockout(store).failures("anna", Way.PASSWORD).count == 0, "sign-in elsewhere stays open"
+
+
+def test_wrong_tries_at_the_door_keep_nobody_from_signing_who_is_signed_in(desk: Any) -> None:
+    digest = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]["digest"]
+    with desk.store() as store:
+        for way in Way:
+            for _ in range(6):
+                Lockout(store).failed("anna", way, datetime.now(UTC))
+    asked = {"status": "final", "digest": digest, "secret": PASSWORD}
+    assert (
+        desk.anna.post(f"{HERE}/review/signatures", json=asked).json["standing"]["said"].startswith("Signed")
+    )
+
+
+def test_who_signed_in_by_pin_signs_by_pin_and_by_nothing_else(desk: Any) -> None:
+    seen = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]
+    bert = desk.person(name="bert")
+    a_person(desk.config, "reviewer", "bert", pin=kept_pin())
+    with bert.session_transaction() as session:
+        session["how"] = "pin"
+    asked = {"status": "final", "digest": seen["digest"], "secret": PASSWORD}
+    refused = bert.post(f"{HERE}/review/signatures", json=asked)
+    assert refused.json["detail"] == "That is not your PIN. Type it again."
+    assert bert.post(f"{HERE}/review/signatures", json={**asked, "secret": PIN}).status_code == 200
+    with desk.store() as store:
+        (line,) = AuditTrail(store).entries(1)
+    assert (line.who, line.what, line.details["how"]) == ("bert", "sign", "pin")
+
+
+@pytest.mark.parametrize(
+    ("values", "seen_s_ago"),
+    [({"password_given": 1}, 0.0), ({"disabled": 1}, 0.0), ({}, 4 * 3600.0)],
+    ids=["a newcomer", "shut out", "a screen left alone"],
+)
+def test_nobody_signs_whose_session_is_not_good_for_it(
+    desk: Any, values: dict[str, int], seen_s_ago: float
+) -> None:
+    digest = give(desk.anna, [5], "monocyte", ["unidentified"]).json["review"]["standing"]["digest"]
+    bert = desk.person(name="bert")
+    a_person(desk.config, "reviewer", "bert", **values)
+    bert.set_cookie("hemadiff", a_cookie(desk.config, "reviewer", "bert", seen_s_ago))
+    asked = {"status": "final", "digest": digest, "secret": PASSWORD}
+    assert bert.post(f"{HERE}/review/signatures", json=asked).status_code in (401, 403)
+    with desk.store() as store:
+        assert signatures(store, RUN) == []
 
 
 def test_nothing_unidentified_may_remain_when_it_is_signed(desk: Any) -> None:

@@ -77,17 +77,31 @@ def test_cells_are_read_anew_by_touch_taken_back_and_signed(browser: Any, labora
         label(page, "Blast").tap()
         page.get_by_role("button", name="Sign …").tap()
         sign = page.get_by_role("dialog", name="Sign run 01234567")
-        for shown_there in ("Sample H-2026-1234", "32 counted; the least is 1", "37.5", "▲"):
+        for shown_there in (
+            "You sign as reviewer.",
+            "Sample H-2026-1234",
+            "32 counted; the least is 1",
+            "37.5",
+            "▲",
+        ):
             sign.get_by_text(shown_there).first.wait_for()
         sign.get_by_label("final").check()
         for password in ("not this one", PASSWORD):
-            sign.get_by_label("Your password, as a signature").fill(password)
+            sign.get_by_label("Password of reviewer, as a signature").fill(password)
             sign.get_by_role("button", name="Sign", exact=True).tap()
             if password != PASSWORD:
                 sign.get_by_role("alert").get_by_text("That is not your password.").wait_for()
         page.get_by_text("Signed as final by reviewer.").first.wait_for()
+        a_german_is_asked_in_german(browser, address)
         a_change_of_what_was_signed_asks_once(page)
     assert (said(store, 13), said(store, 32)) == ("lymphocyte", "blast")
+
+
+def a_german_is_asked_in_german(browser: Any, address: str) -> None:
+    with at(browser, address, "review", locale="de") as page:
+        cell(page, 13).click()
+        page.locator("#bar-labels button").first.click()
+        page.locator("#signed-said", has_text="freigegeben von reviewer").wait_for()
 
 
 def a_change_of_what_was_signed_asks_once(page: Any) -> None:

@@ -119,6 +119,15 @@ def test_a_table_masks_the_sample_in_characters_that_every_spreadsheet_reads(con
     assert b"****234" in table
 
 
+def test_of_a_run_without_a_number_the_trail_says_that_it_has_none(config, run):
+    with Store(config.store.path) as store:
+        ended(store, run="c0ffee00", seconds=50)
+    a_client(config).get("/runs/c0ffee00/report.json?whose=yes")
+    with Store.read_only(config.store.path) as store:
+        (line,) = AuditTrail(store).entries(1)
+    assert line.details["identity"] == "none"
+
+
 def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
     for kind in ("json", "csv"):
         asked = f"/runs/{RUN}/report.{kind}?whose=yes"

@@ -75,6 +75,7 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
             other.get_by_role("button", name="Change it").click()
             sign(other, "amended", "administrator")
             other.goto(f"{address}/runs/{RUN}")
+            broken_off_once(other)
             with other.expect_download() as report:
                 for _ in range(2):  # a second press while it is made does nothing
                     other.get_by_role("link", name="PDF, sample ••").click()
@@ -83,12 +84,24 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
     fake.dies()
     with Store(config.store.path) as store:
         signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))
-        assert len([line for line in AuditTrail(store).entries(20) if line.what == "export"]) == 1
+        assert len([line for line in AuditTrail(store).entries(20) if line.what == "export"]) == 2
     assert [(row["who"], row["status"]) for row in signed] == [
         ("reviewer", "preliminary"),
         ("administrator", "final"),
         ("administrator", "amended"),
     ]
+
+
+def broken_off_once(page: Any) -> None:
+    """Have a file break off on its way, which is said, and the next one come whole."""
+    page.evaluate(
+        """() => {
+            const whole = Response.prototype.blob;
+            Response.prototype.blob = () => (Response.prototype.blob = whole, Promise.reject(new TypeError()));
+        }"""
+    )
+    page.get_by_role("link", name="PDF, sample ••").click()
+    page.get_by_role("alert").get_by_text("The file did not come whole.").wait_for()
 
 
 def read_as(page: Any, cell: int, label: str) -> None:
@@ -101,7 +114,7 @@ def sign(page: Any, status: str, who: str) -> None:
     page.get_by_role("button", name="Sign …").click()
     page.get_by_role("radio", name=status).check()
     page.get_by_label("Note with the signature").fill("Read cell by cell.")
-    page.get_by_label("Your password, as a signature").fill(PASSWORD)
+    page.get_by_label(f"Password of {who}, as a signature").fill(PASSWORD)
     page.get_by_role("button", name="Sign", exact=True).click()
     page.get_by_text(f"Signed as {status} by {who}.").first.wait_for()
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders_review import RUN, ask, case, reclassify, review_store, signed
+from builders_review import RUN, a_reviewer, ask, case, reclassify, review_store, signed
 
+from appliance.accounts.accounts import Accounts
+from appliance.accounts.lockout import Lockout, Wanted, Way, counted_as
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.review.signature import Standing, Status, next_statuses, signatures, standing, verify
 from appliance.run import State
+from appliance.service_desk import at_desk
 from appliance.store import Store
 
 CLEAR = ("lymphocyte", "lymphocyte", "monocyte", "blast", None)
@@ -92,7 +95,7 @@ def test_what_was_not_seen_cannot_be_signed(store: Store) -> None:
     seen = case(store).digest
     reclassify(store, [1], "segmented_neutrophil", by="bert")
     with pytest.raises(ApplianceRefused, match="bert made cell 1 segmented neutrophil"):
-        ask(store, "sign", by="anna", status="final", digest=seen)
+        signed(store, "final", digest=seen)
 
 
 def test_nothing_unidentified_is_signed(tmp_path: Path) -> None:
@@ -107,9 +110,9 @@ def test_nothing_unidentified_is_signed(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_or_failed_is_not_signed(tmp_path: Path, state: State) -> None:
     with (
         review_store(tmp_path / "store.sqlite", labels=CLEAR, state=state) as store,
-        pytest.raises(ApplianceRefused),
+        pytest.raises(ApplianceRefused, match=r"when it has ended|failed"),
     ):
-        ask(store, "sign", by="anna", status="final", digest="0" * 64)
+        signed(store, "final", digest="0" * 64)
 
 
 def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_too_few_cells_are_signed_as_preliminary_with_a_note_and_never_as_final(
     ) as store:
         with pytest.raises(ApplianceRefused, match="Sign it as preliminary"):
             signed(store, "final", note="The smear was poor.")
-        with pytest.raises(ApplianceRefused, match=r"4 counted cells, 300 asked for at least.* Write a note"):
+        with pytest.raises(ApplianceRefused, match=r"4 of at least 300 cells are counted.* Write a note"):
             signed(store, "preliminary")
         signed(store, "preliminary", note="The smear was poor.")
         with pytest.raises(ApplianceRefused, match="Only a preliminary result"):
@@ -147,7 +150,7 @@ def test_a_stopped_count_is_no_result_and_not_signed(tmp_path: Path, least: int)
 def test_a_completed_run_that_lost_cells_in_review_needs_a_note(tmp_path: Path) -> None:
     with review_store(tmp_path / "store.sqlite", labels=CLEAR, min_cells=4) as store:
         reclassify(store, [1], "artefact")
-        with pytest.raises(ApplianceRefused, match="After review there are 3 counted cells of at least 4"):
+        with pytest.raises(ApplianceRefused, match="After review 3 of at least 4 cells"):
             signed(store, "final")
         assert signed(store, "final", note="One was stain.")["status"] == "final"
 
@@ -255,3 +258,68 @@ def test_signing_is_on_the_audit_trail_with_its_digest(store: Store) -> None:
     digest = signed(store, "final", by="dr.berg")["digest"]
     line = AuditTrail(store).entries()[0]
     assert (line.who, line.what, line.subject, line.details["digest"]) == ("dr.berg", "sign", RUN, digest)
+    assert line.details["how"] == "pin"
+
+
+# Who may sign, as the instrument sees it: it is asked by more than the page
+
+
+def asked(store: Store, **changes: str) -> object:
+    """Ask for anna's signature as whoever reaches the socket does."""
+    said = {"run": RUN, "by": "anna", "status": "final", "digest": case(store).digest, "how": "pin"}
+    return at_desk(store, "sign", {key: value for key, value in {**said, **changes}.items() if value})
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("", "how"), ("pin, signed in", "Say how it was proved"), ("face", "Say how it was proved")],
+)
+def test_nobody_signs_without_having_proved_who_they_are(store: Store, how: str, said: str) -> None:
+    a_reviewer(store, "anna")
+    with pytest.raises(ApplianceRefused, match=said):
+        asked(store, how=how)
+
+
+def test_who_is_locked_in_a_way_does_not_sign_in_that_way(store: Store) -> None:
+    a_reviewer(store, "anna")
+    for _ in range(5):
+        at_desk(store, "sign_in_refused", {"name": "anna", "how": "pin", "wanted": "signature"})
+    with pytest.raises(ApplianceRefused, match="Too many wrong tries"):
+        asked(store)
+    assert signatures(store, RUN) == []
+    asked(store, how="password")
+
+
+def test_wrong_tries_before_a_signature_are_forgotten_by_it_and_come_back_where_it_is_refused(
+    store: Store,
+) -> None:
+    a_reviewer(store, "anna")
+    counted = counted_as(Way.PIN, Wanted.SIGNATURE)
+    at_desk(store, "sign_in_refused", {"name": "anna", "how": "pin", "wanted": "signature"})
+    with pytest.raises(ApplianceRefused):
+        asked(store, digest="0" * 64)
+    assert Lockout(store).failures("anna", counted).count == 1
+    asked(store)
+    assert Lockout(store).failures("anna", counted).count == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"disabled": 1}, "is closed"),
+        ({"role": "viewer"}, "anna may not sign: the role is viewer"),
+        ({"role": "operator"}, "may not sign"),
+    ],
+)
+def test_who_was_shut_out_or_has_another_role_does_not_sign(
+    store: Store, values: dict[str, object], said: str
+) -> None:
+    a_reviewer(store, "anna")
+    Accounts(store).change("anna", **values)
+    with pytest.raises(ApplianceRefused, match=said):
+        asked(store)
+
+
+def test_who_has_no_account_does_not_sign(store: Store) -> None:
+    with pytest.raises(ApplianceRefused, match='no account "anna"'):
+        asked(store)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from appliance.interval import clopper_pearson
-from appliance.stopping import Verdict, looks, stopping_rule
+from appliance.stopping import LOOK_CONFIDENCE, Verdict, looks, stopping_rule
 from appliance.tally import Tally
 
 
@@ -59,6 +59,9 @@ def test_a_doubt_is_said_in_short_too():
 def test_a_doubt_has_its_parts_for_whoever_says_it_in_another_language():
     (doubt,) = verdict(marrow(290), marrow(300, 22)).limits
     assert (doubt.label, doubt.title, doubt.limits) == ("blast", "Blast", (5.0, 10.0))
+    assert (doubt.percent, doubt.low, doubt.high) == pytest.approx(
+        (100 * 22 / 300, *clopper_pearson(22, 300, LOOK_CONFIDENCE))
+    )
 
 
 def test_plasma_cells_are_watched_in_marrow():

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import json
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -238,6 +239,27 @@ def test_an_address_that_is_none_is_a_page_with_a_way_to_the_start(config, metho
     assert answer.status_code == status
     assert said in answer.text
     assert '<a class="button" href="/">' in answer.text
+
+
+@pytest.mark.parametrize(("place", "status"), [("/api/v1/nowhere", 404), ("/api/v1/state", 405)])
+def test_a_program_is_not_told_of_pages_and_buttons(config, place, status):
+    answer = a_client(config).put(place) if status == 405 else a_client(config).get(place)
+    assert answer.status_code == status
+    assert not re.search("page|button", answer.json["detail"])
+
+
+def test_the_answer_to_a_form_of_nowhere_is_a_page_and_its_forms_know_where_they_belong(config):
+    client = a_client(config)
+    for came, leads in (
+        ("http://[x", "/"),
+        ("http://elsewhere.org/accounts", "/"),
+        ("http://localhost/me", "/me"),
+    ):
+        answer = client.post("/me", data={"old": "not mine"}, headers={"Referer": came})
+        assert answer.status_code == 409
+        assert f'name="next" value="{leads}"' in answer.text
+    assert "answered.js" in answer.text
+    assert '<form method="post" action="/me"' in answer.text
 
 
 def test_a_picture_number_larger_than_any_store_has_is_missing_and_no_failure(config):

@@ -264,7 +264,7 @@ def _to_sign_in(sentence: str) -> AnyResponse:
 def _why_over(over: str) -> str:
     if over == RUN_OUT:
         return str(gettext("The time of this link is over."))
-    return str(gettext("This link was ended at the instrument."))
+    return str(gettext("This link was ended."))
 
 
 def _is_page() -> bool:

@@ -165,9 +165,9 @@ MAPPED: Mapping[Cause, str] = {
 }
 """What to do instead where the slide was looked over: its map is used again, and holds only where the slide lies."""
 
-UNCHANGED = _("A simulated slide needs no checking: a demonstration goes on by itself, or touch Resume.")
+UNCHANGED = _("A simulated slide needs no checking: touch Resume.")
 SIMULATED: Mapping[Cause, str] = {Cause.POWER_CUT: UNCHANGED, Cause.SHUT_DOWN: UNCHANGED}
-"""What to do instead where the slide is simulated: `hemadiff serve --simulate --start` resumes such a run by itself."""
+"""What to do instead where the slide is simulated."""
 
 NO_MORE: Mapping[Cause, Advice] = {
     Cause.STORE: Advice(

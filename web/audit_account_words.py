@@ -8,10 +8,10 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 from markupsafe import Markup, escape
 
-from appliance.accounts.lockout import Way
+from appliance.accounts.lockout import Wanted, Way
 from appliance.accounts.roles import Permission, Role
 from appliance.audit import Entry
-from appliance.instrument_on_trail import ENDED, STARTED
+from appliance.instrument_on_trail import ENDED, RESTORED, STARTED
 from web.access import may_here
 from web.audit_parts import say, short
 from web.navigation import ROLES
@@ -32,14 +32,33 @@ def _signed_in(entry: Entry, _: Link) -> Markup:
 def _refused(entry: Entry, _: Link) -> Markup:
     if entry.who == "?":
         return escape(gettext("A sign-in was refused: nobody here has the name that was given."))
-    sentence = {
+    way, wanted = Way(entry.details["how"]), Wanted(entry.details.get("for", Wanted.SIGN_IN))
+    return say(_REFUSED[wanted]()[way], name=entry.who)
+
+
+_REFUSED: Mapping[Wanted, Callable[[], Mapping[Way, str]]] = {
+    Wanted.SIGN_IN: lambda: {
         Way.PIN: gettext("A sign-in as {name} was refused: the PIN did not fit."),
         Way.PASSWORD: gettext("A sign-in as {name} was refused: the password did not fit."),
         Way.FROM_AFAR: gettext(
             "A sign-in as {name} from another machine was refused: the password did not fit."
         ),
-    }[Way(entry.details["how"])]
-    return say(sentence, name=entry.who)
+    },
+    Wanted.SIGNATURE: lambda: {
+        Way.PIN: gettext("A signature as {name} was refused: the PIN did not fit."),
+        Way.PASSWORD: gettext("A signature as {name} was refused: the password did not fit."),
+        Way.FROM_AFAR: gettext(
+            "A signature as {name} from another machine was refused: the password did not fit."
+        ),
+    },
+    Wanted.CHANGE: lambda: {
+        Way.PIN: gettext("A new PIN for {name} was refused: the old PIN did not fit."),
+        Way.PASSWORD: gettext("A new password or PIN for {name} was refused: the old password did not fit."),
+        Way.FROM_AFAR: gettext(
+            "A new password or PIN for {name} from another machine was refused: the old password did not fit."
+        ),
+    },
+}
 
 
 def _account(entry: Entry, _: Link) -> Markup:
@@ -125,9 +144,8 @@ def _started(entry: Entry, _: Link) -> Markup:
     said = say(gettext("The instrument started, version {version}."), version=entry.details["version"])
     if entry.details["in order before"]:
         return said
-    return (
-        said + " " + escape(gettext("Before that it had not ended in order: a power cut, or it was killed."))
-    )
+    before = gettext("Before that it ended without saying so: a power cut, a failure, or it was killed.")
+    return said + " " + escape(before)
 
 
 def _always(sentence: Callable[[], str]) -> Callable[[Entry, Link], Markup]:
@@ -147,7 +165,7 @@ SAID: Mapping[str, Callable[[Entry, Link], Markup]] = {
     "link": _watching_link,
     "calibration": _calibration,
     "backup": _backup,
-    "restore": _always(lambda: gettext("Put the backup {name} back.")),
+    RESTORED: _always(lambda: gettext("Put the backup {name} back.")),
     "label": _labelled,
     "service begun": _always(lambda: gettext("Took the microscope in hand, for service.")),
     "service ended": _always(lambda: gettext("Let go of the microscope.")),

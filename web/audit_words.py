@@ -6,6 +6,7 @@ has not the details of its kind, is shown as it is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,9 @@ from flask_babel import LazyString, gettext, lazy_gettext, ngettext
 from markupsafe import Markup, escape
 
 from appliance.accounts.roles import Permission
-from appliance.audit import HERE, Entry
+from appliance.audit import HERE, INSTRUMENT, Entry
 from appliance.errors import ApplianceRefused
-from appliance.instrument_on_trail import ENDED, INSTRUMENT, STARTED
+from appliance.instrument_on_trail import ENDED, RESTORED, STARTED
 from appliance.store import Store
 from models import ModelRefused
 from models.panel import UNIDENTIFIED, load_panel
@@ -25,6 +26,9 @@ from web import audit_account_words
 from web.access import may_here
 from web.audit_parts import say, short
 from web.blind import read_blind
+from web.standing_words import STATUSES
+
+log = logging.getLogger(__name__)
 
 KINDS: Mapping[str, LazyString] = {
     "sign-in": lazy_gettext("Sign-in"),
@@ -48,14 +52,9 @@ KINDS: Mapping[str, LazyString] = {
     "token": lazy_gettext("Token"),
     "link": lazy_gettext("Watching link"),
     "backup": lazy_gettext("Backup"),
-    "restore": lazy_gettext("Backup put back"),
+    RESTORED: lazy_gettext("Backup put back"),
     STARTED: lazy_gettext("Instrument started"),
     ENDED: lazy_gettext("Instrument ended"),
-}
-STATUSES: Mapping[str, LazyString] = {
-    "preliminary": lazy_gettext("preliminary"),
-    "final": lazy_gettext("final"),
-    "amended": lazy_gettext("amended"),
 }
 NOBODY = "?"
 
@@ -91,15 +90,16 @@ class AuditWords:
         }
 
     def line(self, entry: Entry) -> Line:
-        """Return one entry in words."""
-        is_run = self._panel(entry.subject) is not None
+        """Return one entry in words. No row is ever changed or deleted: none may take the page away."""
         hidden = entry.subject in self._blind and entry.what == "reclassify"
+        details, run, who = {} if hidden else entry.details, "", person_word(entry.who)
         try:
-            said = self._said(entry)
-        except (KeyError, TypeError, ValueError, IndexError):  # written by another version
+            run = "" if self._panel(entry.subject) is None else entry.subject
+            who, said = who_word(entry), self._said(entry)
+        except Exception:  # noqa: BLE001 written by another version, or odd in a way that nobody thought of
+            log.info("a row of the audit trail is shown as it is: %s", entry.what)
             said = say("{what} {subject}", what=kind_word(entry.what), subject=short(entry.subject))
-        run = entry.subject if is_run else ""
-        return Line(entry, who_word(entry), said, run, {} if hidden else entry.details)
+        return Line(entry, who, said, run, details)
 
     def _said(self, entry: Entry) -> Markup:
         if (own := self._by_kind.get(entry.what)) is not None:
@@ -174,8 +174,9 @@ class AuditWords:
         )
 
     def _titles(self, run: str) -> Mapping[str, str]:
+        panel = self._panel(run)
         try:
-            labels = load_panel(self._panel(run) or "").labels
+            labels = load_panel(panel).labels if panel else ()
         except ModelRefused:
             return {}
         return {label.name: gettext(label.title) for label in labels} | {
@@ -206,6 +207,7 @@ class AuditWords:
         sentence = {
             "whole": gettext("Took run {run} out as {kind}, with the whole sample number."),
             "masked": gettext("Took run {run} out as {kind}, the sample number masked."),
+            "none": gettext("Took run {run} out as {kind}; it has no sample number."),
         }.get(details.get("identity", ""), gettext("Took run {run} out as {kind}."))
         return say(sentence, run=self._link(entry.subject), kind=details["kind"].upper())
 

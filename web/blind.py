@@ -9,6 +9,7 @@ from typing import Any
 from flask import abort
 from flask_babel import gettext
 
+from appliance.cause import Cause
 from appliance.store import Store
 from web.access import who
 from web.rooms import Rooms
@@ -47,10 +48,16 @@ def without_labels(rooms: Rooms, name: str) -> Callable[[Mapping[str, Any]], Map
             if not reads_blind(store, run["run"], name):
                 return state
         unseen = {key: none for key, none in UNSEEN.items() if key in run}
-        blind = {**state, "run": {**run, **unseen, "withheld": True}}
+        blind = {**state, "run": {**run, **unseen, **_ended_as_any(run), "withheld": True}}
         return {**blind, "cells": []} if "cells" in state else blind
 
     return seen
+
+
+def _ended_as_any(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what would tell that a percentage was near a limit, and the count went on for it, as where none was."""
+    cause = str(Cause.ENOUGH) if run.get("cause") == Cause.MOST else run.get("cause")
+    return {"aim": run.get("min_cells"), "cause": cause}
 
 
 def refuse_blind(store: Store, run: str) -> None:

@@ -41,7 +41,8 @@ def exported(rooms: Rooms, run: str, kind: str, *, unmasked: bool = False) -> Re
         refuse_blind(store, store.run(run).id)
         result = result_of(store, run, unmasked=unmasked)
         body = _written(store, result, kind)
-    _on_trail(rooms, result.run.id, kind, identity="whole" if unmasked and result.sample else "masked")
+    identity = "none" if not result.sample else "whole" if unmasked else "masked"
+    _on_trail(rooms, result.run.id, kind, identity=identity)
     answer = no_store(Response(body, content_type=KINDS[kind]))
     answer.headers["Content-Disposition"] = f'attachment; filename="run-{result.run.id}.{kind}"'
     return answer

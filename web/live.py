@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from appliance.accounts.roles import Permission
 from appliance.countable import countables
 from appliance.field_pictures import FieldPictures
 from appliance.stopping import looks
+from models.panel import load_panel, panel_names
 from web import guard
 from web.access import allow, may_here, no_store, who
 from web.advice import all_advice
@@ -36,6 +39,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             max_cells=count.max_cells,
             targets=looks(count.min_cells, count.max_cells),
             advice=all_advice(),
+            cell_titles=_cell_titles(),
             may_control=may_here(Permission.COUNT),
             for_phones=bool(rooms.config.web.address) or not guard.from_this_machine(request),
             may_review=may_here(Permission.REVIEW),
@@ -84,6 +88,12 @@ def blueprint(rooms: Rooms) -> Blueprint:
             return no_store(jsonify(field_finds(store, record, number, blind=reads_blind(store, record.id))))
 
     return pages
+
+
+def _cell_titles() -> Mapping[str, str]:
+    """Return what the bundled panels call their labels: a script looks a title up in the person's language."""
+    panels = [load_panel(name) for name in panel_names()]
+    return {label.name: label.title for panel in panels for label in panel.labels}
 
 
 def for_ever(picture: bytes, kind: str) -> Response:

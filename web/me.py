@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 
 from appliance.accounts import secret
 from appliance.accounts.accounts import Accounts
+from appliance.accounts.lockout import Wanted
 from appliance.errors import ApplianceError, ApplianceRefused
 from web.access import go_on_as, personal, who
-from web.proving import Proving, not_yours, refuse_too_often, way_of
+from web.proving import Proving, refuse_too_often, way_of
 from web.rate import Rate
 from web.rooms import Rooms
 
@@ -39,7 +40,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
         me = who()
         try:
             password, pin = _chosen(me.how)
-            proving.proved(me.name, me.how, request.form.get("old", ""), not_yours(me.how))
+            proving.proved(me.name, me.how, request.form.get("old", ""), Wanted.CHANGE)
             said = rooms.instrument.ask(
                 "change_own", by=me.name, how=way_of(me.how),
                 password=secret.hash_password(password) if password else None,

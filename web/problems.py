@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask_babel import LazyString, lazy_gettext
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
@@ -34,9 +34,13 @@ class Problem(BaseModel):
 
 
 def sentence_of(error: HTTPException) -> str:
-    """Return what is wrong: what was said where it was raised, or else what its status means here."""
+    """Return what is wrong: what was said where it was raised, or else what its status means to who reads a page.
+
+    A program is told what the status means to programs.
+    """
     said, status = error.description, error.code or 500
-    if (not said or said == type(error).description) and status in PLAINLY:
+    of_a_page = not request.path.startswith("/api/")
+    if of_a_page and (not said or said == type(error).description) and status in PLAINLY:
         return str(PLAINLY[status])
     return said or error.name
 

@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from appliance.accounts import secret
 from appliance.accounts.accounts import Account, Accounts
-from appliance.accounts.lockout import Lockout, Way
+from appliance.accounts.lockout import Lockout, Wanted, Way, counted_as
 from appliance.accounts.signing_in import refuse_shut
 from appliance.errors import ApplianceRefused
 from web import guard
@@ -25,33 +25,33 @@ class Proving:
         self._rooms = rooms
         self._tries = rooms.tries
 
-    def proved(self, name: str, how: str, given: str, wrong: str = "") -> Account:
-        """Return whose PIN or password (how) that is. wrong: the sentence for one that is not theirs.
+    def proved(self, name: str, how: str, given: str, wanted: Wanted = Wanted.SIGN_IN) -> Account:
+        """Return whose PIN or password (how) that is. wanted: what for; all but a sign-in is of a session that is open.
 
         Raises ApplianceRefused, the same for names that are nobody's and for people who have none of that kind.
         """
         refuse_readable(how)
-        way = way_of(how)
-        with self._tries.one_at_a_time(name, way):
-            return self._looked_at(name, how, way, given, wrong or _wrong(how))
+        with self._tries.one_at_a_time(name, counted_as(way_of(how), wanted)):
+            return self._looked_at(name, how, given, wanted)
 
-    def _looked_at(self, name: str, how: str, way: Way, given: str, wrong: str) -> Account:
-        now, strangers = datetime.now(UTC), self._tries.strangers
+    def _looked_at(self, name: str, how: str, given: str, wanted: Wanted) -> Account:
+        now, strangers, way = datetime.now(UTC), self._tries.strangers, way_of(how)
+        counted = counted_as(way, wanted)
         with self._rooms.store() as store:
             account = Accounts(store).find(name)
-            tries = (strangers if account is None else Lockout(store)).failures(name, way)
+            tries = (strangers if account is None else Lockout(store)).failures(name, counted)
         tries.refuse_locked(now)
         kept = None if account is None else account.pin if how == "pin" else account.password
         if not secret.fits(kept, given) or account is None:
             if account is None:
-                strangers.failed(name, way, now)
-            self._rooms.instrument.ask("sign_in_refused", name=name, how=way)
-            raise ApplianceRefused(wrong)
+                strangers.failed(name, counted, now)
+            self._rooms.instrument.ask("sign_in_refused", name=name, how=way, wanted=wanted)
+            raise ApplianceRefused(_wrong(how) if wanted is Wanted.SIGN_IN else _not_yours(how))
         refuse_shut(account)
         return account
 
 
-def not_yours(how: str) -> str:
+def _not_yours(how: str) -> str:
     """Return the sentence for somebody who is signed in, and proves it once more in vain."""
     if how == "pin":
         return str(gettext("That is not your PIN. Type it again."))

@@ -138,8 +138,11 @@ def _this_page() -> str:
     """Return the address of the page that is shown; for the answer to a form, of that which the form was on."""
     if request.method != "POST":
         return request.full_path.rstrip("?")
-    came = urlsplit(request.referrer or "/")
-    return urlunsplit(("", "", came.path, came.query, ""))
+    try:
+        came = urlsplit(request.referrer or "/")
+    except ValueError:  # no browser says such a thing
+        return "/"
+    return urlunsplit(("", "", came.path, came.query, "")) if came.netloc in ("", request.host) else "/"
 
 
 def _here() -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from appliance.accounts.lockout import Lockout
+from appliance.accounts.lockout import Lockout, Wanted, checked_way, counted_as
 from appliance.accounts.roles import Role
-from appliance.audit import AuditTrail
+from appliance.audit import INSTRUMENT, AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
 from appliance.store_file import from_iso
@@ -70,6 +70,10 @@ class Accounts:
         if not NAME.fullmatch(account.name):
             raise ApplianceRefused(
                 "A name has 2 to 32 characters: small letters, digits, dots, hyphens; a letter first. Choose another."
+            )
+        if account.name == INSTRUMENT:
+            raise ApplianceRefused(
+                f'The audit trail says "{INSTRUMENT}" of the instrument itself. Choose another name.'
             )
         if self.find(account.name) is not None:
             raise ApplianceRefused(f'There is an account "{account.name}" already. Choose another name.')
@@ -164,7 +168,7 @@ def change_own(
 
     how: in which way (`Way`) it was given. Refused where the name is locked in that way.
     """
-    Lockout(store).failures(by, how).refuse_locked(at)
+    Lockout(store).failures(by, counted_as(checked_way(how), Wanted.CHANGE)).refuse_locked(at)
     if password is None and pin is None:
         raise ApplianceRefused("Choose a new password, or a new PIN.")
     return change_account(store, at, by=by, name=by, password=password, pin=pin)

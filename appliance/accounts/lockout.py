@@ -1,7 +1,8 @@
 """Wrong tries to sign in: counted by name and way, each way shut for a while by its own wrong tries alone.
 
-Whoever guesses passwords from afar must not keep the staff from their own touchscreen. A name that is nobody's waits
-as long as one that is somebody's, so that waiting tells nothing.
+Whoever guesses passwords from afar must not keep the staff from their own touchscreen, nor from signing where they are
+signed in: there a wrong secret has a count of its own. A name that is nobody's waits as long as one that is somebody's,
+so that waiting tells nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,26 @@ class Way(StrEnum):
     PIN = "pin"
     PASSWORD = "password"  # at the instrument
     FROM_AFAR = "password from afar"
+
+
+class Wanted(StrEnum):
+    """What somebody says for who they are; the words stand on the trail."""
+
+    SIGN_IN = "sign-in"
+    SIGNATURE = "signature"
+    CHANGE = "change"  # of one's own password or PIN
+
+
+def checked_way(how: str) -> Way:
+    """Return the way of that name. Raises ApplianceRefused for a name that none has."""
+    if how not in list(Way):
+        raise ApplianceRefused(f"Say how it was proved who asks: {', '.join(Way)}.")
+    return Way(how)
+
+
+def counted_as(way: Way, wanted: Wanted) -> str:
+    """Return under which name a wrong try is counted: at the door, or of a session that is signed in."""
+    return str(way) if wanted is Wanted.SIGN_IN else f"{way}, signed in"
 
 
 @dataclass(frozen=True, slots=True)

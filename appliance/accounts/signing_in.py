@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.accounts.accounts import Account, Accounts
-from appliance.accounts.lockout import Lockout
+from appliance.accounts.lockout import Lockout, Wanted, checked_way, counted_as
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.store import Store
@@ -19,21 +19,29 @@ def signed_in(store: Store, at: datetime, *, name: str, how: str) -> dict[str, A
     """Put on record that somebody signed in. Refused where they are shut out, or locked in this way (`Way`)."""
     refuse_shut(Accounts(store).get(name))
     lockout = Lockout(store)
-    lockout.failures(name, how).refuse_locked(at)
+    lockout.failures(name, checked_way(how)).refuse_locked(at)
     with store.atomic():
         lockout.forget(name, how)
         AuditTrail(store).add(name, "sign-in", name, {"how": how}, at=at)
     return {}
 
 
-def sign_in_refused(store: Store, at: datetime, *, name: str, how: str) -> dict[str, Any]:
-    """Put on record that somebody was refused; from the fifth time on nobody may try that name so for a while."""
-    account = Accounts(store).find(name)
+def sign_in_refused(
+    store: Store, at: datetime, *, name: str, how: str, wanted: str = Wanted.SIGN_IN
+) -> dict[str, Any]:
+    """Put on record that somebody was refused; from the fifth time on nobody may try that name so for a while.
+
+    how: in which way (`Way`) they said who they are.  wanted: what for (`Wanted`).
+    """
+    if wanted not in list(Wanted):
+        raise ApplianceRefused(f"Say what was refused: {', '.join(Wanted)}.")
+    account, counted = Accounts(store).find(name), counted_as(checked_way(how), Wanted(wanted))
     with store.atomic():
         if account is not None:
-            Lockout(store).failed(name, how, at)
+            Lockout(store).failed(name, counted, at)
         # A name that is nobody's may be a password typed into the wrong box: it is not kept.
-        AuditTrail(store).add(name if account else "?", "sign-in refused", "", {"how": how}, at=at)
+        details = {"how": how, "for": wanted}
+        AuditTrail(store).add(name if account else "?", "sign-in refused", "", details, at=at)
     return {}
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from appliance.accounts.lockout import Lockout
-from appliance.accounts.roles import Permission
+from appliance.accounts.accounts import Accounts
+from appliance.accounts.lockout import Lockout, Wanted, checked_way, counted_as
+from appliance.accounts.roles import Permission, may
+from appliance.accounts.signing_in import refuse_shut
 from appliance.audit import AuditTrail
 from appliance.errors import ApplianceRefused
 from appliance.review.case import Case, open_case
@@ -120,25 +122,32 @@ def sign(
     by: str,
     status: str,
     digest: str,
+    how: str,
     note: str = "",
-    how: str = "",
 ) -> dict[str, Any]:
     """Sign a run as preliminary, final or amended. digest: `Case.digest` as the page showed it.
 
-    how: in which way (`Way`) whoever asks has just seen the person prove who they are; refused where that is locked.
+    how: in which way (`Way`) whoever asks has just seen the person prove who they are. Refused where they are locked
+    in that way or shut out, or may not sign.
     """
     with store.atomic():
-        by, case = person(by), open_case(store, run)
-        if how:
-            Lockout(store).failures(by, how).refuse_locked(at)
-            Lockout(store).forget(by, how)
+        by, case, way = person(by), open_case(store, run), checked_way(how)
+        _refuse_who_may_not_sign(store, by)
+        counted = counted_as(way, Wanted.SIGNATURE)
+        Lockout(store).failures(by, counted).refuse_locked(at)
+        Lockout(store).forget(by, counted)
         own = second_reading(store, case.run.id, case.machine, by)
         if own is not None and own.finished is None:
             raise ApplianceRefused(
                 f"{by} is in the middle of a second reading of this run. Finish it before signing."
             )
         signature = put_signature(store, case, by, status, digest, note, at)
-        details = {"status": str(signature.status), "digest": signature.digest, "after": signature.after}
+        details = {
+            "status": str(signature.status),
+            "digest": signature.digest,
+            "after": signature.after,
+            "how": str(way),
+        }
         AuditTrail(store).add(by, "sign", case.run.id, details, at=at)
         return {"status": str(signature.status), "digest": signature.digest}
 
@@ -176,6 +185,13 @@ ASKS: Mapping[str, Any] = {
         add_note,
     )
 }
+
+
+def _refuse_who_may_not_sign(store: Store, by: str) -> None:
+    account = Accounts(store).get(by)
+    refuse_shut(account)
+    if not may(account.role, Permission.SIGN):
+        raise ApplianceRefused(f"{by} may not sign: the role is {account.role}. Ask an administrator.")
 
 
 def _write(

@@ -14,13 +14,13 @@ from typing import Any
 
 from appliance.errors import ApplianceRefused
 from appliance.review.case import Case
+from appliance.review.obstacles import AMENDS, ONLY_PRELIMINARY, SIGNED, Phrase, enough, obstacle, shortfall
 from appliance.review.reclassifications import spoken
 from appliance.review.statement import canonical, differing, digest_of
 from appliance.review.who_says import written
 from appliance.run import State
 from appliance.store import Store
 from appliance.store_file import iso
-from appliance.wording import number_of
 
 LONGEST_SIGNATURE_NOTE = 1000
 
@@ -55,15 +55,25 @@ class Standing:
     """Where a run stands with its signatures.
 
     last: its last signature.  changed: it is no longer what was signed.
-    may: what it may be signed as now; empty where nothing is to be signed.  why_not: the sentence that says so.
-    note_needed: why the next signature needs a note; empty where it needs none.
+    may: what it may be signed as now; empty where nothing is to be signed.  obstacles: the sentences that say so.
+    needs_note: why the next signature needs a note; None where it needs none.
     """
 
     last: Signature | None
     changed: bool
     may: tuple[Status, ...]
-    why_not: str
-    note_needed: str
+    obstacles: tuple[Phrase, ...]
+    needs_note: Phrase | None
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing is to be signed; empty where something is."""
+        return " ".join(map(str, self.obstacles))
+
+    @property
+    def note_needed(self) -> str:
+        """Why the next signature needs a note; empty where it needs none."""
+        return "" if self.needs_note is None else str(self.needs_note)
 
     def __str__(self) -> str:
         """In a sentence."""
@@ -106,19 +116,20 @@ def standing(case: Case, signed: list[Signature]) -> Standing:
     last = signed[-1] if signed else None
     changed = last is not None and last.digest != case.digest
     may = next_statuses(last.status if last else None, changed)
-    short = _short(case)
-    why_not = _obstacle(case)
-    if not _enough(case) and case.run.state is not State.COMPLETED:
+    short = shortfall(case)
+    blocked = obstacle(case)
+    why_not = () if blocked is None else (blocked,)
+    if not enough(case) and case.run.state is not State.COMPLETED:
         may = tuple(status for status in may if status is not Status.FINAL)
     if last is not None and not may and not why_not:
-        done = f"{last.who} has signed it as {last.status}."
-        why_not = (
-            f"{short} Only a preliminary result can be signed of it, and {done}"
-            if last.status is Status.PRELIMINARY
-            else f"{done} To amend it, change a label first."
-        )
-    amends = "Say why the signed result is amended." if Status.AMENDED in may else ""
-    return Standing(last, changed, () if why_not else may, why_not, amends or short)
+        done = {"who": last.who, "status": str(last.status)}
+        if last.status is Status.PRELIMINARY:
+            why_not = (*([] if short is None else [short]), Phrase(ONLY_PRELIMINARY, done))
+        else:
+            why_not = (Phrase(SIGNED, done),)
+    return Standing(
+        last, changed, () if why_not else may, why_not, Phrase(AMENDS) if Status.AMENDED in may else short
+    )
 
 
 def sign(
@@ -176,34 +187,6 @@ def _problems(case: Case, signature: Signature) -> list[str]:
             "the store was changed, or the panel by an update. Compare with a backup."
         ]
     return []
-
-
-def _obstacle(case: Case) -> str:
-    """Why nothing can be signed at all; empty where something can."""
-    if case.run.plan.qc:
-        return "This run was counted for quality control: it is no result of a patient, and is not signed."
-    if case.run.state is State.STOPPED:
-        return (
-            "This count was stopped: a stopped count is no result, and is not signed. Count the slide anew."
-        )
-    if n := case.tally.unidentified:
-        wait = "cell is" if n == 1 else "cells are"
-        return f"{n} {wait} unidentified. Give each a label, then sign."
-    if not case.tally.counted:
-        return "No cell of this run counts. There is nothing to sign: count another smear."
-    return ""
-
-
-def _short(case: Case) -> str:
-    """Why a result is less than was planned; empty where it is not."""
-    counted = number_of(case.tally.counted, "counted cell")
-    if case.run.state is not State.COMPLETED:
-        return f"The run is {case.run.state}, not completed ({counted}, {case.run.plan.min_cells} asked for at least)."
-    return "" if _enough(case) else f"After review there are {counted} of at least {case.run.plan.min_cells}."
-
-
-def _enough(case: Case) -> bool:
-    return case.tally.counted >= case.run.plan.min_cells
 
 
 def _what_changed(case: Case) -> str:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 AUDITED = 300
 SECRETS = frozenset({"key", "token", "secret", "password", "pin"})
-WORDS = frozenset({"added", "role", "how", "kind", "identity", "step", "disabled", "calibration", "routine"})
+WORDS = frozenset(
+    {"added", "role", "how", "for", "kind", "identity", "step", "disabled", "calibration", "routine"}
+)
 """Details of the trail whose words the software chose; any other text in them was somebody's own."""
 
 STRUCK = "[struck out]"

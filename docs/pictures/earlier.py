@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from appliance.accounts.lockout import Way
 from appliance.frame import Frame, Point
 from appliance.review.case import open_case
 from appliance.review.drawn_references import drawn_count, drawn_reference
@@ -52,7 +53,7 @@ def put_earlier_runs(store: Store, like: RunRecord, now: datetime) -> None:
         if state is State.COMPLETED:
             signed = at + timedelta(minutes=31)
             digest = open_case(store, run).digest
-            DESK["sign"](store, signed, run=run, by="ana", status="final", digest=digest, note="")
+            DESK["sign"](store, signed, run=run, by="ana", status="final", digest=digest, how=Way.PIN)
 
 
 def _labels(rng: np.random.Generator, cells: int, blasts: float, outputs: tuple[str, ...]) -> list[str]:

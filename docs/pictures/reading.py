@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
+from appliance.accounts.lockout import Way
 from appliance.channel_client import InstrumentClient
 from appliance.review.case import open_case
 from appliance.review.second_reading import second_reading
@@ -74,7 +75,7 @@ def sign(instrument: InstrumentClient, path: Path) -> None:
         run = newest_count(store)
         digest = open_case(store, run).digest
     instrument.ask("add_note", run=run, by="ana", text="Monocytes looked at twice; none is a blast.")
-    instrument.ask("sign", run=run, by="ana", status="final", digest=digest, note="")
+    instrument.ask("sign", run=run, by="ana", status="final", digest=digest, how=Way.PIN)
 
 
 def newest_count(store: Store) -> str:

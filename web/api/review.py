@@ -9,6 +9,7 @@ from flask import Response, abort, jsonify, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
+from appliance.accounts.lockout import Wanted
 from appliance.accounts.roles import Permission
 from appliance.errors import ApplianceRefused
 from appliance.review.closer import Closer, closer
@@ -33,7 +34,7 @@ from web.api.review_shapes import (
 )
 from web.api.shapes import Nothing, RunPath
 from web.blind import reads_blind, refuse_blind
-from web.proving import Proving, not_yours, way_of
+from web.proving import Proving, way_of
 from web.rooms import Rooms
 
 TAG = Tag(name="review", description="What people make of a run that has ended.")
@@ -113,7 +114,7 @@ def _writing(api: APIBlueprint, rooms: Rooms) -> None:
         asked = {"status": body.status, "digest": body.digest, "note": body.note}
         me = who()
         # not whoever stands at a screen that somebody left open
-        proving.proved(me.name, me.how, body.secret, not_yours(me.how))
+        proving.proved(me.name, me.how, body.secret, Wanted.SIGNATURE)
         rooms.instrument.ask("sign", run=path.run, by=me.name, how=way_of(me.how), **asked)
         return no_store(jsonify(_now(rooms, path.run)))
 

@@ -40,6 +40,7 @@ from web.api.review_shapes import (
 )
 from web.earlier import patient_runs_here
 from web.rooms import Rooms
+from web.standing_words import phrase_said
 
 
 @contextmanager
@@ -178,8 +179,8 @@ def standing_said(store: Store, case: Case) -> StandingSaid:
         said=str(now),
         changed=now.changed,
         may=[str(status) for status in now.may],
-        why_not=now.why_not,
-        note_needed=now.note_needed,
+        why_not=" ".join(map(phrase_said, now.obstacles)),
+        note_needed="" if now.needs_note is None else phrase_said(now.needs_note),
         digest=case.digest,
         signatures=[
             SignatureSaid.model_validate(

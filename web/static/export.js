@@ -35,8 +35,13 @@ for (const link of document.querySelectorAll("[data-export]")) {
       return undefined;
     }
     event.preventDefault();
-    await take(link.href);
-    making = false;
+    try {
+      await take(link.href);
+    } catch { // it broke off in the middle
+      say("", _("The file did not come whole. Try again in a moment."));
+    } finally {
+      making = false;
+    }
     return undefined;
   });
 }

@@ -1,5 +1,6 @@
 // The page: what the instrument said last, and whether that is still so.
 
+import { sayAbout } from "./about.js";
 import { drawBars } from "./bars.js";
 import { offerControls, wireControls } from "./controls.js";
 import { drawDetails, wireDetails } from "./details.js";
@@ -7,7 +8,7 @@ import { drawNewest } from "./newest.js";
 import { sayProse } from "./prose.js";
 import { drawReviewed } from "./reviewed.js";
 import { clock, tenth } from "./review/numbers.js";
-import { cellWord, endSaid, nearSaid, stepSaid } from "./run_words.js";
+import { cellWord, doubtSaid, endSaid, nearSaid, stepSaid } from "./run_words.js";
 import { sampleOf } from "./sample.js";
 import { drawSlide, wireSlide } from "./slide.js";
 import { Stream } from "./stream.js";
@@ -19,6 +20,7 @@ const say = (id, text) => { if (byId(id).textContent !== String(text)) byId(id).
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const formula = (labels) => labels.replace(/[a-z_]+/g, cellWord);
 const told = (sentence) => (sentence ? _(sentence) : sentence); // one that is always the same
+const GARBLED = "The instrument says what this page does not understand. Restart both with the same version.";
 const LATEST = 24;
 const ADVICE = JSON.parse(byId("advice").textContent); // by the cause of what paused or ended a run
 const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
@@ -41,6 +43,7 @@ let snapshot = { instrument: null, run: null, link: { up: false, why: null, sinc
 let link = "connecting"; // the page's own line to its server
 let heard = null; // when it last said something
 let refused = null;
+let garbled = false; // what came last could not be drawn
 
 function hear(message) {
   heard = Date.now();
@@ -55,7 +58,23 @@ function hear(message) {
   draw();
 }
 
+// Half a picture of a count is none: where a part cannot be drawn, as of an instrument of another version, nothing
+// looks live.
 function draw() {
+  garbled = false;
+  try {
+    drawAll();
+  } catch (error) {
+    console.error(error);
+    garbled = true;
+    Object.assign(document.body.dataset, { link: "gone", stale: "yes" });
+    drawState("none", false);
+    drawNotice("none");
+    document.title = "(!) Hemadiff";
+  }
+}
+
+function drawAll() {
   const { run, instrument } = snapshot;
   const state = run?.state ?? (!instrument ? "none" : instrument.can_start ? "idle" : "unready");
   const current = link !== "lost" && link !== "connecting" && snapshot.link.up;
@@ -64,6 +83,7 @@ function draw() {
   body.link = link === "lost" ? "lost" : heard && !snapshot.link.up && instrument ? "gone" : link;
   body.stale = current || !heard ? "no" : "yes";
   body.result = STATES[state].stamp ? "no" : "yes";
+  offerControls(snapshot, current); // first: whatever cannot be drawn, a count can be stopped
   drawState(state, current);
   drawNotice(state);
   drawWelcome(run === null);
@@ -72,7 +92,6 @@ function draw() {
   drawReviewed(run);
   drawNewest(run);
   drawProvenance(run, instrument);
-  offerControls(snapshot, current);
   drawDetails();
   document.title = current ? title(run, state) : link === "connecting" ? "Hemadiff" : "(!) Hemadiff";
 }
@@ -109,6 +128,7 @@ function noticeFor(state) {
   const old = snapshot.run ? _("What you see is old.") : "";
   if (link === "lost") return { tone: "bad", icon: "failed", title: _("No connection to this page's server."), text: [heard ? _("Last heard at {time}.", { time: clock(heard) }) : "", old, _("Connecting again…")].filter(Boolean).join(" ") };
   if (heard && !snapshot.link.up && snapshot.instrument) return { tone: "bad", icon: "failed", title: _("Instrument lost at {time}.", { time: clock(snapshot.link.since) }), text: [told(snapshot.link.why), old].filter(Boolean).join(" ") };
+  if (garbled) return { tone: "bad", icon: "failed", title: told(GARBLED), text: old };
   if (refused) return { tone: "warn", icon: "warning", title: _("Not done."), text: refused };
   const fault = state === "paused" && ADVICE[snapshot.run.cause]?.mend; // somebody has to do something first
   const { tone, title, icon } = fault ? { ...STATES.paused, tone: "warn", icon: "warning" } : STATES[state];
@@ -118,7 +138,7 @@ function noticeFor(state) {
   const simulated = state === "paused" && snapshot.run.simulated && said?.simulated; // nobody can have moved that slide
   const mapped = state === "paused" && snapshot.run.slide && !simulated; // its map holds only where the slide lies
   const advice = simulated || said?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
-  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: endSaid(snapshot.run) } };
+  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: snapshot.run.withheld ? advice.happened : endSaid(snapshot.run) } };
   if (advice && !ADVICE[snapshot.run.cause].mend) return { tone, title, icon, text: "", marks, advice }; // a person did it: that says all
   const text = state === "preparing" ? stepSaid(snapshot.run) : snapshot.run.reason ?? "";
   return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
@@ -137,7 +157,7 @@ function drawWelcome(alone) {
 }
 
 function drawRun(run, state) {
-  say("about", [sampleOf(run.run, draw), SPECIMENS[run.specimen] ?? capital(run.specimen), _("run {run}", { run: String(run.run).slice(0, 8) }), run.started ? _("started {time}", { time: clock(run.started) }) : ""].filter(Boolean).join(" · "));
+  sayAbout(sampleOf(run.run, draw), [SPECIMENS[run.specimen] ?? capital(run.specimen), _("run {run}", { run: String(run.run).slice(0, 8) }), run.started ? _("started {time}", { time: clock(run.started) }) : ""]);
   say("counted", run.counted);
   const left = state === "counting" ? timeLeft(run) : "";
   say("counted-of", STATES[state].stamp ? _("of {aim} needed", run) : run.ended ? _("cells counted") : [_("of {aim} cells", run), left].filter(Boolean).join(", "));
@@ -179,8 +199,10 @@ function timeLeft(run) {
 function drawDoubt(run, state) {
   const shown = run.near && run.aim > run.min_cells && state !== "completed" && state !== "failed";
   byId("doubt").hidden = !shown;
-  const near = nearSaid(run);
-  if (shown) say("doubt", run.ended ? _("In doubt: {near}", { near }) : _("Goes on to {aim}: {near}", { aim: run.aim, near }));
+  if (!shown) return;
+  const said = (near) => (run.ended ? _("In doubt: {near}", { near }) : _("Goes on to {aim}: {near}", { aim: run.aim, near }));
+  say("doubt", said(nearSaid(run)));
+  byId("doubt").dataset.whole = said(doubtSaid(run)); // its numbers are under Details
 }
 
 function drawFacts(run, state) {
@@ -221,7 +243,7 @@ function drawErythroid(run, state) {
 
 function drawProvenance(run, instrument) {
   const from = run ?? instrument;
-  if (run === null) say("about", "");
+  if (run === null) sayAbout(null, []);
   for (const badge of document.querySelectorAll(".simulated")) badge.hidden = !(run?.simulated ?? instrument?.simulated);
   const none = from === null ? "–" : _("not loaded");
   for (const what of ["engine", "weights"]) sayInFull(what, from?.[what] || none);

@@ -1,8 +1,9 @@
 // What a run's view says in kinds and numbers, as sentences in the person's language.
 
-import { plain } from "./review/numbers.js";
+import { plain, tenth } from "./review/numbers.js";
 import { _ } from "./words.js";
 
+const TITLES = JSON.parse(document.getElementById("cell-titles").textContent); // of every bundled panel, by label
 const STEPS = {
   beginning: _("Camera and analysis are being prepared."),
   homing: _("Homing the stage."),
@@ -17,22 +18,34 @@ export function stepSaid(run) {
   return run.step && STEPS[run.step.kind] ? _(STEPS[run.step.kind], run.step) : run.reason ?? "";
 }
 
-// What the last look found in doubt.
+// What the last look found in doubt, in short. An instrument of an older version says it in a sentence of its own.
 export function nearSaid(run) {
-  const said = run.doubts.map(({ title, limits }) => _("{cell} is near {limits} %", { cell: _(title), limits: limits.map(plain).join(` ${_("or")} `) }));
-  return (said.join(", ") || run.near).replaceAll(" %", "\u00a0%");
+  return doubts(run, ({ cell, limits }) => _("{cell} is near {limits} %", { cell, limits }));
+}
+
+// The same, with the numbers that put it in doubt.
+export function doubtSaid(run) {
+  return doubts(run, ({ cell, limits, percent, low, high }) => (percent === undefined ? _("{cell} is near {limits} %", { cell, limits })
+    : _("{cell} {percent} % (99 % limits {low} – {high}) is near {limits} %", { cell, limits, percent: tenth(percent), low: tenth(low), high: tenth(high) })));
+}
+
+function doubts(run, said) {
+  const all = (run.doubts ?? []).map((doubt) => said({ ...doubt, cell: _(doubt.title), limits: doubt.limits.map(plain).join(` ${_("or")} `) }));
+  return (all.join(", ") || run.near || "").replaceAll(" %", "\u00a0%");
 }
 
 // Why a count is complete.
 export function endSaid(run) {
+  if (run.cause === "enough cells" && run.watches) return _("{counted} cells are counted; {aim} are enough: no watched percentage is in doubt.", run);
   if (run.cause === "enough cells") return _("{counted} cells are counted; {aim} are enough.", run);
   if (run.cause !== "most cells") return run.reason ?? "";
-  const doubt = nearSaid(run) && _("Still in doubt: {near}.", { near: nearSaid(run) });
+  const near = doubtSaid(run);
+  const doubt = near && _("Still in doubt: {near}.", { near });
   return [_("{counted} cells are counted; a count ends at {max_cells}.", run), doubt].filter(Boolean).join(" ");
 }
 
 // A label as its panel's title is translated; in English as it reads within a sentence.
 export function cellWord(label) {
   const name = label.replaceAll("_", " ");
-  return document.documentElement.lang === "en" ? name : _(name.charAt(0).toUpperCase() + name.slice(1));
+  return document.documentElement.lang === "en" ? name : _(TITLES[label] ?? name);
 }
