@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from flask_babel import gettext
 
-from web.cell_names import CELL_NAMES
+from web.cell_names import CELL_NAMES, SHORT_NAMES
 
 
 def _(sentence: str) -> str:
@@ -243,7 +243,9 @@ SENTENCES: Sequence[str] = (*LIVE_PAGE, *QUALITY_CONTROL, *REVIEW, *LABELLING, *
 
 def words() -> Mapping[str, str]:
     """Return the sentences that the person's language says otherwise, as the scripts look them up."""
-    said = {sentence: gettext(sentence) for sentence in (*SENTENCES, *OF_THE_SERVER, *CELL_NAMES)}
+    said = {
+        sentence: gettext(sentence) for sentence in (*SENTENCES, *OF_THE_SERVER, *CELL_NAMES, *SHORT_NAMES)
+    }
     return {
         sentence.replace("%%", "%"): translated.replace("%%", "%")
         for sentence, translated in said.items()

@@ -118,7 +118,7 @@ def standing(case: Case, signed: list[Signature]) -> Standing:
     may = next_statuses(last.status if last else None, changed)
     short = shortfall(case)
     blocked = obstacle(case)
-    why_not = () if blocked is None else (blocked,)
+    why_not: tuple[Phrase, ...] = () if blocked is None else (blocked,)
     if not enough(case) and case.run.state is not State.COMPLETED:
         may = tuple(status for status in may if status is not Status.FINAL)
     if last is not None and not may and not why_not:
