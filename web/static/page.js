@@ -268,7 +268,6 @@ function speak(run, state) {
   spoken = fifties;
 }
 
-byId("told-close")?.addEventListener("click", () => byId("told").remove()); // over the page, which has no room for it
 wireDetails();
 wireSlide();
 wireControls((sentence) => { refused = sentence; draw(); });
