@@ -178,6 +178,7 @@ REVIEW: Sequence[str] = (
     _("No cell is selected; none is {label}."),
     _("Pictures are loading …"),
     _("The file is being made. It may take a few seconds …"),
+    _("The file is being made, which may take a few seconds. Stay on this page until it is there …"),
     _("The file is made: {name}"),
     _("The file did not come whole. Try again in a moment."),
     _("1 cell selected"),
