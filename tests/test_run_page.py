@@ -81,3 +81,14 @@ def test_a_runs_page_lists_its_signatures_the_newest_first(config):
     _, _, listed = page(config, "viewer").partition('<table class="signatures">')
     newest, oldest = listed.index("amended</th><td>anna</td>"), listed.index("final</th><td>anna</td>")
     assert newest < listed.index("A second look.") < oldest
+
+
+def test_the_live_page_tells_a_watching_role_nothing_that_others_do(config):
+    seen = {role: live(config, role) for role in ("viewer", "operator")}
+    assert "Your role watches." in seen["viewer"]
+    assert "touch Resume" not in seen["viewer"]
+    assert "touch Resume" in seen["operator"]
+
+
+def live(config, role):
+    return signed_in(create_app(config, Hub(a_hub(config)._follow)).test_client(), config, role).get("/").text
