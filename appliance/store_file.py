@@ -116,4 +116,7 @@ def _opened(connection: sqlite3.Connection) -> Database:
     connection.execute(
         "PRAGMA recursive_triggers = ON"
     )  # a row that is replaced is deleted: its trigger is asked
+    connection.create_function(
+        "casefold", 1, str.casefold, deterministic=True
+    )  # SQLite's lower() leaves Ä as it is
     return Database(connection, execute_plugins=False)

@@ -51,12 +51,12 @@ class StoredRuns(StoreFile):
         """Return runs, the newest first, also one that this version can no longer read.
 
         at_most, skip: a page of them; all by default.  among: only those whose id begins so, or whose sample has
-        exactly this number.  state: only those in that state.  since, before: only those that began from then on, and
-        before then.  ids: only those that have one of these, whole; None for any.
+        this number, whole; capital and small letters are alike.  state: only those in that state.  since, before: only
+        those that began from then on, and before then.  ids: only those that have one of these, whole; None for any.
         """
         rows = self.rows(
-            "SELECT * FROM runs WHERE (substr(id, 1, length(?1)) = ?1 "
-            "OR slide IN (SELECT slide FROM records WHERE record_number = ?1)) "
+            "SELECT * FROM runs WHERE (substr(id, 1, length(?1)) = casefold(?1) "
+            "OR slide IN (SELECT slide FROM records WHERE casefold(record_number) = casefold(?1))) "
             "AND (?4 = '' OR state = ?4) AND started >= ?5 AND (?6 = '' OR started < ?6) "
             "AND (?7 IS NULL OR id IN (SELECT value FROM json_each(?7))) "
             "ORDER BY started DESC, rowid DESC LIMIT ?2 OFFSET ?3",

@@ -214,6 +214,27 @@ def test_a_refused_account_form_keeps_what_was_typed_and_no_secret(desk):
     assert "ten-letters-or-more" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("field", "mended"),
+    [
+        ("name", {"name": "Ada"}),
+        ("password", {"password": "aaaaaaaaaa"}),
+        ("pin", {"pin": "123456"}),
+        ("password", {}),
+    ],
+)
+def test_a_refused_account_is_mended_at_the_field_that_was_refused(desk, field, mended):
+    secret = {} if mended == {} else {"password": "ten-letters-or-more"}
+    again = form(
+        desk.post("/accounts", data={"name": "robin", "role": "viewer", **secret, **mended}).text, "/accounts"
+    )
+    why, rest = again.split('id="why-not">')
+    assert "autofocus" not in why
+    first = rest.split("<input")[1].split(">")[0]
+    assert f'name="{field}"' in first
+    assert 'aria-describedby="why-not" autofocus' in first
+
+
 def test_a_refused_change_opens_there_with_the_role_that_was_chosen(desk):
     desk.post("/accounts", data={"name": "robin", "role": "viewer", "password": "ten-letters-or-more"})
     answer = desk.post("/accounts/robin", data={"role": "engineer", "pin": "123456"})

@@ -67,6 +67,14 @@ def test_no_run_that_has_ended_is_said_to_be_resumed_or_stopped(cause, english):
     assert "everything counted is kept" not in advice.happened or cause in PAUSES
 
 
+@pytest.mark.parametrize("cause", Cause)
+def test_nobody_who_may_not_count_is_told_to_do_it(cause, english):
+    for stands in ({}, {"ended": True}, {"mapped": True}, {"simulated": True}):
+        do = advice_on(cause, **stands, may_count=False).do
+        assert re.fullmatch(r"(The operator|The cells wait) [^.!?]+\.", do)
+        assert len(do) <= 95
+
+
 @pytest.mark.parametrize("cause", [Cause.POWER_CUT, Cause.SHUT_DOWN])
 def test_an_interrupted_count_of_a_simulated_slide_sends_nobody_to_the_slide(cause, english):
     do = advice_on(cause, mapped=True, simulated=True).do

@@ -1,7 +1,7 @@
 """What a person may ask for on the page, in headless Chromium: start, pause, resume, stop, and what is refused."""
 
 import pytest
-from builders_browser import TOUCHSCREEN, showing, shown
+from builders_browser import DESK, TOUCHSCREEN, showing, shown
 from builders_web import (
     FakeInstrument,
     a_hub,
@@ -47,6 +47,26 @@ def test_a_menu_shows_all_that_it_has_and_closes_by_escape(browser, config):
         page.keyboard.press("Escape")
         menu.wait_for(state="hidden")
         assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_what_was_done_goes_by_itself_unless_somebody_is_at_it(browser, config):
+    run = a_run() | {"simulated": True}
+    with showing(browser, config, run, DESK, store=config.store.path) as (page, _):
+        page.clock.install()
+        page.evaluate(
+            """() => fetch("/accounts", { method: "POST", redirect: "manual",
+                headers: { "X-CSRF-Token": document.querySelector("meta[name=csrf-token]").content },
+                body: new URLSearchParams({ name: "robin", role: "viewer", password: "ten-letters-or-more" }) })"""
+        )
+        page.reload()
+        page.locator("#told", has_text="robin can sign in now.").hover()
+        page.clock.run_for(11_000)
+        assert page.locator("#told").is_visible()
+        page.mouse.move(5, 5)
+        page.clock.run_for(11_000)
+        assert page.locator("#told").count() == 0
+        page.locator("#about", has_text="started").wait_for()
+        assert page.locator("#about").bounding_box()["height"] < 30, "which run it is stands on one line"
 
 
 def test_start_asks_the_instrument_for_the_specimen_that_was_touched(browser, config):

@@ -57,6 +57,7 @@ IN_GERMAN = {"name": "language", "value": "de"}  # whose words are the longer on
 
 def test_a_phone_finds_a_run_reads_all_of_it_and_goes_back_to_what_it_found(browser, config):
     with showing(browser, config, a_finished_run(), PHONE) as (page, _):
+        page.locator("#about:visible", has_text=f"Sample H-2026-1234 · Blood · run {RUN[:8]}").wait_for()
         page.context.add_cookies([{**IN_GERMAN, "url": page.url}])
         page.goto(f"{page.url}runs")
         page.locator("#wanted").fill("H-2026-1234")

@@ -49,10 +49,11 @@ def test_a_list_of_runs_shows_a_samples_number_to_those_who_may_see_it(config, r
 
 
 def find(config, wanted):
-    """What a search answers, and the page that it leads to."""
+    """What a search answers, and the page that it leads to, or is."""
     client = a_client(config)
     answer = client.post("/runs", data={"wanted": wanted})
-    return answer, client.get(answer.headers["Location"]).text
+    leads = answer.headers.get("Location")
+    return answer, client.get(leads).text if leads else answer.text
 
 
 def test_a_run_is_found_by_its_samples_number_which_no_address_holds(config, run):
@@ -65,10 +66,21 @@ def test_a_run_is_found_by_its_samples_number_which_no_address_holds(config, run
 
 def test_part_of_a_samples_number_finds_nothing_and_the_page_says_that_it_takes_the_whole(config, run):
     answer, page = find(config, "H-2026")
-    assert answer.headers["Location"] == "/runs?ids="
+    assert answer.status_code == 200
+    assert 'value="H-2026" autofocus' in page, "a slip is seen"
     assert "A sample number is found whole only" in page
     assert "Whole sample number, or the beginning of a run" in page
     assert RUN[:8] not in page
+
+
+def test_a_number_is_found_however_its_letters_are_typed_and_with_blanks_around_it(config, run):
+    for other, slide in (("c0ffee00", "h-2026-Äb"), ("c0ffee01", "H-2026-äB")):
+        with Store(config.store.path) as store:
+            ended(store, run=other, record_number=slide)
+    _, page = find(config, " h-2026-1234 ")
+    assert RUN[:8] in page
+    _, page = find(config, "h-2026-ÄB")
+    assert "2 runs were found." in page
 
 
 def test_a_search_shows_so_many_runs_and_says_that_there_are_more(config, fake):
@@ -128,10 +140,12 @@ def test_of_a_run_without_a_number_the_trail_says_that_it_has_none(config, run):
     assert line.details["identity"] == "none"
 
 
-def test_a_report_names_the_sample_for_who_may_see_it_alone(config, run):
+def test_a_report_names_the_sample_for_who_may_see_it_alone_and_its_files_name_says_so(config, run):
     for kind in ("json", "csv"):
         asked = f"/runs/{RUN}/report.{kind}?whose=yes"
-        assert b"H-2026-1234" in a_client(config).get(asked).data
+        answer = a_client(config).get(asked)
+        assert b"H-2026-1234" in answer.data
+        assert f'"run-{RUN}-with-sample.{kind}"' in answer.headers["Content-Disposition"]
         assert a_client(config, "viewer").get(asked).status_code == 403
         with Store.read_only(config.store.path) as store:
             (line,) = AuditTrail(store).entries(1)

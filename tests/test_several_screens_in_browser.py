@@ -81,6 +81,11 @@ def test_a_finished_count_is_reviewed_signed_by_two_amended_and_taken_out(
                     other.get_by_role("link", name="PDF, sample ••").click()
             assert Path(report.value.path()).read_bytes().startswith(b"%PDF")
             other.get_by_text(f"The file is made: run-{RUN}.pdf").wait_for()
+            other.set_viewport_size({"width": 390, "height": 300})
+            other.evaluate("scrollTo(0, 0)")
+            assert other.locator("#export-said").bounding_box()["y"] < 300, (
+                "wherever the button is, it is said in view"
+            )
     fake.dies()
     with Store(config.store.path) as store:
         signed = list(store.rows("SELECT who, status FROM signatures ORDER BY id"))

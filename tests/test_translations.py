@@ -18,7 +18,7 @@ from builders_web import FakeInstrument, a_hub, a_run, served, settings
 from appliance.store import Store
 from models.panel import load_panel, panel_names
 from web.app import create_app
-from web.cell_names import CELL_NAMES
+from web.cell_names import CELL_NAMES, SHORT_NAMES
 from web.hub import Hub
 from web.words import SENTENCES, STANDINGS
 
@@ -77,6 +77,11 @@ def test_every_sentence_of_the_page_is_in_the_german_catalogue(catalogue):
 def test_every_cell_of_every_panel_can_be_translated():
     titles = {label.title for name in panel_names() for label in load_panel(name).labels}
     assert titles <= set(CELL_NAMES)
+
+
+def test_every_short_name_of_a_cell_can_be_translated():
+    panels = [load_panel(name) for name in panel_names()]
+    assert {label.short for panel in panels for label in panel.labels} <= set(SHORT_NAMES)
 
 
 def test_nearly_all_of_it_is_translated(catalogue):

@@ -239,6 +239,7 @@ def test_an_address_that_is_none_is_a_page_with_a_way_to_the_start(config, metho
     assert answer.status_code == status
     assert said in answer.text
     assert '<a class="button" href="/">' in answer.text
+    assert 'href="/runs">Runs' in answer.text, "who is signed in has the menu of every page"
 
 
 @pytest.mark.parametrize(("place", "status"), [("/api/v1/nowhere", 404), ("/api/v1/state", 405)])

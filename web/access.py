@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,7 +96,10 @@ def install(app: Flask, rooms: Rooms) -> None:
     @app.before_request
     def decide() -> AnyResponse | None:
         needed = getattr(app.view_functions.get(request.endpoint or ""), NEEDS, None)
-        if request.endpoint == "static" or request.routing_exception is not None:
+        if request.routing_exception is not None:
+            g.person = _who_strayed(known)
+            return None
+        if request.endpoint == "static":
             return None
         g.person = known.who_asks(_bearer(), _by_hand())
         if needed is None:
@@ -232,6 +236,17 @@ def _to_choose() -> AnyResponse:
     if request.method not in READS or request.path.startswith("/api/") or not _is_page():
         abort(403, sentence)
     return redirect(url_for("me.form"), 303)
+
+
+def _who_strayed(known: Known) -> Person | None:
+    """Return who came to a page that there is not, which has their menu as others do; it opens nothing."""
+    if request.path.startswith("/api/"):
+        return None
+    with suppress(
+        ApplianceError, ApplianceRefused
+    ):  # no store: that there is no such page can be said all the same
+        return known.who_asks(None, by_hand=False)
+    return None
 
 
 def _refuse_beyond_link(person: Person) -> None:

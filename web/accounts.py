@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from appliance.accounts import secret
-from appliance.accounts.accounts import Accounts
+from appliance.accounts.accounts import NEEDS_A_SECRET, Accounts
 from appliance.accounts.lockout import Lockout
 from appliance.accounts.passes import Passes
 from appliance.accounts.roles import Permission, Role
@@ -27,12 +27,21 @@ TOKEN_ROLES = tuple(role for role in Role if role is not Role.ADMINISTRATOR)
 class Refused:
     """A form of the page that was refused. form: "account", "change" or "token".
 
-    typed: what stood in it, to be mended there; secrets are typed again.
+    typed: what stood in it, to be mended there; secrets are typed again.  field: the one that is to be mended.
     """
 
     form: str
     sentence: str
     typed: Mapping[str, str]
+    field: str = ""
+
+
+class FieldRefused(ApplianceRefused):
+    """A field of a form that cannot be taken as it is."""
+
+    def __init__(self, field: str, why: ApplianceRefused) -> None:
+        super().__init__(str(why))
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ def _people(pages: Blueprint, rooms: Rooms) -> None:
         try:
             rooms.instrument.ask("add_account", by=who().name, name=name, role=role, **_kept())
         except ApplianceRefused as refusal:
-            return _shown(rooms, Refused("account", str(refusal), {"name": name, "role": role})), 409
+            field = _field(refusal, "password" if str(refusal) == NEEDS_A_SECRET else "name")
+            return _shown(rooms, Refused("account", str(refusal), {"name": name, "role": role}, field)), 409
         flash(gettext("%(name)s can sign in now.", name=name))
         return redirect(url_for("accounts.people"), 303)
 
@@ -81,7 +91,8 @@ def _people(pages: Blueprint, rooms: Rooms) -> None:
                 disabled=None if shut is None else shut == "yes", **_kept(),
             )  # fmt: skip
         except ApplianceRefused as refusal:
-            return _shown(rooms, Refused("change", str(refusal), {"name": name, "role": role or ""})), 409
+            typed = {"name": name, "role": role or ""}
+            return _shown(rooms, Refused("change", str(refusal), typed, _field(refusal))), 409
         flash(gettext("The account %(name)s was changed; its sessions are over.", name=name))
         return redirect(url_for("accounts.people"), 303)
 
@@ -121,8 +132,16 @@ def _tokens(pages: Blueprint, rooms: Rooms) -> None:
 
 def _kept() -> dict[str, str | None]:
     """Return what is kept of the password and the PIN in a form; None of what was left empty."""
-    password, pin = request.form.get("password", ""), request.form.get("pin", "")
-    return {
-        "password": secret.hash_password(password) if password else None,
-        "pin": secret.hash_pin(pin) if pin else None,
-    }
+    return {"password": _hashed("password", secret.hash_password), "pin": _hashed("pin", secret.hash_pin)}
+
+
+def _hashed(field: str, kept: Callable[[str], str]) -> str | None:
+    given = request.form.get(field, "")
+    try:
+        return kept(given) if given else None
+    except ApplianceRefused as why:
+        raise FieldRefused(field, why) from why
+
+
+def _field(refusal: ApplianceRefused, otherwise: str = "") -> str:
+    return refusal.field if isinstance(refusal, FieldRefused) else otherwise

@@ -197,14 +197,25 @@ PAUSES = frozenset({
 UNTROUBLED = frozenset({Cause.ENOUGH, Cause.MOST, Cause.STOPPED, Cause.PAUSED})
 """After these nothing has to be put right."""
 
+RESUMED_BY_OTHERS = _("The operator can resume or stop it at the instrument.")
+MENDED_BY_OTHERS = _("The operator puts that right at the instrument, and can then resume or stop the count.")
+STARTED_BY_OTHERS = _("The operator can start again at the instrument.")
+REVIEWED_NEXT = _("The cells wait to be reviewed, and the result to be signed.")
+"""What comes next, for who may not count."""
+
 
 def advice_on(
-    cause: Cause | None, *, ended: bool = False, mapped: bool = False, simulated: bool = False
+    cause: Cause | None,
+    *,
+    ended: bool = False,
+    mapped: bool = False,
+    simulated: bool = False,
+    may_count: bool = True,
 ) -> Advice | None:
     """Return the advice in the reader's language; None where the run goes on, or is of a version without causes.
 
     ended: whether the run has.  mapped: whether its slide was looked over, and must lie where it lay.
-    simulated: whether the slide is.
+    simulated: whether the slide is.  may_count: whether the reader's role may start and stop a count.
     """
     if cause is None:
         return None
@@ -215,10 +226,22 @@ def advice_on(
         said = Advice(said.happened, SIMULATED[cause])
     elif mapped:
         said = Advice(said.happened, MAPPED.get(cause, said.do))
+    if not may_count:
+        said = Advice(said.happened, _of_others(cause, ended, simulated))
     return Advice(gettext(said.happened), gettext(said.do))
 
 
-def all_advice() -> Mapping[str, Mapping[str, Any]]:
+def _of_others(cause: Cause, ended: bool, simulated: bool) -> str:
+    """Return what who may not count waits for."""
+    if cause in (Cause.ENOUGH, Cause.MOST):
+        return REVIEWED_NEXT
+    if ended or cause is Cause.STOPPED:
+        return STARTED_BY_OTHERS
+    nothing_to_mend = cause in UNTROUBLED or (simulated and cause in SIMULATED)
+    return RESUMED_BY_OTHERS if nothing_to_mend else MENDED_BY_OTHERS
+
+
+def all_advice(may_count: bool = True) -> Mapping[str, Mapping[str, Any]]:
     """Return all of it in the reader's language, by cause, for the live page's script.
 
     Of each: mend, whether somebody has to put something right, and the advice by how the run stands: paused, paused
@@ -227,10 +250,12 @@ def all_advice() -> Mapping[str, Mapping[str, Any]]:
     return {
         str(cause): {
             "mend": cause not in UNTROUBLED,
-            "paused": _shown(advice_on(cause)),
-            "mapped": _shown(advice_on(cause, mapped=True)),
-            "simulated": _shown(advice_on(cause, simulated=True)) if cause in SIMULATED else None,
-            "ended": _shown(advice_on(cause, ended=True)),
+            "paused": _shown(advice_on(cause, may_count=may_count)),
+            "mapped": _shown(advice_on(cause, mapped=True, may_count=may_count)),
+            "simulated": _shown(advice_on(cause, simulated=True, may_count=may_count))
+            if cause in SIMULATED
+            else None,
+            "ended": _shown(advice_on(cause, ended=True, may_count=may_count)),
         }
         for cause in Cause
     }

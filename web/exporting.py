@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = {
 def exported(rooms: Rooms, run: str, kind: str, *, unmasked: bool = False) -> Response:
     """Return a file of a run, once the trail says that it left. unmasked: with the sample's number whole.
 
+    The file's name says whether the number in it is whole, and never the number.
     Ends in 403 for a number that who asks may not see, in 409 for who reads the run blind, or where there is nothing.
     """
     if unmasked and not may_here(Permission.SEE_IDENTITY):
@@ -44,7 +45,8 @@ def exported(rooms: Rooms, run: str, kind: str, *, unmasked: bool = False) -> Re
     identity = "none" if not result.sample else "whole" if unmasked else "masked"
     _on_trail(rooms, result.run.id, kind, identity=identity)
     answer = no_store(Response(body, content_type=KINDS[kind]))
-    answer.headers["Content-Disposition"] = f'attachment; filename="run-{result.run.id}.{kind}"'
+    name = f"run-{result.run.id}-with-sample.{kind}" if identity == "whole" else f"run-{result.run.id}.{kind}"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 

@@ -31,6 +31,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def page() -> Response:
         count = rooms.config.count
+        may_count = who().may(Permission.COUNT)
         shown = render_template(
             "page.html",
             digest=rooms.digest,
@@ -38,7 +39,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
             min_cells=count.min_cells,
             max_cells=count.max_cells,
             targets=looks(count.min_cells, count.max_cells),
-            advice=all_advice(),
+            advice=all_advice(may_count),
+            may_count=may_count,
             cell_titles=_cell_titles(),
             may_control=may_here(Permission.COUNT),
             for_phones=bool(rooms.config.web.address) or not guard.from_this_machine(request),

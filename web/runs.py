@@ -11,13 +11,14 @@ from appliance.accounts.roles import Permission
 from appliance.field_pictures import FieldPictures
 from appliance.reports.result import result_of
 from appliance.run import State
-from web.access import allow, may_here
+from web.access import allow, may_here, who
 from web.advice import advice_on
 from web.blind import refuse_blind
 from web.exporting import OME_TIFF, exported, numbers_in_exports
 from web.rooms import Rooms
-from web.run_list import A_PAGE, FARTHEST, Wanted, ids_found, run_page, standing_word
-from web.standing_words import standing_sentence
+from web.run_ending import ending_said
+from web.run_list import A_PAGE, FARTHEST, RunPage, Wanted, ids_found, run_page, standing_word
+from web.standing_words import STATUSES, standing_sentence
 
 
 def blueprint(rooms: Rooms) -> Blueprint:
@@ -25,6 +26,8 @@ def blueprint(rooms: Rooms) -> Blueprint:
     pages = Blueprint("runs", __name__)
     pages.add_app_template_filter(standing_word, "standing")
     pages.add_app_template_filter(standing_sentence)
+    pages.add_app_template_filter(ending_said, "ending")
+    pages.add_app_template_filter(lambda status: str(STATUSES[status]), "signed_as")
 
     @pages.get("/runs")
     @allow(Permission.WATCH)
@@ -32,17 +35,22 @@ def blueprint(rooms: Rooms) -> Blueprint:
         wanted, skip = _wanted(), min(max(0, request.args.get("skip", 0, type=int)), FARTHEST)
         with rooms.store() as store:
             page = run_page(store, wanted, skip)
-        return render_template("run/runs.html", page=page, wanted=wanted, skip=skip, states=State)
+        return _listed(page, wanted, skip)
 
     @pages.post("/runs")
     @allow(Permission.SEE_IDENTITY)
-    def find() -> AnyResponse:
+    def find() -> AnyResponse | str:
         """Find by a number: in the request's body, so that no address and no log holds it.
 
-        The answer is an address of its own, by ids, which are random: whoever goes Back to it sees it again.
+        The answer is an address of its own, by ids, which are random: whoever goes Back to it sees it again. Where
+        nothing was found, it is the page with what was typed, so that a slip is seen.
         """
+        typed = request.form.get("wanted", "").strip()
         with rooms.store() as store:
-            found, more = ids_found(store, request.form.get("wanted", "").strip())
+            found, more = ids_found(store, typed)
+            if not found:
+                wanted = Wanted(ids=())
+                return _listed(run_page(store, wanted), wanted, typed=typed)
         return redirect(url_for("runs.runs", ids=" ".join(found), more="yes" if more else None), 303)
 
     @pages.get("/runs/<run>")
@@ -55,14 +63,22 @@ def blueprint(rooms: Rooms) -> Blueprint:
             pictured = bool(FieldPictures(store).numbers(result.run.id))
             numbers = numbers_in_exports(store, result.run.id)
             mapped = store.survey(result.run.id) is not None
+        may_count = who().may(Permission.COUNT)
         advice = advice_on(
             result.run.cause,
             ended=result.run.state.ended,
             mapped=mapped,
             simulated=result.run.simulated,
+            may_count=may_count,
         )
         return render_template(
-            "run/run.html", result=result, advice=advice, skipped=skipped, pictured=pictured, numbers=numbers
+            "run/run.html",
+            result=result,
+            advice=advice,
+            may_count=may_count,
+            skipped=skipped,
+            pictured=pictured,
+            numbers=numbers,
         )
 
     @pages.get("/runs/<run>/report.<any(pdf, csv, json):kind>")
@@ -76,6 +92,10 @@ def blueprint(rooms: Rooms) -> Blueprint:
         return exported(rooms, run, OME_TIFF)
 
     return pages
+
+
+def _listed(page: RunPage, wanted: Wanted, skip: int = 0, typed: str = "") -> str:
+    return render_template("run/runs.html", page=page, wanted=wanted, skip=skip, states=State, typed=typed)
 
 
 def _wanted() -> Wanted:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from flask_babel import gettext
 
-from web.cell_names import CELL_NAMES
+from web.cell_names import CELL_NAMES, SHORT_NAMES
 
 
 def _(sentence: str) -> str:
@@ -178,6 +178,7 @@ REVIEW: Sequence[str] = (
     _("No cell is selected; none is {label}."),
     _("Pictures are loading …"),
     _("The file is being made. It may take a few seconds …"),
+    _("The file is being made, which may take a few seconds. Stay on this page until it is there …"),
     _("The file is made: {name}"),
     _("The file did not come whole. Try again in a moment."),
     _("1 cell selected"),
@@ -243,7 +244,9 @@ SENTENCES: Sequence[str] = (*LIVE_PAGE, *QUALITY_CONTROL, *REVIEW, *LABELLING, *
 
 def words() -> Mapping[str, str]:
     """Return the sentences that the person's language says otherwise, as the scripts look them up."""
-    said = {sentence: gettext(sentence) for sentence in (*SENTENCES, *OF_THE_SERVER, *CELL_NAMES)}
+    said = {
+        sentence: gettext(sentence) for sentence in (*SENTENCES, *OF_THE_SERVER, *CELL_NAMES, *SHORT_NAMES)
+    }
     return {
         sentence.replace("%%", "%"): translated.replace("%%", "%")
         for sentence, translated in said.items()

@@ -16,6 +16,7 @@ from appliance.store import Store
 from appliance.store_file import from_iso
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+NEEDS_A_SECRET = "An account needs a password, a PIN, or both."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Accounts:
         if self.find(account.name) is not None:
             raise ApplianceRefused(f'There is an account "{account.name}" already. Choose another name.')
         if account.password is None and account.pin is None:
-            raise ApplianceRefused("An account needs a password, a PIN, or both.")
+            raise ApplianceRefused(NEEDS_A_SECRET)
         row = {
             "name": account.name, "role": str(account.role), "password": account.password, "pin": account.pin,
             "disabled": 0, "epoch": 0, "added": account.added.isoformat(),

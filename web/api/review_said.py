@@ -79,7 +79,9 @@ def labels_said(rules: Rules) -> list[LabelSaid]:
     """Return every label that a person may give, in clinical order, "unidentified" last."""
     counted = {label.name for label in rules.counted}
     known = [
-        LabelSaid(label=one.name, title=gettext(one.title), short=one.short, counted=one.name in counted)
+        LabelSaid(
+            label=one.name, title=gettext(one.title), short=gettext(one.short), counted=one.name in counted
+        )
         for one in rules.panel.labels
     ]
     unsure = LabelSaid(

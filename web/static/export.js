@@ -9,7 +9,6 @@ let making = false;
 
 function say(sentence, why = "") {
   said.textContent = sentence;
-  said.hidden = !sentence;
   wrong.textContent = why;
   wrong.hidden = !why;
 }
@@ -29,12 +28,13 @@ for (const link of document.querySelectorAll("[data-export]")) {
   link.addEventListener("click", async (event) => {
     if (making) return event.preventDefault();
     making = true;
-    say(_("The file is being made. It may take a few seconds …"));
     if (link.dataset.export === "large") { // pictures by the gigabyte go straight to the disk
+      say(_("The file is being made. It may take a few seconds …"));
       setTimeout(() => { making = false; say(""); }, LARGE_MS);
       return undefined;
     }
     event.preventDefault();
+    say(_("The file is being made, which may take a few seconds. Stay on this page until it is there …"));
     try {
       await take(link.href);
     } catch { // it broke off in the middle

@@ -22,6 +22,7 @@ const formula = (labels) => labels.replace(/[a-z_]+/g, cellWord);
 const told = (sentence) => (sentence ? _(sentence) : sentence); // one that is always the same
 const GARBLED = "The instrument says what this page does not understand. Restart both with the same version.";
 const LATEST = 24;
+const MAY_COUNT = byId("notice-what").dataset.may === "yes"; // by role; who may not is told to do nothing to the slide
 const ADVICE = JSON.parse(byId("advice").textContent); // by the cause of what paused or ended a run
 const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
 
@@ -141,7 +142,7 @@ function noticeFor(state) {
   if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: snapshot.run.withheld ? advice.happened : endSaid(snapshot.run) } };
   if (advice && !ADVICE[snapshot.run.cause].mend) return { tone, title, icon, text: "", marks, advice }; // a person did it: that says all
   const text = state === "preparing" ? stepSaid(snapshot.run) : snapshot.run.reason ?? "";
-  return { tone, title: mapped ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
+  return { tone, title: mapped && MAY_COUNT ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
 }
 
 function drawWelcome(alone) {
@@ -267,7 +268,6 @@ function speak(run, state) {
   spoken = fifties;
 }
 
-byId("told-close")?.addEventListener("click", () => byId("told").remove()); // over the page, which has no room for it
 wireDetails();
 wireSlide();
 wireControls((sentence) => { refused = sentence; draw(); });

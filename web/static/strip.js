@@ -59,7 +59,7 @@ function make(cell, fresh) {
   image.addEventListener("error", () => (image.style.visibility = "hidden"), { once: true });
   image.width = image.height = 96;
   const label = document.createElement("b");
-  label.textContent = cell.short;
+  label.textContent = _(cell.short);
   const confidence = document.createElement("span");
   confidence.textContent = sure;
   item.append(image, label, confidence);

@@ -55,7 +55,7 @@ function table(tally) {
 
 function line(row, machine) {
   const change = row.count - machine;
-  const name = part("th", { scope: "row" }, ...flagged(row), part("abbr", { textContent: row.short, title: row.title, set: { "aria-label": row.title } }));
+  const name = part("th", { scope: "row" }, ...flagged(row), part("abbr", { textContent: _(row.short), title: row.title, set: { "aria-label": row.title } }));
   const texts = [row.count, tenth(row.percent), `${tenth(row.low)}–${tenth(row.high)}`, change ? `${change > 0 ? "+" : "−"}${Math.abs(change)}` : ""];
   const values = texts.map((text, at) => part("td", { textContent: text, className: at === 2 ? "n limits wide-only" : "n" }));
   return part("tr", { className: [row.count ? "" : "none", change ? "moved" : ""].join(" ") }, name, ...values);
