@@ -231,6 +231,7 @@ def served(config: Any, hub: Hub | None = None, viewers: int = 96, port: int = 0
         server.close()
         for channel in list(server.active_channels.values()):  # as when the process ends
             channel.handle_close()
+        thread.join(10)  # until then its poll keeps the address taken
 
 
 @contextlib.contextmanager
