@@ -52,8 +52,8 @@ def test_a_count_is_started_by_touch_and_watched_on_a_phone(browser: Any, config
             screen.locator("body[data-state=counting]").wait_for()
         assert phone.locator("[data-do]:visible").count() == 0
         fake.shows(a_run("completed", tally=counted(312), cause=Cause.ENOUGH, reason="Enough."))
-        for screen in (touch, phone):
-            screen.locator("#notice-do", has_text="have the cells reviewed").wait_for()
+        touch.locator("#notice-do", has_text="have the cells reviewed").wait_for()
+        phone.locator("#notice-do", has_text="The cells wait to be reviewed").wait_for()
     fake.dies()
 
 
