@@ -80,7 +80,7 @@ class RunSummary:
     """A run in a list.
 
     specimen, counted and unidentified are None where this version cannot read its plan or its panel; then
-    problem says why. started: UTC.
+    problem says why. started: UTC.  qc: counted for quality control, so no result of a patient.
     """
 
     id: str
@@ -92,10 +92,11 @@ class RunSummary:
     counted: int | None
     unidentified: int | None
     problem: str | None
+    qc: bool = False
 
     @classmethod
     def from_row(
-        cls, row: Row, specimen: str | None = None, tally: Tally | None = None, problem: str | None = None
+        cls, row: Row, plan: Plan | None = None, tally: Tally | None = None, problem: str | None = None
     ) -> RunSummary:
         """Return the summary of a row of the table `runs`, with what could be read beside it."""
         return cls(
@@ -104,10 +105,11 @@ class RunSummary:
             camera=row["camera"],
             simulated=bool(row["simulated"]),
             started=datetime.fromisoformat(row["started"]),
-            specimen=specimen,
+            specimen=plan.specimen if plan else None,
             counted=tally.counted if tally else None,
             unidentified=tally.unidentified if tally else None,
             problem=problem,
+            qc=plan.qc if plan else False,
         )
 
 

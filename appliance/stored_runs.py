@@ -74,7 +74,7 @@ class StoredRuns(StoreFile):
 
     def _summary(self, row: dict[str, Any]) -> RunSummary:
         try:
-            return RunSummary.from_row(row, RunRecord.from_row(row).plan.specimen, self.tally(row["id"]))
+            return RunSummary.from_row(row, RunRecord.from_row(row).plan, self.tally(row["id"]))
         except ValueError as problem:  # a plan or a panel of another version
             return RunSummary.from_row(row, problem=str(problem))
 

@@ -108,6 +108,15 @@ def test_a_list_says_where_a_run_stands(store, story, said):
     assert str(here(store)) == said
 
 
+def test_a_list_names_a_control_which_is_no_result_of_a_patient(store, page):
+    with store.db.atomic():
+        store.db.conn.execute("DROP TRIGGER runs_no_other_scale")
+        store.db.conn.execute("UPDATE runs SET plan = json_set(plan, '$.qc', json('true'))")
+    assert (str(here(store)), here(store).run.qc) == ("quality control", True)
+    assert '<td role="cell" data-of="Standing">quality control</td>' in page.get("/runs").text
+    assert page.get("/api/v1/runs").json["runs"][0]["qc"] is True
+
+
 def of_a_panel_that_is_gone(store):
     with store.db.atomic():
         store.db.conn.execute("DROP TRIGGER runs_no_other_scale")

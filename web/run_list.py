@@ -69,6 +69,8 @@ def sample_here(store: Store, run: str) -> str:
 
 def standing_word(one: Listed) -> str:
     """Return where a run of a list stands, in the person's language."""
+    if one.run.qc:
+        return str(gettext("quality control"))
     if one.withheld:
         return str(gettext("you read it blind"))
     if one.status is Status.PRELIMINARY:

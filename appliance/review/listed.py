@@ -39,6 +39,8 @@ class Listed:
 
     def __str__(self) -> str:
         """Where it stands, in a few words."""
+        if self.run.qc:
+            return "quality control"
         if self.withheld:
             return "read blind"
         since = "" if self.run.problem is None else ", cannot be read by this version"

@@ -59,7 +59,7 @@ def _put_field(
         {"x": x, "y": y, "radius_um": 6.0, "crop": _crop(store, field, um_per_px, x, y)} for x, y, _ in inside
     ]
     DESK["propose_label_cells"](store, now, by="ana", field=field, cells=seen)
-    names = [label if label and label != UNIDENTIFIED else "lymphocyte" for _, _, label in inside]
+    names = [label if label and label != UNIDENTIFIED else "artefact" for _, _, label in inside]
     for at, label in zip(seen, names, strict=True):
         _mark(store, now, "ana", field, at, label)
     DESK["finish_label_field"](store, now, by="ana", field=field)

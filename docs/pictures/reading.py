@@ -37,7 +37,7 @@ def read_again(store: Store, run: RunRecord, now: datetime) -> None:
     said: dict[str, list[int]] = defaultdict(list)
     for number, cell in enumerate(reading.cells):
         label = case.labels[cell] or UNIDENTIFIED
-        label = "lymphocyte" if label == UNIDENTIFIED else label
+        label = "artefact" if label == UNIDENTIFIED else label
         said[OTHERWISE.get(label, label) if number % DIFFERS == 0 else label].append(cell)
     for label, cells in said.items():
         DESK["label_second"](store, now, run=run.id, cells=cells, to=label, by="mina")
@@ -63,7 +63,7 @@ def name_the_unidentified(instrument: InstrumentClient, path: Path) -> None:
             "reclassify",
             run=run,
             cells=cells,
-            to="lymphocyte",
+            to="artefact",
             expected=[UNIDENTIFIED] * len(cells),
             by="ana",
         )

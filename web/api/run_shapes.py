@@ -77,7 +77,7 @@ class BriefSaid(BaseModel):
 class RunListed(BriefSaid):
     """A run in a list. sample: its number, masked unless who asks may see it; empty where nobody gave one.
 
-    problem: why this version cannot read it.
+    qc: counted for quality control, so no result of a patient.  problem: why this version cannot read it.
     """
 
     started: str
@@ -86,6 +86,7 @@ class RunListed(BriefSaid):
     camera: str
     simulated: bool
     sample: str
+    qc: bool
     problem: str | None
 
 

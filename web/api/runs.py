@@ -113,7 +113,7 @@ def _brief(one: Listed) -> dict[str, Any]:
 
 def _listed_said(one: Listed, sample: str) -> RunListed:
     run = asdict(one.run)
-    facts = {key: run[key] for key in ("state", "specimen", "camera", "simulated", "problem")}
+    facts = {key: run[key] for key in ("state", "specimen", "camera", "simulated", "qc", "problem")}
     return RunListed(**_brief(one), **facts, started=said_at(one.run.started), sample=sample)
 
 

@@ -11,12 +11,14 @@ export function draw(svg, field, { cells, chosen, cross, short }) {
     make("image", { href: svg.dataset.picture, width, height, preserveAspectRatio: "none" }),
     make("path", { class: "border", d: `M0 0H${width}V${height}H0z${inside}`, "fill-rule": "evenodd" }),
   ];
+  const names = []; // over all rings
   for (const cell of cells) {
     const at = { cx: cell.x, cy: cell.y, r };
     const kind = cell === chosen ? "chosen" : cell.label ? "labelled" : "proposal";
     parts.push(make("circle", { class: "casing", ...at }), make("circle", { class: kind, ...at, "data-of": cell.label ?? "" }));
-    if (cell.label) parts.push(make("text", { x: cell.x, y: cell.y + r * 1.38, "font-size": r * 0.34 }, short(cell.label)));
+    if (cell.label) names.push(make("text", { x: cell.x, y: cell.y + r * 1.38, "font-size": r * 0.34 }, short(cell.label)));
   }
+  parts.push(...names);
   if (cross) parts.push(make("path", { class: "cross", d: `M${cross.x - r} ${cross.y}h${2 * r}M${cross.x} ${cross.y - r}v${2 * r}` }));
   svg.replaceChildren(...parts);
 }
