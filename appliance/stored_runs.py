@@ -87,6 +87,15 @@ class StoredRuns(StoreFile):
         )
         return [row["id"] for row in rows]
 
+    def states(self, run_id: str) -> list[tuple[State, datetime]]:
+        """Return the states that a run was put into, in their order, and when."""
+        rows = self.rows(
+            "SELECT kind, at FROM events WHERE run = ? AND kind LIKE 'state:%' ORDER BY id", run_id
+        )
+        return [
+            (State(row["kind"].removeprefix("state:")), datetime.fromisoformat(row["at"])) for row in rows
+        ]
+
     def overtaken(self, run_id: str) -> bool:
         """Return whether another run began after this one."""
         sql = (

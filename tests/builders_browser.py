@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 from builders_people import cookie_at
 from builders_web import FakeInstrument, served
 
-CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
+CHROMIUM = Path(shutil.which("chromium-headless-shell") or shutil.which("chromium") or "/usr/bin/chromium")
 ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -90,7 +90,7 @@ def browser() -> Iterator[Any]:
     """Headless Chromium; the test skips where it or Playwright is absent."""
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     if not CHROMIUM.exists():
-        pytest.skip("Chromium is absent; install it with: sudo apt-get install chromium")
+        pytest.skip("Chromium is absent; install it with: sudo apt-get install chromium-headless-shell")
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield chromium

@@ -33,6 +33,8 @@ PAGES = (
     f"/labelling/{SET}",
     "/labelling/fields/1",
 )
+ASKING = (f"/runs/{RUN}/review", "/qc", "/service/microscope")
+"""Pages whose script asks for what they show; the others have it once they are loaded."""
 
 
 @pytest.fixture
@@ -61,10 +63,7 @@ def test_pages_can_be_read_by_everybody(browser, address, theme, rules):
         wrong = {}
         for place in PAGES:
             page.goto(f"{address}{place}")
-            # Labelling and the live page (a stream) have all they show once they are loaded.
-            page.wait_for_load_state(
-                "load" if place == "/" or place.startswith("/labelling") else "networkidle"
-            )
+            page.wait_for_load_state("networkidle" if place in ASKING else "load")
             if place == "/":
                 page.locator("body[data-state=completed]").wait_for()
             if found := broken(page, rules):

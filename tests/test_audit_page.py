@@ -142,6 +142,7 @@ def test_the_trail_is_shown_of_one_kind_one_person_and_one_run(config: Config, s
     assert [who for who, _ in lines(client, "/audit?kind=start")] == ["emil", "anna"]
     assert [who for who, _ in lines(client, "/audit?kind=start&person=anna")] == ["anna"]
     assert len(lines(client, f"/audit?run={RUN}")) == 2
+    assert "2 lines" in client.get("/audit?kind=start").text
 
 
 def test_older_lines_are_of_the_same_kind(config: Config, store: Store) -> None:

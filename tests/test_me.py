@@ -159,7 +159,8 @@ def test_who_signs_in_with_what_somebody_else_chose_opens_nothing_but_its_change
 ) -> None:
     client = robin(page, password_given=1)
     answer = client.get(path, headers={"Accept": "text/html"})
-    assert (answer.status_code, answer.headers.get("Location")) in ((303, "/me"), (403, None))
+    said = (answer.status_code, answer.headers.get("Location"))
+    assert said in ((303, f"/me?next={path}"), (403, None))
     assert client.get("/me").status_code == 200
 
 
@@ -168,13 +169,17 @@ def test_who_has_chosen_their_own_goes_on(page: Any) -> None:
     assert client.post("/me", data={"old": PASSWORD, **PINS}).status_code == 409, "the PIN alone"
     same = {"old": PASSWORD, "password": PASSWORD, "again": PASSWORD}
     assert client.post("/me", data=same).status_code == 409, "the same again"
-    assert client.post("/me", data={"old": PASSWORD, "password": NEW, "again": NEW}).status_code == 303
+    form = client.get("/me?next=/runs?state%3Dpaused").text
+    assert '<input type="hidden" name="next" value="/runs?state=paused">' in form
+    wanted = {"old": PASSWORD, "password": NEW, "again": NEW, "next": "/runs?state=paused"}
+    answer = client.post("/me", data=wanted)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/runs?state=paused"), "where they went"
     assert client.get("/runs").status_code == 200
 
 
 def test_a_pin_that_somebody_else_chose_is_replaced_at_the_screen(page: Any) -> None:
     client = by_pin(page, pin_given=1)
-    assert client.get("/runs", headers={"Accept": "text/html"}).headers["Location"] == "/me"
+    assert client.get("/runs", headers={"Accept": "text/html"}).headers["Location"] == "/me?next=/runs"
     client.post("/me", data={"old": PIN, **PINS})
     assert client.get("/runs").status_code == 200
 

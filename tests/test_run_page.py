@@ -5,6 +5,7 @@ import html
 import pytest
 from builders_people import signed_in
 from builders_review import RUN, ended, reclassify, signed
+from builders_store import at
 from builders_web import FakeInstrument, a_hub, a_run, settings
 
 from appliance.cause import Cause
@@ -81,6 +82,20 @@ def test_a_runs_page_lists_its_signatures_the_newest_first(config):
     _, _, listed = page(config, "viewer").partition('<table class="signatures">')
     newest, oldest = listed.index("amended</th><td>anna</td>"), listed.index("final</th><td>anna</td>")
     assert newest < listed.index("A second look.") < oldest
+
+
+def test_a_runs_page_says_when_the_run_stood_still_and_ended(config):
+    a_run_that_ended(config, Cause.PAUSED, "anna paused it.", state=State.PAUSED)
+    assert table_row("Stood still", "1 Mar 2026, 12:00:10 – now") in page(config)
+    with Store(config.store.path) as store:
+        store.set_state(RUN, State.COUNTING, "Resumed.", at(60))
+        store.set_state(RUN, State.COMPLETED, "Enough.", at(90))
+    assert table_row("Stood still", "1 Mar 2026, 12:00:10 – 1 Mar 2026, 12:01:00") in page(config)
+    assert table_row("Ended", "1 Mar 2026, 12:01:30") in page(config)
+
+
+def table_row(name, said):
+    return f'<th scope="row">{name}</th><td>{said}</td>'
 
 
 def test_the_live_page_tells_a_watching_role_nothing_that_others_do(config):

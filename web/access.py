@@ -20,6 +20,7 @@ from appliance.accounts.signing_in import LONGEST_SESSION_S
 from appliance.errors import ApplianceError, ApplianceRefused
 from appliance.store import Store
 from web import guard
+from web.after import here
 from web.known import RUN_OUT, Known, Person
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _to_choose() -> AnyResponse:
     sentence = gettext("Somebody else chose what you signed in with. Choose your own first.")
     if request.method not in READS or request.path.startswith("/api/") or not _is_page():
         abort(403, sentence)
-    return redirect(url_for("me.form"), 303)
+    return redirect(url_for("me.form", next=here()), 303)
 
 
 def _who_strayed(known: Known) -> Person | None:
@@ -273,7 +274,7 @@ def _to_sign_in(sentence: str) -> AnyResponse:
         abort(401, sentence)
     if not accounts_exist():
         return redirect(url_for("sign_in.first"), 303)
-    return redirect(url_for("sign_in.form", next=request.full_path.rstrip("?")), 303)
+    return redirect(url_for("sign_in.form", next=here()), 303)
 
 
 def _why_over(over: str) -> str:

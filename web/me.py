@@ -11,6 +11,7 @@ from appliance.accounts.accounts import Accounts
 from appliance.accounts.lockout import Wanted
 from appliance.errors import ApplianceError, ApplianceRefused
 from web.access import go_on_as, personal, who
+from web.after import after
 from web.proving import Proving, refuse_too_often, way_of
 from web.rate import Rate
 from web.rooms import Rooms
@@ -25,7 +26,10 @@ def blueprint(rooms: Rooms) -> Blueprint:
         with rooms.store() as store:
             account = Accounts(store).find(who().name)
         return render_template(
-            "me.html", wrong=wrong, has_password=account is not None and account.password is not None
+            "me.html",
+            wrong=wrong,
+            after=after(),
+            has_password=account is not None and account.password is not None,
         )
 
     @pages.get("/me")
@@ -50,7 +54,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             return shown(str(refusal)), 409
         go_on_as(me.name, int(said["epoch"]))
         flash(gettext("It is changed. Wherever else you were signed in, you are not any more."))
-        return redirect("/" if me.newcomer else url_for("me.form"), 303)
+        return redirect(after() if me.newcomer else url_for("me.form"), 303)
 
     return pages
 

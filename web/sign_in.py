@@ -14,6 +14,7 @@ from appliance.accounts.accounts import Accounts
 from appliance.errors import ApplianceError, ApplianceRefused
 from web import guard
 from web.access import accounts_exist, begin_session, end_session, look_again, public, session_id
+from web.after import after
 from web.languages import LANGUAGES
 from web.proving import Proving, refuse_too_often, way_of
 from web.rate import Rate
@@ -37,7 +38,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             "sign_in/sign_in.html",
             here=_here(),
             names=_names(rooms),
-            after=_after(),
+            after=after(),
             nobody=_nobody_can(rooms),
         )
 
@@ -55,7 +56,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
                 "sign_in/sign_in.html",
                 here=_here(),
                 names=_names(rooms),
-                after=_after(),
+                after=after(),
                 wrong=str(refusal),
                 name=name,
             )
@@ -63,7 +64,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
         if g.person is not None and g.person.name != account.name:
             _on_record_as_gone(rooms)
         begin_session(account.name, account.epoch, how)
-        return redirect(_after(), 303)
+        return redirect(after(), 303)
 
     @pages.post("/sign-out")
     @public
@@ -100,7 +101,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @pages.post("/preferences")
     @public
     def prefer() -> Response:
-        answer = redirect(_after(), 303)
+        answer = redirect(after(), 303)
         for name, known in (("theme", THEMES), ("language", tuple(LANGUAGES))):
             if request.form.get(name) in known:
                 answer.set_cookie(
@@ -177,12 +178,3 @@ def _kept(form: dict[str, str]) -> tuple[str, str | None]:
     if pin != pin_again:
         raise ApplianceRefused(gettext("The two PINs differ. Type them again."))
     return secret.hash_password(password), secret.hash_pin(pin) if pin else None
-
-
-def _after() -> str:
-    """Return where to go then: a page of ours, and no other site."""
-    wanted = request.values.get("next", "/")
-    inside = wanted.startswith("/") and wanted.isprintable() and "\\" not in wanted
-    if not inside or wanted.startswith(("//", "/sign-", "/first", "/preferences")):
-        return "/"
-    return wanted

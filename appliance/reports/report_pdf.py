@@ -82,6 +82,9 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "Sample", result.sample or "none given"
     yield "Specimen", f"{run.plan.specimen}{', SIMULATED' if run.simulated else ''}; panel {run.plan.panel}"
     yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {result.ended}"
+    for each in result.course.breaks:
+        until = "has not gone on" if each.until is None else f"until {each.until:%Y-%m-%d %H:%M}"
+        yield "Stood still", f"since {each.since:%Y-%m-%d %H:%M}, {until}, UTC"
     yield "Standing", result.status
     if result.case is not None and result.case.history:
         by = changed_by(result.case.history)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from appliance.errors import ApplianceRefused
 from appliance.record_number import masked
+from appliance.reports.course import Course, course_of
 from appliance.review.case import Case, open_case
 from appliance.review.notes import Note, notes
 from appliance.review.signature import Signature, Standing, signatures, standing, verify
@@ -47,7 +48,7 @@ class Result:
 
     sample: the sample's number, masked or not; empty where nobody gave one.  tally: the reviewed one where there was a
     review.  case, standing: None for a run that cannot be reviewed; then why_not says why.
-    problems: what does not agree with what was signed.
+    problems: what does not agree with what was signed.  course: when it stood still, and ended.
     """
 
     run: RunRecord
@@ -61,6 +62,7 @@ class Result:
     notes: Sequence[Note]
     skipped: int
     fields: int
+    course: Course
 
     @property
     def ended(self) -> str:
@@ -97,6 +99,7 @@ def result_of(store: Store, run: str, *, unmasked: bool) -> Result:
         notes=notes(store, record.id),
         skipped=sum(store.skipped(record.id).values()),
         fields=store.fields_counted(record.id),
+        course=course_of(store.states(record.id)),
     )
 
 

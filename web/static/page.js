@@ -24,6 +24,7 @@ const GARBLED = "The instrument says what this page does not understand. Restart
 const LATEST = 24;
 const MAY_COUNT = byId("notice-what").dataset.may === "yes"; // by role; who may not is told to do nothing to the slide
 const ADVICE = JSON.parse(byId("advice").textContent); // by the cause of what paused or ended a run
+const SAID_BY_ADVICE = new Set(["power cut", "shut down"]); // the instrument's own sentence of these says the same
 const SPECIMENS = { blood: _("Blood"), marrow: _("Marrow") };
 
 // word: in the pill.  tone and title: of the notice, where there is one.  stamp: across what is not a result.
@@ -141,7 +142,7 @@ function noticeFor(state) {
   const advice = simulated || said?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
   if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: snapshot.run.withheld ? advice.happened : endSaid(snapshot.run) } };
   if (advice && !ADVICE[snapshot.run.cause].mend) return { tone, title, icon, text: "", marks, advice }; // a person did it: that says all
-  const text = state === "preparing" ? stepSaid(snapshot.run) : snapshot.run.reason ?? "";
+  const text = state === "preparing" ? stepSaid(snapshot.run) : advice && SAID_BY_ADVICE.has(snapshot.run.cause) ? "" : snapshot.run.reason ?? "";
   return { tone, title: mapped && MAY_COUNT ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
 }
 

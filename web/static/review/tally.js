@@ -79,7 +79,9 @@ function facts(tally, names) {
   if (tally.me_ratio !== null) found.push([_("M:E"), `${hundredth(tally.me_ratio)} : 1`]);
   if (tally.erythroid_percent !== null) found.push([_("Erythroid"), percent(tally.erythroid_percent)]);
   if (tally.nrbc_per_100 !== null) found.push([_("NRBC per 100"), tenth(tally.nrbc_per_100)]);
-  for (const [label, count] of Object.entries(tally.not_counted)) found.push([`${names.get(label)}, ${_("not counted")}`, count]);
+  for (const [label, title] of names) { // in clinical order, which an object from a server loses
+    if (tally.not_counted[label]) found.push([`${title}, ${_("not counted")}`, tally.not_counted[label]]);
+  }
   if (tally.at_border) found.push([_("at the border of a field"), tally.at_border]);
   return found;
 }
