@@ -254,21 +254,24 @@ def mark_unchecked(store: Store, run_id: str, run: Run) -> None:
 def recover(store: Store) -> None:
     """Find the runs that were cut off, and put them on record as what their fields say: paused, or ended.
 
+    They have been so since the last that is known of them, and not since somebody came back to the instrument.
     One whose plan or panel this version cannot read has failed: it must not keep the others from being counted.
     """
     for run_id in store.unfinished_runs():
+        stood_still = [state for state, _ in store.states(run_id)][-1:] == [State.PAUSED]
+        since = _now() if stood_still else store.last_heard(run_id)
         try:
             record = store.run(run_id)
             run = remembered(store, record, CUT_OFF, Cause.POWER_CUT)
         except ValueError as problem:
             log.warning("run %s: %s", run_id, problem)
             reason = f"It cannot be resumed, because this version cannot read it: {problem}"
-            store.set_state(run_id, State.FAILED, reason, _now(), Cause.UNREADABLE)
+            store.set_state(run_id, State.FAILED, reason, since, Cause.UNREADABLE)
             continue
         if not run.state.ended and store.overtaken(run_id):  # by a version that let two patients' slides mix
             run, _ = advance(run, Failed(OVERTAKEN, Cause.OVERTAKEN))
         if (run.state, record.state) != (State.PAUSED, State.PAUSED):
-            store.set_state(run_id, run.state, run.reason, _now(), run.cause)
+            store.set_state(run_id, run.state, run.reason, since, run.cause)
             mark_unchecked(store, run_id, run)
 
 
@@ -309,6 +312,7 @@ def facts(
         min_cells=run.plan.min_cells,
         max_cells=run.plan.max_cells,
         aim=run.aim,
+        qc=run.plan.qc,
         engine=record.engine,
         weights=record.weights,
         um_per_px=record.scale.um_per_px,

@@ -70,17 +70,27 @@ def stopping_rule(before: Tally, after: Tally, min_cells: int, max_cells: int) -
         return Verdict(False, reason, aim)
     doubts, limits = in_doubt(after), doubts_of(after)
     if after.counted >= max_cells:
-        rest = f" Still in doubt: {'; '.join(doubts)}." if doubts else ""
-        whole = ", and its last field counts whole" if after.counted > max_cells else ""
-        reason = f"{after.counted} cells counted; a count ends at {max_cells}{whole}.{rest}"
-        return Verdict(True, reason, aim, doubts, _near(after), limits)
+        return Verdict(True, most_said(after, max_cells), aim, doubts, _near(after), limits)
     if doubts:
         return Verdict(
             False, f"Counting goes on to {aim}: {'; '.join(doubts)}.", aim, doubts, _near(after), limits
         )
     reached = max(number for number in numbers if number <= after.counted)
-    watched = " and no watched percentage is in doubt" if after.rules.watched else ""
-    return Verdict(True, f"{after.counted} cells counted; {reached} are enough{watched}.", reached)
+    return Verdict(True, enough_said(after, reached), reached)
+
+
+def most_said(tally: Tally, max_cells: int) -> str:
+    """Return why a count with this tally ends at the most cells that it takes."""
+    doubts = in_doubt(tally)
+    rest = f" Still in doubt: {'; '.join(doubts)}." if doubts else ""
+    whole = ", and its last field counts whole" if tally.counted > max_cells else ""
+    return f"{tally.counted} cells counted; a count ends at {max_cells}{whole}.{rest}"
+
+
+def enough_said(tally: Tally, reached: int) -> str:
+    """Return why a count with this tally, of which nothing is in doubt, ends at that look."""
+    watched = " and no watched percentage is in doubt" if tally.rules.watched else ""
+    return f"{tally.counted} cells counted; {reached} are enough{watched}."
 
 
 def in_doubt(tally: Tally) -> tuple[str, ...]:

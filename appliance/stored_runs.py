@@ -96,6 +96,13 @@ class StoredRuns(StoreFile):
             (State(row["kind"].removeprefix("state:")), datetime.fromisoformat(row["at"])) for row in rows
         ]
 
+    def last_heard(self, run_id: str) -> datetime:
+        """Return when the last thing of a run came on record. Of one that was cut off, nothing later is known."""
+        rows = self.rows(
+            "SELECT at FROM events WHERE run = ?1 UNION ALL SELECT at FROM fields WHERE run = ?1", run_id
+        )
+        return max(datetime.fromisoformat(row["at"]) for row in rows)
+
     def overtaken(self, run_id: str) -> bool:
         """Return whether another run began after this one."""
         sql = (

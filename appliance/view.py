@@ -106,6 +106,7 @@ class ChangedRun(TypedDict):
     measure_reference: reference ranges by measure (me_ratio, erythroid_total, nrbc_per_100).  version: of hemadiff.
     near: what the last look found in doubt, in short; empty where nothing was.  doubts: the same, in parts.
     watches: whether there are percentages that a look asks about.
+    qc: counted for quality control, so no result of a patient.
     step: what is done, of a run that is being prepared; null where its reason is not one of the usual steps.
     slide: null for a run without a picture of its slide (a folder's, or before the slide was looked over).
     red_cells: what the red cells of the first fields say of the scale; null before that is decided.
@@ -149,6 +150,7 @@ class ChangedRun(TypedDict):
     near: str
     doubts: list[DoubtView]
     watches: bool
+    qc: bool
     step: StepView | None
     slide: SlideView | None
     red_cells: RedCellsView | None
@@ -231,6 +233,7 @@ class RunFacts:
     doubts: Sequence[Doubt] = ()
     newest_field: int | None = None
     cause: Cause | None = None
+    qc: bool = False
 
 
 def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
@@ -278,6 +281,7 @@ def changed_run(facts: RunFacts, tally: Tally) -> ChangedRun:
         near=facts.near,
         doubts=[_doubt(each) for each in facts.doubts],
         watches=bool(tally.rules.watched),
+        qc=facts.qc,
         step=step_of(facts.reason or "") if facts.state == State.PREPARING else None,
         slide=facts.slide,
         red_cells=facts.red_cells,

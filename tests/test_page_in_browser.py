@@ -284,6 +284,8 @@ def test_what_goes_on_is_said_by_its_kind_and_once(browser, config):
         page.get_by_role("button", name="Close").click()
         fake.shows(a_run("completed", counted(320), reason=own, cause=Cause.ENOUGH))
         page.locator("#notice", has_text="300 are enough: no watched percentage is in doubt.").wait_for()
+        fake.shows(a_run("completed", counted(320), reason=own, cause=Cause.ENOUGH, qc=True))
+        page.locator("#notice-do", has_text="for quality control: go over its fields").wait_for()
         fake.shows(a_run("paused", reason=own, cause=Cause.PAUSED, slide={"newest": None}))
         page.locator("body[data-state=paused]").wait_for()
         assert page.locator("#notice").inner_text().lower().count("leave the slide") == 1
@@ -331,6 +333,10 @@ def test_an_older_instrument_is_drawn_whole_and_what_cannot_be_drawn_does_not_lo
         assert "does not understand" in page.locator("#notice").inner_text()
         assert page.locator(".pill").first.inner_text() == "Instrument lost"
         assert page.get_by_role("button", name="Stop").is_enabled()
+        assert page.locator("#chart").is_visible()
+        fake.shows(older | {"tally": None, "run": "deadbeef"})
+        page.locator("#chart").wait_for(state="hidden")
+        assert page.locator("#about").inner_text() == "", "no patient's number over another's cells"
         fake.shows(older)
         page.locator("body[data-stale=no]").wait_for()
         assert page.locator("#notice").is_hidden()

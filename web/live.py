@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from appliance.accounts.roles import Permission
+from appliance.accounts.roles import Permission, may
 from appliance.countable import countables
 from appliance.field_pictures import FieldPictures
 from appliance.stopping import looks
@@ -31,7 +31,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
     @allow(Permission.WATCH)
     def page() -> Response:
         count = rooms.config.count
-        may_count = who().may(Permission.COUNT)
+        may_count = may(who().role, Permission.COUNT)
         shown = render_template(
             "page.html",
             digest=rooms.digest,

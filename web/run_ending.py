@@ -10,23 +10,27 @@ from flask_babel import format_decimal, gettext
 from appliance.cause import Cause
 from appliance.reports.result import Result
 from appliance.run import State
-from appliance.stopping import Doubt, doubts_of, looks
+from appliance.stopping import Doubt, doubts_of, enough_said, looks, most_said
 from appliance.tally import Tally
 
 
 def ending_said(result: Result) -> str:
-    """Return it; empty where only the run's own sentence can tell (`Result.ended`)."""
+    """Return it; empty where only the run's own sentence can tell (`Result.ended`).
+
+    Only what would be said in the very words on record is put into others: rules of another version decided otherwise.
+    """
     run, case = result.run, result.case
     machine = result.tally if case is None else case.machine_tally
-    if run.state is not State.COMPLETED or not run.reason.startswith(f"{machine.counted} cells counted; "):
-        return ""  # of another version, or its cells are counted otherwise by now
-    match run.cause:
-        case Cause.ENOUGH:
-            said = _enough(machine, run.plan.min_cells, run.plan.max_cells)
-        case Cause.MOST:
-            said = _most(machine, run.plan.max_cells)
-        case _:
-            return ""
+    least, most = run.plan.min_cells, run.plan.max_cells
+    aim = max((number for number in looks(least, most) if number <= machine.counted), default=least)
+    if run.state is not State.COMPLETED:
+        return ""
+    if run.cause is Cause.ENOUGH and run.reason == enough_said(machine, aim):
+        said = _enough(machine, aim)
+    elif run.cause is Cause.MOST and run.reason == most_said(machine, most):
+        said = _most(machine, most)
+    else:
+        return ""
     if case is not None and case.history:
         said = str(gettext("The machine, before review: {reason}")).format(reason=said)
     if run.cause is Cause.MOST and doubts_of(machine):
@@ -37,14 +41,13 @@ def ending_said(result: Result) -> str:
     return said
 
 
-def _enough(machine: Tally, least: int, most: int) -> str:
+def _enough(machine: Tally, aim: int) -> str:
     if machine.rules.watched:
         sentence = gettext(
             "{counted} cells are counted; {aim} are enough: no watched percentage is in doubt."
         )
     else:
         sentence = gettext("{counted} cells are counted; {aim} are enough.")
-    aim = max((number for number in looks(least, most) if number <= machine.counted), default=least)
     return str(sentence).format(counted=machine.counted, aim=aim)
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance.accounts.roles import Permission
+from appliance.accounts.roles import Permission, may
 from appliance.field_pictures import FieldPictures
 from appliance.reports.result import result_of
 from appliance.run import State
@@ -63,7 +63,7 @@ def blueprint(rooms: Rooms) -> Blueprint:
             pictured = bool(FieldPictures(store).numbers(result.run.id))
             numbers = numbers_in_exports(store, result.run.id)
             mapped = store.survey(result.run.id) is not None
-        may_count = who().may(Permission.COUNT)
+        may_count = may(who().role, Permission.COUNT)
         advice = advice_on(
             result.run.cause,
             ended=result.run.state.ended,

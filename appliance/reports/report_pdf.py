@@ -6,6 +6,7 @@ The first sheet has the differential and its measures whole; many marks, long no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from matplotlib import rc_context
@@ -82,9 +83,15 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "Sample", result.sample or "none given"
     yield "Specimen", f"{run.plan.specimen}{', SIMULATED' if run.simulated else ''}; panel {run.plan.panel}"
     yield "Counted", f"{run.started:%Y-%m-%d %H:%M} UTC; {run.state}: {result.ended}"
-    for each in result.course.breaks:
-        until = "has not gone on" if each.until is None else f"until {each.until:%Y-%m-%d %H:%M}"
-        yield "Stood still", f"since {each.since:%Y-%m-%d %H:%M}, {until}, UTC"
+    if breaks := result.course.breaks:
+        gone_on = [each.until - each.since for each in breaks if each.until is not None]
+        minutes = round(sum(gone_on, timedelta()).total_seconds() / 60)
+        stands = "" if len(gone_on) == len(breaks) else "; it stands still"
+        yield (
+            "Stood still",
+            f"{number_of(len(breaks), 'time')}, for {number_of(minutes, 'minute')} in all; "
+            f"first at {breaks[0].since:%Y-%m-%d %H:%M} UTC{stands}",
+        )
     yield "Standing", result.status
     if result.case is not None and result.case.history:
         by = changed_by(result.case.history)

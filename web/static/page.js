@@ -66,14 +66,22 @@ function draw() {
   garbled = false;
   try {
     drawAll();
+    drawn = snapshot.run?.run ?? null;
   } catch (error) {
     console.error(error);
     garbled = true;
     Object.assign(document.body.dataset, { link: "gone", stale: "yes" });
+    if (drawn !== (snapshot.run?.run ?? null)) hideNumbers(); // half of them are another patient's
     drawState("none", false);
     drawNotice("none");
     document.title = "(!) Hemadiff";
   }
+}
+
+let drawn = null; // the run that was drawn whole
+function hideNumbers() {
+  for (const id of ["side", "chart", "strip"]) byId(id).hidden = true;
+  sayAbout(null, []);
 }
 
 function drawAll() {
@@ -140,10 +148,14 @@ function noticeFor(state) {
   const simulated = state === "paused" && snapshot.run.simulated && said?.simulated; // nobody can have moved that slide
   const mapped = state === "paused" && snapshot.run.slide && !simulated; // its map holds only where the slide lies
   const advice = simulated || said?.[mapped ? "mapped" : snapshot.run.ended ? "ended" : "paused"];
-  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { ...advice, happened: snapshot.run.withheld ? advice.happened : endSaid(snapshot.run) } };
+  if (tone === "good" && advice) return { tone, title, icon, text: "", marks, advice: { do: snapshot.run.qc ? controlNext() : advice.do, happened: snapshot.run.withheld ? advice.happened : endSaid(snapshot.run) } };
   if (advice && !ADVICE[snapshot.run.cause].mend) return { tone, title, icon, text: "", marks, advice }; // a person did it: that says all
   const text = state === "preparing" ? stepSaid(snapshot.run) : advice && SAID_BY_ADVICE.has(snapshot.run.cause) ? "" : snapshot.run.reason ?? "";
   return { tone, title: mapped && MAY_COUNT ? _("Paused: leave the slide where it lies.") : title, icon, text, marks, advice };
+}
+
+function controlNext() {
+  return MAY_COUNT ? _("This was counted for quality control: go over its fields there.") : _("This was counted for quality control: it is no result of a patient.");
 }
 
 function drawWelcome(alone) {

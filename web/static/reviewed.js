@@ -13,6 +13,7 @@ export function drawReviewed(now) {
   if (wanted === run) return;
   run = wanted;
   box.hidden = true;
+  document.body.dataset.signed = "no";
   clearInterval(timer);
   if (run === null) return;
   look();
@@ -30,6 +31,7 @@ async function look() {
   }
   if (asked !== run) return;
   box.hidden = !said.reviewed;
+  document.body.dataset.signed = said.status && !said.changed ? "yes" : "no"; // then nothing of it is to be done
   document.getElementById("reviewed-said").textContent = sentence(said);
   const link = document.getElementById("reviewed-link");
   if (link) link.href = `runs/${encodeURIComponent(run)}`;

@@ -41,7 +41,9 @@ export function endSaid(run) {
   if (run.cause !== "most cells") return run.reason ?? "";
   const near = doubtSaid(run);
   const doubt = near && _("Still in doubt: {near}.", { near });
-  return [_("{counted} cells are counted; a count ends at {max_cells}.", run), doubt].filter(Boolean).join(" ");
+  const ends = run.counted > run.max_cells ? _("{counted} cells are counted; a count ends at {max_cells}, and its last field counts whole.", run) : _("{counted} cells are counted; a count ends at {max_cells}.", run);
+  const limits = near && _("The 99 % limits are those by which a count ends or goes on; the differential has 95 % limits.");
+  return [ends, doubt, limits].filter(Boolean).join(" ");
 }
 
 // A label as its panel's title is translated; in English as it reads within a sentence.
