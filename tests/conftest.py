@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from builders_browser import ARGUMENTS, CHROMIUM
+from flask import Flask
 from hypothesis import settings
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlite_utils.db import Database
+from werkzeug.routing import Rule
 
 from appliance.accounts import secret
 from appliance.migrations import migrations
@@ -65,6 +68,38 @@ def tables_are_made_once() -> Iterator[None]:
         patch.setattr(migrations, "apply", apply)
         yield
     made.close()
+
+
+class CompiledTemplates(BytecodeCache):
+    """What templates were compiled to, for every page server that this process makes."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._compiled:
+            bucket.bytecode_from_string(self._compiled[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pages_are_compiled_once() -> Iterator[None]:
+    """Compile templates and addresses once: hundreds of page servers are made of the same ones."""
+    builders: dict[Any, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def kept(rule: Rule, append_unknown: bool = True) -> Any:
+        key = rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", kept)
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": CompiledTemplates()})
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
