@@ -71,7 +71,7 @@ def test_no_run_that_has_ended_is_said_to_be_resumed_or_stopped(cause, english):
 def test_nobody_who_may_not_count_is_told_to_do_it(cause, english):
     for stands in ({}, {"ended": True}, {"mapped": True}, {"simulated": True}):
         do = advice_on(cause, **stands, may_count=False).do
-        assert re.fullmatch(r"(The operator|Next, the cells are) [^.!?]+\.", do)
+        assert re.fullmatch(r"(The operator|The cells are) [^.!?]+\.", do)
         assert len(do) <= 95
 
 

@@ -53,7 +53,7 @@ def test_a_count_is_started_by_touch_and_watched_on_a_phone(browser: Any, config
         assert phone.locator("[data-do]:visible").count() == 0
         fake.shows(a_run("completed", tally=counted(312), cause=Cause.ENOUGH, reason="Enough."))
         touch.locator("#notice-do", has_text="have the cells reviewed").wait_for()
-        phone.locator("#notice-do", has_text="Next, the cells are reviewed").wait_for()
+        phone.locator("#notice-do", has_text="The cells are reviewed").wait_for()
     fake.dies()
 
 

@@ -200,7 +200,7 @@ UNTROUBLED = frozenset({Cause.ENOUGH, Cause.MOST, Cause.STOPPED, Cause.PAUSED})
 RESUMED_BY_OTHERS = _("The operator can resume or stop it at the instrument.")
 MENDED_BY_OTHERS = _("The operator puts that right at the instrument, and can then resume or stop the count.")
 STARTED_BY_OTHERS = _("The operator can start again at the instrument.")
-REVIEWED_NEXT = _("Next, the cells are reviewed and the result is signed.")
+REVIEWED_NEXT = _("The cells are reviewed, and the result is signed.")
 """What comes next, for who may not count."""
 
 
