@@ -179,8 +179,10 @@ def scrolled(address: str, passes: int, speed: float, look_s: float) -> tuple[li
     from playwright.sync_api import sync_playwright
 
     found, cookie = [], ""
+    if (browser := shutil.which("chromium")) is None:
+        raise SystemExit("There is no Chromium to scroll in. Install it: sudo apt-get install chromium")
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        chromium = driver.chromium.launch(executable_path=browser, args=list(ARGUMENTS))
         for _ in range(passes):
             page = chromium.new_context(viewport=DESK).new_page()
             page.set_default_timeout(120_000)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the browser that the page's tests need; without one they skip. Debian's Chromium without a window of its own
-# draws the same pages in half the time; where there is none, as in older releases, it is the whole Chromium.
+# draws the same pages with little more than half the work; where there is none, as on Ubuntu, it is the whole Chromium.
 has() { command -v "$1" >/dev/null 2>&1; }
 
 has chromium-headless-shell && exit 0

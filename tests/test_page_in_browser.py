@@ -285,7 +285,7 @@ def test_what_goes_on_is_said_by_its_kind_and_once(browser, config):
         fake.shows(a_run("completed", counted(320), reason=own, cause=Cause.ENOUGH))
         page.locator("#notice", has_text="300 are enough: no watched percentage is in doubt.").wait_for()
         fake.shows(a_run("completed", counted(320), reason=own, cause=Cause.ENOUGH, qc=True))
-        page.locator("#notice-do", has_text="for quality control: go over its fields").wait_for()
+        page.locator("#notice-do", has_text="touch QC and go over its fields").wait_for()
         fake.shows(a_run("paused", reason=own, cause=Cause.PAUSED, slide={"newest": None}))
         page.locator("body[data-state=paused]").wait_for()
         assert page.locator("#notice").inner_text().lower().count("leave the slide") == 1

@@ -16,6 +16,7 @@ from appliance.reports.report_pdf import report_pdf, report_sheets
 from appliance.reports.result import Pictures, result_of
 from appliance.review.case import open_case
 from appliance.review.statement import COVERED
+from appliance.run import State
 from appliance.store import Store
 
 NO_PICTURES = Pictures((), None)
@@ -40,6 +41,20 @@ def test_an_ordinary_report_is_one_sheet(store):
     signed(store, "final")
     (sheet,) = sheets(store)
     assert "page 1 of 1" in sheet
+
+
+def test_that_a_count_stood_still_is_on_its_report(store):
+    assert "Stood still" not in sheets(store)[0]
+    for second, state in (
+        (60, State.PAUSED),
+        (3660, State.COUNTING),
+        (3700, State.PAUSED),
+        (3760, State.COMPLETED),
+    ):
+        store.set_state(RUN, state, "As the test needs it.", at(second))
+    assert "Stood still 2 times, for 61 minutes in all; first at 2026-03-01 12:01 UTC" in " ".join(
+        sheets(store)[0]
+    )
 
 
 def test_a_value_beyond_its_reference_range_is_marked_and_the_bars_are_explained(store):

@@ -100,7 +100,7 @@ LIVE_PAGE: Sequence[str] = (
     _("{counted} cells are counted; a count ends at {max_cells}."),
     _("{counted} cells are counted; a count ends at {max_cells}, and its last field counts whole."),
     _("The 99 %% limits are those by which a count ends or goes on; the differential has 95 %% limits."),
-    _("This was counted for quality control: go over its fields there."),
+    _("This was counted for quality control: touch QC and go over its fields."),
     _("This was counted for quality control: it is no result of a patient."),
     _("Still in doubt: {near}."),
     _("{kinds}; {count} more at the border of a field"),

@@ -155,7 +155,7 @@ function noticeFor(state) {
 }
 
 function controlNext() {
-  return MAY_COUNT ? _("This was counted for quality control: go over its fields there.") : _("This was counted for quality control: it is no result of a patient.");
+  return MAY_COUNT ? _("This was counted for quality control: touch QC and go over its fields.") : _("This was counted for quality control: it is no result of a patient.");
 }
 
 function drawWelcome(alone) {
